@@ -1,0 +1,148 @@
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import type { Directory } from "../directory/backend.ts";
+import type { Href, Utc } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
+import type { Privilege } from "../model/privilege.ts";
+import type { CalendarStore, CollectionRef } from "../store/contract.ts";
+import type { Element, QName, XmlValue } from "../xml/element.ts";
+import type { Kind, Resource, Shape } from "./resource.ts";
+
+/** Canonical addresses (the `__uids__` form): what property values use, whatever form the client asked with. */
+export interface Urls {
+  principal(principal: Principal): Href;
+  proxyGroup(principal: Principal, access: "read" | "write"): Href;
+  home(owner: Principal): Href;
+  collection(ref: CollectionRef): Href;
+  member(ref: CollectionRef, name: string): Href;
+  /** Reads an href (path or absolute URL of this server) back into a principal, any alias. */
+  principalOf(href: string): Promise<Principal | undefined>;
+}
+
+/** The few settings the DAV floor needs, taken from the plist by `server.ts`. */
+export interface DavSettings {
+  readonly serverHostName: string;
+  readonly httpPort: number;
+  readonly sslPort: number;
+  readonly maxResourceSize: number | undefined;
+  readonly maxAttendeesPerInstance: number | undefined;
+  readonly maxInstances: number;
+  readonly maxCollectionsPerHome: number | undefined;
+  readonly maxResourcesPerCollection: number | undefined;
+  /** Bytes of an XML request body. */
+  readonly maxXmlBody: number;
+  readonly maxMultigetHrefs: number;
+  readonly maxQueryResults: number;
+  readonly anonymousReadRoot: boolean;
+  readonly anonymousReadNav: boolean;
+  readonly principalListings: boolean;
+  readonly monolithicCalendars: boolean;
+  readonly privateEvents: boolean;
+  readonly dropbox: boolean;
+  readonly proxyPrincipals: boolean;
+  readonly responseCompression: boolean;
+  readonly adminPrincipals: readonly string[];
+  readonly readPrincipals: readonly string[];
+}
+
+export interface Services {
+  readonly store: CalendarStore;
+  readonly directory: Directory;
+  readonly urls: Urls;
+  readonly settings: DavSettings;
+  readonly registry: Registry;
+  readonly now: () => Utc;
+  /** One line in the error log. */
+  readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Who asks, and what may be asked. `user` is undefined for a client that has not signed in. */
+export interface Context {
+  readonly user: Principal | undefined;
+  readonly services: Services;
+  /** What the user may do with a resource. Answers are remembered for the request. */
+  privileges(resource: Resource): Promise<ReadonlySet<Privilege>>;
+}
+
+/** undefined: this resource does not have it (404 in the multistatus). */
+export type Answer = XmlValue | undefined | Promise<XmlValue | undefined>;
+
+export interface LiveProperty<K extends Kind> {
+  readonly name: QName;
+  readonly on: readonly K[];
+  /** Part of allprop. Default true; RFC 4791 §5.2 and RFC 3744 §5 say false for most of their own. */
+  readonly allprop?: boolean;
+  /** Needed beside `read` to see it: 403 in the multistatus otherwise. */
+  readonly needs?: Privilege;
+  /** The property's value. A dead property of the same name on the resource is passed as `stored`, for properties with a
+   *  default that a client may set. */
+  get(resource: Shape<K>, context: Context, requested: Element, stored: Element | undefined): Answer;
+  /** Absent: protected. Present: checks the value a client sets (null: removes) and says what to store (null: nothing);
+   *  undefined when the effect was made here and nothing is to be stored. Throws Refusal or HttpError. */
+  accept?(
+    value: Element | null,
+    resource: Shape<K>,
+    context: Context,
+  ): Element | null | undefined | Promise<Element | null | undefined>;
+}
+
+export interface AnyProperty {
+  readonly name: QName;
+  readonly on: ReadonlySet<Kind>;
+  readonly allprop: boolean;
+  readonly needs?: Privilege;
+  get(resource: Resource, context: Context, requested: Element, stored: Element | undefined): Answer;
+  accept?(
+    value: Element | null,
+    resource: Resource,
+    context: Context,
+  ): Element | null | undefined | Promise<Element | null | undefined>;
+}
+
+/** Declares a live property; `on` narrows what `get` may touch. The one cast of the floor. */
+export const property = <const K extends Kind>(declared: LiveProperty<K>): AnyProperty =>
+  ({ allprop: true, ...declared, on: new Set<Kind>(declared.on) }) as unknown as AnyProperty;
+
+export interface Report<K extends Kind, Query> {
+  readonly name: QName;
+  readonly on: readonly K[];
+  readonly needs: Privilege;
+  /** Pure; throws Refusal(valid-filter …) or HttpError(400). */
+  parse(root: Element, context: Context): Query;
+  run(query: Query, resource: Shape<K>, context: Context, request: HttpRequest): Promise<HttpResponse>;
+}
+
+export interface AnyReport {
+  readonly name: QName;
+  readonly on: ReadonlySet<Kind>;
+  readonly needs: Privilege;
+  run(root: Element, resource: Resource, context: Context, request: HttpRequest): Promise<HttpResponse>;
+}
+
+export const report = <const K extends Kind, Query>(declared: Report<K, Query>): AnyReport => ({
+  name: declared.name,
+  needs: declared.needs,
+  on: new Set<Kind>(declared.on),
+  run: async (root, resource, context, request) =>
+    declared.run(declared.parse(root, context), resource as Shape<K>, context, request),
+});
+
+/** A method. `needs` is checked in dispatch and nowhere else: the privilege on the resource, or with `parent ` on the
+ *  collection it is (or would be) in. A function, when it depends on whether the resource exists. */
+export interface Method {
+  readonly name: string;
+  readonly on: readonly Kind[];
+  readonly needs: (resource: Resource) => readonly (Privilege | `parent ${Privilege}`)[];
+  handle(resource: Resource, context: Context, request: HttpRequest): Promise<HttpResponse>;
+}
+
+/** The joined lists. Made once by `server.ts`. */
+export interface Registry {
+  readonly methods: ReadonlyMap<string, Method>;
+  readonly reports: readonly AnyReport[];
+  method(name: string): Method | undefined;
+  report(name: QName, kind: Kind): AnyReport | undefined;
+  reportsOn(kind: Kind): readonly AnyReport[];
+  property(name: QName, kind: Kind): AnyProperty | undefined;
+  propertiesOn(kind: Kind): readonly AnyProperty[];
+  methodsOn(kind: Kind): readonly Method[];
+}

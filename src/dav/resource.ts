@@ -1,0 +1,42 @@
+import type { Href } from "../model/ids.ts";
+import type { Principal, RecordType } from "../model/principal.ts";
+import type { Collection, CollectionInfo, ObjectEntry } from "../store/contract.ts";
+
+interface At {
+  /** The resource's address in the form the client used (alias stays alias). */
+  readonly href: Href;
+}
+
+/** Everything a URL can mean. Plain data; behaviour lives in the declarations of properties, methods and reports. */
+export type Resource =
+  | (At & { readonly kind: "root" })
+  | (At & { readonly kind: "principal-root" })
+  | (At & { readonly kind: "principal-type"; readonly type: RecordType | "__uids__" | "sudoers" })
+  | (At & { readonly kind: "principal"; readonly principal: Principal })
+  | (At & { readonly kind: "proxy-group"; readonly principal: Principal; readonly access: "read" | "write" })
+  | (At & { readonly kind: "calendar-root" })
+  | (At & { readonly kind: "calendar-type"; readonly type: RecordType | "__uids__" })
+  | (At & { readonly kind: "home"; readonly owner: Principal; readonly collection: Collection; readonly info: CollectionInfo })
+  | (At & {
+      readonly kind: "calendar" | "inbox" | "outbox" | "dropbox" | "folder";
+      readonly owner: Principal;
+      readonly collection: Collection;
+      readonly info: CollectionInfo;
+    })
+  /** A member of a calendar or an inbox. */
+  | (At & { readonly kind: "object"; readonly owner: Principal; readonly collection: Collection; readonly entry: ObjectEntry })
+  /** A member of any other collection. */
+  | (At & { readonly kind: "file"; readonly owner: Principal; readonly collection: Collection; readonly entry: ObjectEntry })
+  /** No such resource; the parent, when there is one, is where a PUT or MKCALENDAR would put it. */
+  | (At & { readonly kind: "unmapped"; readonly parent: Resource | undefined; readonly name: string });
+
+export type Kind = Resource["kind"];
+
+/** The members of Resource whose kind is in K. */
+export type Shape<K extends Kind> = Resource extends infer R
+  ? R extends { readonly kind: infer Own }
+    ? Extract<K, Own> extends never
+      ? never
+      : R
+    : never
+  : never;

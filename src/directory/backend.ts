@@ -1,0 +1,71 @@
+import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
+import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
+
+/** What a client shows to prove who it is. `digest` is asked with HA1 candidates (RFC 7616 §3.4.2). */
+export type Proof =
+  | { readonly kind: "password"; readonly password: string }
+  | { readonly kind: "digest"; readonly accepts: (ha1: string) => boolean };
+
+/** A directory service: where records come from. One file per service; `server.ts` maps the plist's type to one. */
+export interface DirectoryBackend {
+  readonly realm: string;
+  list(type: RecordType): AsyncIterable<Principal>;
+  byUid(uid: PrincipalUid): Promise<Principal | undefined>;
+  /** Any of the record's short names, or its authentication ids. */
+  byShortName(type: RecordType, name: string): Promise<Principal | undefined>;
+  byAddress(address: CalendarAddress): Promise<Principal | undefined>;
+  /** Direct members only; nesting is `directory.ts`'s work. Empty for anything but a group. */
+  memberUids(group: PrincipalUid): Promise<readonly PrincipalUid[]>;
+  /** The groups that name the principal directly. */
+  groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
+  verify(user: Principal, proof: Proof): Promise<boolean>;
+  /** Delegates written in the record (accounts.xml `proxies`, `read-only-proxies`). */
+  delegatesOf(owner: PrincipalUid): Promise<{ readonly read: readonly PrincipalUid[]; readonly write: readonly PrincipalUid[] }>;
+  /** A number that changes when records may have changed; caches above are valid while it stays. */
+  generation(): number;
+  /** Ends watching and connections. */
+  close(): Promise<void>;
+}
+
+export type { AutoSchedule };
+
+/** The delegates (proxies) of calendar users: the one database that is not disposable. */
+export interface Delegates {
+  of(owner: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
+  /** Who named `delegate` directly. */
+  whoTrust(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
+  set(owner: PrincipalUid, access: "read" | "write", members: readonly PrincipalUid[]): Promise<void>;
+  /** Changes when any process has written; caches above are valid while it stays. */
+  generation(): number;
+  close(): void;
+}
+
+/** What the rest of the server asks about principals: the backend, with nested groups, delegates and caches. */
+export interface Directory {
+  readonly realm: string;
+  list(type: RecordType): AsyncIterable<Principal>;
+  byUid(uid: PrincipalUid): Promise<Principal | undefined>;
+  byShortName(type: RecordType, name: string): Promise<Principal | undefined>;
+  byAddress(address: CalendarAddress): Promise<Principal | undefined>;
+  /** Direct members that exist. */
+  members(group: Principal): Promise<readonly Principal[]>;
+  /** Members of members too, loops tolerated, groups included. */
+  expandedMembers(group: Principal): Promise<readonly Principal[]>;
+  /** Groups that hold the principal directly. */
+  memberships(principal: Principal): Promise<readonly Principal[]>;
+  /** Groups that hold the principal directly or through other groups. */
+  expandedMemberships(principal: Principal): Promise<readonly Principal[]>;
+  /** Delegates named by the owner; those the directory does not know (any more) are left out, never deleted. */
+  delegates(owner: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
+  setDelegates(owner: Principal, access: "read" | "write", members: readonly Principal[]): Promise<void>;
+  /** Owners to whose calendars the principal has that access, directly or through a group. */
+  delegatedBy(delegate: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
+  /** The uid, and those of all groups that hold it: what ACEs are matched against. Cached while the generations stay. */
+  identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>>;
+  /** The strongest delegate access that `user` has to `owner`'s calendars, directly or through groups. */
+  delegateAccess(user: Principal, owner: Principal): Promise<"none" | "read" | "write">;
+  verify(user: Principal, proof: Proof): Promise<boolean>;
+  /** Changes when records or delegates may have changed. */
+  generation(): number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+import type { CalendarAddress, PrincipalUid } from "./ids.ts";
+
+/** The types of directory records, named as in URLs: `/principals/users/…`. */
+export const recordTypes = ["users", "groups", "locations", "resources"] as const;
+export type RecordType = (typeof recordTypes)[number];
+
+/** How a room or resource answers invitations by itself (caldav auto-schedule-mode of the original server). */
+export type AutoSchedule =
+  | "none"
+  | "accept-always"
+  | "decline-always"
+  | "accept-if-free"
+  | "decline-if-busy"
+  | "automatic";
+
+/** A record of the directory, as the rest of the server sees it. Carries no password. */
+export interface Principal {
+  readonly uid: PrincipalUid;
+  readonly type: RecordType;
+  /** Login name; the first of the record's short names. */
+  readonly shortName: string;
+  readonly fullName: string;
+  readonly firstName: string | undefined;
+  readonly lastName: string | undefined;
+  /** Lower-cased, the primary one first. */
+  readonly emailAddresses: readonly string[];
+  /** All addresses that mean this principal: `mailto:` first (primary first), then the record's others, then `urn:uuid:<uid>`. */
+  readonly addresses: readonly CalendarAddress[];
+  /** "Enable Calendaring" of the record: the principal may have a calendar home. */
+  readonly calendaring: boolean;
+  readonly autoSchedule: AutoSchedule;
+}
+
+const userTypes: Readonly<Record<RecordType, string>> = {
+  users: "INDIVIDUAL",
+  groups: "GROUP",
+  locations: "ROOM",
+  resources: "RESOURCE",
+};
+
+/** The CUTYPE parameter value (RFC 5545 §3.2.3) of a record type. */
+export const calendarUserType = (type: RecordType): string => userTypes[type];
+
+/** Normalises a calendar user address so that two spellings of one address compare equal: `mailto:` and `urn:uuid:`
+ *  schemes in lower case, mail addresses in lower case, paths and http URLs without a final "/". */
+export function normaliseAddress(address: string): CalendarAddress {
+  const text = address.trim();
+  const scheme = text.slice(0, text.indexOf(":") + 1).toLowerCase();
+  if (scheme === "mailto:") return text.toLowerCase() as CalendarAddress;
+  if (scheme === "urn:") return (/^urn:uuid:/i.test(text) ? `urn:uuid:${text.slice(9)}` : text) as CalendarAddress;
+  if (text.startsWith("/") || scheme === "http:" || scheme === "https:")
+    return text.replace(/\/+$/, "") as CalendarAddress;
+  return text as CalendarAddress;
+}

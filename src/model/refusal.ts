@@ -1,0 +1,58 @@
+import type { Href } from "./ids.ts";
+import type { Privilege } from "./privilege.ts";
+
+/** Why the server says no, in the RFCs' own words. Knows no HTTP and no XML; `dav/conditions.ts` maps each to status and
+ *  element. `problem` is a sentence for a person: it names the thing, the line, or the bound. */
+export type Reason =
+  // RFC 4791 §5.3.2.1 and §5.3.1.1
+  | { readonly code: "supported-calendar-data"; readonly problem: string }
+  | { readonly code: "valid-calendar-data"; readonly problem: string }
+  | { readonly code: "valid-calendar-object-resource"; readonly problem: string }
+  | { readonly code: "supported-calendar-component"; readonly component: string }
+  | { readonly code: "no-uid-conflict"; readonly existing: Href }
+  | { readonly code: "calendar-collection-location-ok"; readonly problem: string }
+  | { readonly code: "max-resource-size"; readonly limit: number }
+  | { readonly code: "min-date-time"; readonly problem: string }
+  | { readonly code: "max-date-time"; readonly problem: string }
+  | { readonly code: "max-instances"; readonly limit: number }
+  | { readonly code: "max-attendees-per-instance"; readonly limit: number }
+  // RFC 4791 §7.8, §7.9
+  | { readonly code: "valid-filter"; readonly problem: string }
+  | { readonly code: "supported-filter"; readonly problem: string; readonly name: string }
+  | { readonly code: "supported-collation"; readonly collation: string }
+  | { readonly code: "number-of-recurrences-within-limits"; readonly limit: number }
+  // RFC 7529 §4
+  | { readonly code: "supported-rscale"; readonly problem: string }
+  // RFC 3253, RFC 3744, RFC 4918, RFC 5689, RFC 5842, RFC 6578, RFC 4331
+  | { readonly code: "supported-report"; readonly problem: string }
+  | { readonly code: "number-of-matches-within-limits"; readonly limit: number }
+  | { readonly code: "need-privileges"; readonly href: Href; readonly privileges: readonly Privilege[] }
+  | { readonly code: "resource-must-be-null"; readonly problem: string }
+  | { readonly code: "valid-resourcetype"; readonly problem: string }
+  | { readonly code: "cannot-modify-protected-property"; readonly name: string }
+  | { readonly code: "propfind-finite-depth" }
+  | { readonly code: "no-external-entities" }
+  | { readonly code: "valid-sync-token" }
+  | { readonly code: "sync-traversal-supported" }
+  | { readonly code: "quota-not-exceeded" }
+  | { readonly code: "sufficient-disk-space" }
+  // RFC 6638
+  | { readonly code: "default-calendar-delete-allowed" }
+  | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
+  | { readonly code: "valid-calendar-url"; readonly problem: string }
+  | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }
+  // calendarserver.org
+  | { readonly code: "valid-access-restriction"; readonly problem: string }
+  | { readonly code: "valid-access-restriction-change"; readonly problem: string }
+  | { readonly code: "max-collections"; readonly limit: number }
+  | { readonly code: "max-resources"; readonly limit: number };
+
+/** A domain "no". Thrown from any floor, answered in one place. */
+export class Refusal extends Error {
+  readonly reason: Reason;
+  constructor(reason: Reason, options?: ErrorOptions) {
+    super("problem" in reason ? `${reason.code}: ${reason.problem}` : reason.code, options);
+    this.name = "Refusal";
+    this.reason = reason;
+  }
+}

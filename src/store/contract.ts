@@ -1,0 +1,154 @@
+import type { Busy, CalendarObject } from "../ical/calendar-object.ts";
+import type { IndexCondition } from "../ical/filter-plan.ts";
+import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
+import type { Element, QName } from "../xml/element.ts";
+
+/** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one. */
+export type CollectionKind = "home" | "calendar" | "inbox" | "outbox" | "dropbox" | "folder";
+
+/** A collection by owner and path below the home: [] is the home, ["calendar"] the default calendar. */
+export interface CollectionRef {
+  readonly owner: Principal;
+  readonly path: readonly string[];
+}
+
+/** A collection as of one moment. */
+export interface CollectionInfo {
+  readonly kind: CollectionKind;
+  readonly syncToken: SyncToken;
+  /** Bytes of all members. */
+  readonly bytes: number;
+  readonly objects: number;
+  readonly created: Utc;
+  readonly modified: Utc;
+  /** Whether the collection has an ACL of its own. */
+  readonly hasAcl: boolean;
+}
+
+/** A member (file) of a collection, from its index row. */
+export interface ObjectEntry {
+  readonly name: string;
+  /** Undefined when the file could not be read as a calendar object, and in collections that hold plain files. */
+  readonly uid: string | undefined;
+  /** Component kind, "VEVENT" …; undefined as above. */
+  readonly kind: string | undefined;
+  readonly etag: ETag;
+  readonly size: number;
+  readonly created: Utc;
+  readonly modified: Utc;
+  readonly scheduleTag: string | undefined;
+  /** X-CALENDARSERVER-ACCESS other than PUBLIC. */
+  readonly access: string | undefined;
+  readonly hasProperties: boolean;
+  readonly hasAcl: boolean;
+}
+
+/** An instance from the index, with what free-busy needs of its object. */
+export interface BusyRow {
+  readonly name: string;
+  readonly uid: string;
+  readonly start: Utc;
+  readonly end: Utc;
+  readonly floating: boolean;
+  readonly busy: Busy;
+}
+
+/** `null` removes. */
+export type PropertyEdits = ReadonlyMap<QName, Element | null>;
+
+export interface Changes {
+  readonly token: SyncToken;
+  readonly changed: readonly ObjectEntry[];
+  readonly removed: readonly string[];
+  /** More changes exist; `token` stands after the last one given. */
+  readonly truncated: boolean;
+}
+
+export interface Content {
+  readonly bytes: Buffer;
+  /** Computed from these very bytes. */
+  readonly etag: ETag;
+  readonly modified: Utc;
+}
+
+/** One directory of the store with its index. Opened by `CalendarStore.open`; cheap to hold for one request, not longer. */
+export interface Collection {
+  readonly ref: CollectionRef;
+  readonly kind: CollectionKind;
+  info(): Promise<CollectionInfo>;
+  entry(name: string): Promise<ObjectEntry | undefined>;
+  /** Pages of at most 1000, in order of name. */
+  entries(): AsyncIterable<readonly ObjectEntry[]>;
+  /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */
+  search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]>;
+  /** Instances that overlap the range; floating ones are compared after adding `floatingOffset` seconds to them.
+   *  `uncertain` names objects whose indexed window does not cover the range: they must be expanded by the caller. */
+  busy(range: TimeRange, floatingOffset: number): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
+  /** Undefined token: everything. Throws Refusal(valid-sync-token). */
+  changesSince(token: SyncToken | undefined, limit: number): Promise<Changes>;
+  /** Whether a token is one this collection gave out and can still answer. */
+  knows(token: SyncToken): Promise<boolean>;
+  nameOf(uid: string): Promise<string | undefined>;
+  read(name: string): Promise<Content | undefined>;
+  /** Dead properties, of the collection itself or of a member. */
+  properties(name?: string): Promise<ReadonlyMap<QName, Element>>;
+  /** Runs `work` under the collection's write lock (all workers, all hosts). Work of several callers is committed together;
+   *  `work` must not await anything but the change's own methods. */
+  change<T>(work: (change: CollectionChange) => T | Promise<T>): Promise<T>;
+  /** Writes the bytes and their properties to a staged file, durable, not yet visible. To be used by `CollectionChange.put`. */
+  stage(bytes: Uint8Array, properties: ReadonlyMap<QName, Element>): Promise<Staged>;
+}
+
+/** A durable file waiting to be renamed into place. Disposed of if never put. */
+export interface Staged {
+  readonly path: string;
+  readonly etag: ETag;
+  readonly size: number;
+  discard(): Promise<void>;
+}
+
+/** Only valid inside `Collection.change`. */
+export interface CollectionChange {
+  entry(name: string): ObjectEntry | undefined;
+  nameOf(uid: string): string | undefined;
+  /** Objects and bytes now. */
+  totals(): { readonly objects: number; readonly bytes: number };
+  /** Renames the staged file into place and writes the rows. `object` is undefined for plain files and what cannot be parsed. */
+  put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry>;
+  remove(name: string): Promise<void>;
+  /** All or nothing. `name` undefined: the collection's own. A member's change gives it a new revision only if `touch`. */
+  setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
+}
+
+export interface CalendarStore {
+  /** Makes the home with its default collections if it is not there; races have one winner. */
+  provision(owner: Principal): Promise<void>;
+  /** Whether the home exists, without making it. */
+  provisioned(owner: Principal): Promise<boolean>;
+  open(ref: CollectionRef): Promise<Collection | undefined>;
+  /** The collections directly inside, by name, those of the server's own names included (inbox, outbox …). */
+  children(ref: CollectionRef): Promise<readonly { readonly name: string; readonly kind: CollectionKind }[]>;
+  /** Makes a collection with its properties, visible at once and complete. Throws Refusal(resource-must-be-null). */
+  create(ref: CollectionRef, kind: "calendar" | "folder", properties: ReadonlyMap<QName, Element>): Promise<Collection>;
+  /** Makes it disappear at once; the space is freed afterwards. */
+  remove(ref: CollectionRef): Promise<void>;
+  /** Moves (renames) a collection; tokens of the old place are refused at the new one. */
+  move(from: CollectionRef, to: CollectionRef): Promise<void>;
+  /** Moves a member between collections, properties included, in one rename. `object` as in `put`.
+   *  `check` runs with both locks held and may throw. Answers whether the destination existed. */
+  moveMember(
+    from: Collection,
+    name: string,
+    to: Collection,
+    newName: string,
+    object: CalendarObject | undefined,
+    check: (source: CollectionChange, destination: CollectionChange) => void,
+  ): Promise<void>;
+  usedBytes(owner: Principal): Promise<number>;
+  /** Bytes a home may hold; undefined means no quota. */
+  readonly quota: number | undefined;
+  /** Owner's uid recorded on a home directory, for `caladmin`. */
+  ownerOf(home: string): Promise<PrincipalUid | undefined>;
+  close(): Promise<void>;
+}

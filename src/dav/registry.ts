@@ -1,8 +1,9 @@
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Directory } from "../directory/backend.ts";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Href, Utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
+import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, CollectionRef } from "../store/contract.ts";
 import type { Element, QName, XmlValue } from "../xml/element.ts";
 import type { Kind, Resource, Shape } from "./resource.ts";
@@ -11,6 +12,8 @@ import type { Kind, Resource, Shape } from "./resource.ts";
 export interface Urls {
   principal(principal: Principal): Href;
   proxyGroup(principal: Principal, access: "read" | "write"): Href;
+  /** Every address of a principal, the canonical one first, then `/principals/<type>/<short name>/`. */
+  aliases(principal: Principal): readonly Href[];
   home(owner: Principal): Href;
   collection(ref: CollectionRef): Href;
   member(ref: CollectionRef, name: string): Href;
@@ -73,8 +76,10 @@ export interface LiveProperty<K extends Kind> {
   readonly allprop?: boolean;
   /** Needed beside `read` to see it: 403 in the multistatus otherwise. */
   readonly needs?: Privilege;
-  /** The property's value. A dead property of the same name on the resource is passed as `stored`, for properties with a
-   *  default that a client may set. */
+  /** Whether `get` looks at `stored`. Default: when clients may set it. */
+  readonly readsStored?: boolean;
+  /** The property's value; an element of the property's own name stands for the property with its attributes. A dead property
+   *  of the same name on the resource is passed as `stored`, for properties with a default that a client may set. */
   get(resource: Shape<K>, context: Context, requested: Element, stored: Element | undefined): Answer;
   /** Absent: protected. Present: checks the value a client sets (null: removes) and says what to store (null: nothing);
    *  undefined when the effect was made here and nothing is to be stored. Throws Refusal or HttpError. */
@@ -83,12 +88,16 @@ export interface LiveProperty<K extends Kind> {
     resource: Shape<K>,
     context: Context,
   ): Element | null | undefined | Promise<Element | null | undefined>;
+  /** As `accept`, for a value given with MKCALENDAR or extended MKCOL, when there is no resource yet. Absent: `accept` is asked,
+   *  which then must not look at its resource. */
+  atCreation?(value: Element, context: Context): Element | Promise<Element>;
 }
 
 export interface AnyProperty {
   readonly name: QName;
   readonly on: ReadonlySet<Kind>;
   readonly allprop: boolean;
+  readonly readsStored: boolean;
   readonly needs?: Privilege;
   get(resource: Resource, context: Context, requested: Element, stored: Element | undefined): Answer;
   accept?(
@@ -96,11 +105,27 @@ export interface AnyProperty {
     resource: Resource,
     context: Context,
   ): Element | null | undefined | Promise<Element | null | undefined>;
+  atCreation?(value: Element, context: Context): Element | Promise<Element>;
 }
 
 /** Declares a live property; `on` narrows what `get` may touch. The one cast of the floor. */
 export const property = <const K extends Kind>(declared: LiveProperty<K>): AnyProperty =>
-  ({ allprop: true, ...declared, on: new Set<Kind>(declared.on) }) as unknown as AnyProperty;
+  ({
+    allprop: true,
+    readsStored: declared.accept !== undefined,
+    ...declared,
+    on: new Set<Kind>(declared.on),
+  }) as unknown as AnyProperty;
+
+/** What MKCALENDAR or extended MKCOL stores for a value a client gives (RFC 4791 §5.3.1, RFC 5689 §3). Throws Refusal for what
+ *  is not taken, and for a protected property. */
+export function creationValue(declared: AnyProperty, value: Element, context: Context): Element | Promise<Element> {
+  if (declared.atCreation !== undefined) return declared.atCreation(value, context);
+  if (declared.accept === undefined)
+    throw new Refusal({ code: "cannot-modify-protected-property", name: declared.name });
+  // Who needs the resource has an `atCreation`; what is given is a value, so it cannot be one that removes.
+  return declared.accept(value, undefined as never, context) as Element | Promise<Element>;
+}
 
 export interface Report<K extends Kind, Query> {
   readonly name: QName;
@@ -145,4 +170,44 @@ export interface Registry {
   property(name: QName, kind: Kind): AnyProperty | undefined;
   propertiesOn(kind: Kind): readonly AnyProperty[];
   methodsOn(kind: Kind): readonly Method[];
+}
+
+/** Joins the declared lists; names of methods are matched as they are (they are case-sensitive, RFC 9110 §9.1). */
+export function makeRegistry(
+  methods: readonly Method[],
+  reports: readonly AnyReport[],
+  properties: readonly AnyProperty[],
+): Registry {
+  const methodByName = new Map(methods.map((method) => [method.name, method]));
+  const reportByName = new Map(reports.map((report) => [report.name, report]));
+  // Several declarations of one property may serve different kinds, so the first key is the kind.
+  const propertiesByKind = new Map<Kind, Map<QName, AnyProperty>>();
+  for (const declared of properties) {
+    for (const kind of declared.on) {
+      const named = propertiesByKind.get(kind) ?? new Map<QName, AnyProperty>();
+      if (named.has(declared.name)) throw new Error(`property ${declared.name} is declared twice for ${kind}`);
+      propertiesByKind.set(kind, named.set(declared.name, declared));
+    }
+  }
+  const remembered = <T>(make: (kind: Kind) => readonly T[]): ((kind: Kind) => readonly T[]) => {
+    const known = new Map<Kind, readonly T[]>();
+    return (kind) => {
+      const made = known.get(kind) ?? make(kind);
+      known.set(kind, made);
+      return made;
+    };
+  };
+  return {
+    methods: methodByName,
+    reports,
+    method: (name) => methodByName.get(name),
+    report: (name, kind) => {
+      const found = reportByName.get(name);
+      return found?.on.has(kind) ? found : undefined;
+    },
+    reportsOn: remembered((kind) => reports.filter((report) => report.on.has(kind))),
+    property: (name, kind) => propertiesByKind.get(kind)?.get(name),
+    propertiesOn: remembered((kind) => [...(propertiesByKind.get(kind)?.values() ?? [])]),
+    methodsOn: remembered((kind) => methods.filter((method) => method.on.includes(kind))),
+  };
 }

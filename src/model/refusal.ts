@@ -21,6 +21,8 @@ export type Reason =
   | { readonly code: "supported-filter"; readonly problem: string; readonly name: string }
   | { readonly code: "supported-collation"; readonly collation: string }
   | { readonly code: "number-of-recurrences-within-limits"; readonly limit: number }
+  // RFC 7809 §5
+  | { readonly code: "valid-timezone"; readonly problem: string }
   // RFC 7529 §4
   | { readonly code: "supported-rscale"; readonly problem: string }
   // RFC 3253, RFC 3744, RFC 4918, RFC 5689, RFC 5842, RFC 6578, RFC 4331

@@ -1,0 +1,155 @@
+import { flag, isDictionary, path, patterns, type Section, table, text, unbounded, whole } from "./key.ts";
+
+const limit = [0, unbounded] as const;
+const port = [0, 65_535] as const;
+
+/** The data store and its limits. */
+export const store = {
+  DocumentRoot: path(
+    "/Library/CalendarServer/Documents",
+    "The folder of the data store: calendars, attachments, delegate lists. A local mount point.",
+    { shipped: "../data/store/Documents" },
+  ),
+  DataRoot: path("/Library/CalendarServer/Data", "The folder for the server's own work files.", {
+    shipped: "../data/store/Data",
+  }),
+  UserQuota: whole(104_857_600, limit, "Bytes in one calendar home; 0 means no limit."),
+  MaximumAttachmentSize: whole(1_048_576, limit, "Bytes in one calendar object or attachment; 0 means no limit."),
+  MaxAttendeesPerInstance: whole(100, limit, "Attendees of one event; 0 means no limit."),
+  MaxInstancesForRRULE: whole(400, limit, "Instances of one recurring event; 0 means no limit."),
+  MaxCollectionsPerHome: whole(50, limit, "Calendars in one calendar home; 0 means no limit."),
+  MaxResourcesPerCollection: whole(10_000, limit, "Objects in one calendar; 0 means no limit."),
+} satisfies Section;
+
+/** What clients may do and see. */
+export const features = {
+  EnableProxyPrincipals: flag(true, "Delegates: calendar-proxy-read and calendar-proxy-write below each principal."),
+  EnableAnonymousReadRoot: flag(true, 'The resource "/" may be read without signing in.'),
+  EnableAnonymousReadNav: flag(false, "/calendars/ and the folders of types in it may be read without signing in."),
+  EnablePrincipalListings: flag(true, "The folders of principals may be listed; otherwise only single principals are found."),
+  EnableMonolithicCalendars: flag(true, "GET on a calendar gives all of it as one .ics file."),
+  EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
+  EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
+  EnableTimezoneService: flag(false, "The time zone service at /timezones.", { effect: "later" }),
+  EnableSACLs: flag(false, "Only members of the service's access list may use it.", { effect: "later" }),
+  EnableWebAdmin: flag(true, "The administration pages at /admin.", { effect: "later" }),
+  RejectClients: patterns([], "Requests whose User-Agent one of these regular expressions finds are refused with 403."),
+  FreeBusyURL: {
+    Enabled: flag(false, "A freebusy resource in each calendar home.", { effect: "later" }),
+    TimePeriod: whole(14, [1, 366], "Days it covers.", { effect: "later" }),
+    AnonymousAccess: flag(false, "Anyone may read it without signing in.", { effect: "later" }),
+  },
+  Aliases: table(
+    "folders by name, each {path: …}",
+    (value) => (isDictionary(value) && typeof value["path"] === "string" ? { path: value["path"] } : undefined),
+    {},
+    "More folders of files, served at /<name>/.",
+    { effect: "later" },
+  ),
+  WebCalendarRoot: path("/usr/share/collaboration", "The web calendar of Mac OS X Server.", { effect: "ignored" }),
+  EnableNotifications: flag(false, "The drop box notifications of version 1.", { effect: "ignored" }),
+} satisfies Section;
+
+/** Invitations. */
+export const scheduling = {
+  Scheduling: {
+    CalDAV: {
+      EmailDomain: text("", "Mail addresses in this domain belong to users of this server.", { effect: "later" }),
+      HTTPDomain: text("", "HTTP addresses in this domain belong to users of this server.", { effect: "later" }),
+      AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
+        effect: "later",
+      }),
+      OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done.", {
+        effect: "later",
+      }),
+      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", { effect: "later" }),
+      EnablePrivateComments: flag(true, "Comments of attendees that only the organizer sees.", { effect: "later" }),
+    },
+    iSchedule: {
+      Enabled: flag(false, "Exchange invitations with other servers.", { effect: "later" }),
+      AddressPatterns: patterns([], "Regular expressions of addresses reached through them.", { effect: "later" }),
+      Servers: path("/etc/caldavd/servertoserver.xml", "The list of those servers.", { effect: "later" }),
+    },
+    iMIP: {
+      Enabled: flag(false, "Exchange invitations by mail.", { effect: "later" }),
+      MailGatewayServer: text("localhost", "The host of the original's mail gateway.", { effect: "ignored" }),
+      MailGatewayPort: whole(62_310, port, "Its port.", { effect: "ignored" }),
+      Username: text("com.apple.calendarserver", "The user as whom it delivered replies.", { effect: "ignored" }),
+      Password: text("", "That user's password.", { effect: "ignored", secret: true }),
+      Sending: {
+        Server: text("", "The mail server that takes invitations.", { effect: "later" }),
+        Port: whole(587, port, "Its port.", { effect: "later" }),
+        Address: text("", "The sender's address.", { effect: "later" }),
+        UseSSL: flag(true, "Speak TLS with it.", { effect: "later" }),
+        Username: text("", "The user for signing in there.", { effect: "later" }),
+        Password: text("", "The password for signing in there.", { effect: "later", secret: true }),
+      },
+      Receiving: {
+        Server: text("", "The mail server on which replies arrive.", { effect: "later" }),
+        Port: whole(0, port, "Its port; 0 means the usual one.", { effect: "later" }),
+        UseSSL: flag(true, "Speak TLS with it.", { effect: "later" }),
+        Type: text("", "pop or imap.", { effect: "later" }),
+        PollingSeconds: whole(30, [1, 86_400], "Seconds between two looks into the mailbox.", { effect: "later" }),
+        Username: text("", "The user for signing in there.", { effect: "later" }),
+        Password: text("", "The password for signing in there.", { effect: "later", secret: true }),
+      },
+      AddressPatterns: patterns([], "Regular expressions of addresses reached by mail.", { effect: "later" }),
+      MailTemplatesDirectory: path("/usr/share/caldavd/share/email_templates", "The texts of the mails.", {
+        effect: "later",
+      }),
+      MailIconsDirectory: path("/usr/share/caldavd/share/date_icons", "The pictures in the mails.", { effect: "later" }),
+      InvitationDaysToLive: whole(90, [1, 36_500], "Days after which a reply by mail is not recognised any more.", {
+        effect: "later",
+      }),
+    },
+    Options: {
+      AllowGroupAsOrganizer: flag(false, "A group may invite.", { effect: "later" }),
+      AllowLocationAsOrganizer: flag(false, "A location may invite.", { effect: "later" }),
+      AllowResourceAsOrganizer: flag(false, "A resource may invite.", { effect: "later" }),
+    },
+  },
+  Localization: {
+    TranslationsDirectory: path("/usr/share/caldavd/share/translations", "Translations of the mails.", { effect: "later" }),
+    LocalesDirectory: path("/usr/share/caldavd/share/locales", "The original's compiled translations.", {
+      effect: "ignored",
+    }),
+    Language: text("English", "The language of the mails.", { effect: "later" }),
+  },
+} satisfies Section;
+
+/** Pushing changes to clients. */
+export const notifications = {
+  Notifications: {
+    Enabled: flag(false, "Tell clients about changes; on as soon as one of the services is.", { effect: "later" }),
+    CoalesceSeconds: whole(3, [0, 3600], "Seconds in which changes of one calendar are told once.", { effect: "later" }),
+    InternalNotificationHost: text("localhost", "The host of the original's notification process.", { effect: "ignored" }),
+    InternalNotificationPort: whole(62_309, port, "Its port.", { effect: "ignored" }),
+    BindAddress: text("127.0.0.1", "Its address.", { effect: "ignored" }),
+    Services: {
+      SimpleLineNotifier: {
+        Service: text("twistedcaldav.notify.SimpleLineNotifierService", "The original's class.", { effect: "ignored" }),
+        Enabled: flag(false, "Tell changes line by line on a port.", { effect: "later" }),
+        Port: whole(62_308, port, "That port.", { effect: "later" }),
+      },
+      XMPPNotifier: {
+        Service: text("twistedcaldav.notify.XMPPNotifierService", "The original's class.", { effect: "ignored" }),
+        Enabled: flag(false, "Tell changes over XMPP.", { effect: "later" }),
+        Host: text("", "The XMPP server.", { effect: "later" }),
+        Port: whole(5222, port, "Its port.", { effect: "later" }),
+        JID: text("", "The account there.", { effect: "later" }),
+        Password: text("", "Its password.", { effect: "later", secret: true }),
+        ServiceAddress: text("", "The publish-subscribe service.", { effect: "later" }),
+        NodeConfiguration: table(
+          "texts",
+          (value) => (typeof value === "string" ? value : undefined),
+          { "pubsub#deliver_payloads": "1", "pubsub#persist_items": "1" },
+          "Settings of its nodes.",
+          { effect: "later" },
+        ),
+        KeepAliveSeconds: whole(120, [0, unbounded], "Seconds between signs of life.", { effect: "later" }),
+        HeartbeatMinutes: whole(30, [0, unbounded], "Minutes between heartbeats.", { effect: "later" }),
+        AllowedJIDs: patterns([], "Accounts that may send commands.", { effect: "later" }),
+      },
+    },
+  },
+} satisfies Section;

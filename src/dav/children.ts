@@ -1,0 +1,152 @@
+import { HttpError } from "../http/message.ts";
+import { encodeSegment } from "../http/uri.ts";
+import type { Href } from "../model/ids.ts";
+import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
+import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
+import type { Context } from "./registry.ts";
+import type { Resource, Shape } from "./resource.ts";
+import { uidsName } from "./urls.ts";
+
+/** A home or a collection inside one. */
+export type OwnedCollection = Shape<CollectionKind>;
+
+/** The member of a collection that the index row stands for. */
+export const memberResource = (
+  { kind, href, owner, collection }: OwnedCollection,
+  entry: ObjectEntry,
+): Shape<"object" | "file"> => ({
+  kind: kind === "calendar" || kind === "inbox" ? "object" : "file",
+  href: (href + encodeSegment(entry.name)) as Href,
+  owner,
+  collection,
+  entry,
+});
+
+/** An opened collection as a resource. */
+export async function collectionResource(
+  href: Href,
+  owner: Principal,
+  collection: Collection,
+): Promise<OwnedCollection> {
+  return { kind: collection.kind, href, owner, collection, info: await collection.info() };
+}
+
+const pageSize = 1000;
+
+/** What lies directly inside, in pages of at most 1,000: collections first, then members, each in order of name; hrefs begin
+ *  with the parent's. Empty for members. Throws HttpError(403) for what is not to be listed: `__uids__`, and the principals
+ *  when EnablePrincipalListings is off. */
+export async function* childrenOf(resource: Resource, context: Context): AsyncGenerator<readonly Resource[]> {
+  const below = (name: string): Href => `${resource.href}${encodeSegment(name)}/` as Href;
+  switch (resource.kind) {
+    case "root":
+      yield [
+        { kind: "principal-root", href: below("principals") },
+        { kind: "calendar-root", href: below("calendars") },
+      ];
+      return;
+    case "principal-root":
+      yield [uidsName, ...recordTypes].map((type) => ({
+        kind: "principal-type",
+        href: below(type),
+        type: type as RecordType | "__uids__",
+      }));
+      return;
+    case "calendar-root":
+      yield [uidsName, ...recordTypes].map((type) => ({
+        kind: "calendar-type",
+        href: below(type),
+        type: type as RecordType | "__uids__",
+      }));
+      return;
+    case "principal-type":
+      for await (const page of recordsOf(resource, context))
+        yield page.map((principal) => ({ kind: "principal", href: below(principal.shortName), principal }));
+      return;
+    case "calendar-type":
+      yield* homes(resource, context);
+      return;
+    case "principal": {
+      const { principal } = resource;
+      if (!principal.calendaring || !context.services.settings.proxyPrincipals) return;
+      yield (["read", "write"] as const).map((access) => ({
+        kind: "proxy-group",
+        href: below(`calendar-proxy-${access}`),
+        principal,
+        access,
+      }));
+      return;
+    }
+    case "home":
+    case "calendar":
+    case "inbox":
+    case "outbox":
+    case "dropbox":
+    case "folder":
+      yield* inside(resource, context);
+      return;
+    case "proxy-group":
+    case "object":
+    case "file":
+    case "unmapped":
+  }
+}
+
+/** The records of one type, for a listing. Throws HttpError(403) as `childrenOf`. */
+export async function* recordsOf(
+  resource: Shape<"principal-type" | "calendar-type">,
+  { services: { directory, settings } }: Context,
+): AsyncGenerator<readonly Principal[]> {
+  if (resource.type === uidsName || !settings.principalListings)
+    throw new HttpError(403, `${resource.href} is not to be listed`);
+  if (resource.type === "sudoers") return;
+  let page: Principal[] = [];
+  for await (const principal of directory.list(resource.type)) {
+    if (resource.kind === "calendar-type" && !principal.calendaring) continue;
+    page.push(principal);
+    if (page.length < pageSize) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
+
+/** Homes that exist already and that the user may read. Opening everybody's index for one listing would take the server's
+ *  time from all others, so those that only the directory knows are left out, and what a stranger may not read is not opened. */
+async function* homes(resource: Shape<"calendar-type">, context: Context): AsyncGenerator<readonly Resource[]> {
+  const { user, services } = context;
+  for await (const page of recordsOf(resource, context)) {
+    for (const owner of page) {
+      if (user === undefined || !(await concerns(user, owner, context))) continue;
+      const collection = await services.store.open({ owner, path: [] });
+      if (collection === undefined) continue;
+      yield [await collectionResource(`${resource.href}${encodeSegment(owner.shortName)}/` as Href, owner, collection)];
+    }
+  }
+}
+
+async function concerns(user: Principal, owner: Principal, { services }: Context): Promise<boolean> {
+  if (user.uid === owner.uid) return true;
+  return (await services.directory.delegateAccess(user, owner)) !== "none";
+}
+
+async function* inside(parent: OwnedCollection, context: Context): AsyncGenerator<readonly Resource[]> {
+  const { store } = context.services;
+  const { owner, collection } = parent;
+  // Calendars hold objects only (RFC 4791 §4.2); the original made no collections in them, nor in an inbox or outbox.
+  if (parent.kind === "home" || parent.kind === "folder" || parent.kind === "dropbox") {
+    const names = await store.children(collection.ref);
+    for (let from = 0; from < names.length; from += pageSize) {
+      const opened = await Promise.all(
+        names.slice(from, from + pageSize).map(async ({ name }) => {
+          const child = await store.open({ owner, path: [...collection.ref.path, name] });
+          // Gone since its name was read.
+          return child && collectionResource(`${parent.href}${encodeSegment(name)}/` as Href, owner, child);
+        }),
+      );
+      const found = opened.filter((child) => child !== undefined);
+      if (found.length > 0) yield found;
+    }
+  }
+  for await (const entries of collection.entries()) yield entries.map((entry) => memberResource(parent, entry));
+}

@@ -1,0 +1,61 @@
+import { depthOf } from "../../http/headers.ts";
+import type { HttpRequest } from "../../http/message.ts";
+import { HttpError } from "../../http/message.ts";
+import { preferencesOf } from "../../http/prefer.ts";
+import { Refusal } from "../../model/refusal.ts";
+import { isMinimal, multistatus, parsePropRequest, responsesFor } from "../multistatus.ts";
+import type { Context, Method } from "../registry.ts";
+import { childrenOf } from "../resolve.ts";
+import type { Resource } from "../resource.ts";
+import { isCollection, navigationKinds, resourceKinds } from "../resource.ts";
+import { counted } from "./count.ts";
+import { xmlBody } from "./xml-body.ts";
+
+const navigation: ReadonlySet<string> = new Set(navigationKinds);
+
+/** PROPFIND (RFC 4918 §9.1). Depth infinity reaches down a home; above the homes it would walk the directory of all
+ *  principals, so it is refused there with propfind-finite-depth. */
+export const propfindMethod: Method = {
+  name: "PROPFIND",
+  on: resourceKinds,
+  needs: () => ["read"],
+  async handle(resource, context, request) {
+    const depth = depthOf(request.headers, "infinity");
+    const root = await xmlBody(request, context);
+    if (root !== undefined && root.name !== "{DAV:}propfind")
+      throw new HttpError(400, `the body of a PROPFIND must be a DAV:propfind, found ${root.name}`);
+    const asked = parsePropRequest(root);
+    if (depth === "infinity" && navigation.has(resource.kind)) throw new Refusal({ code: "propfind-finite-depth" });
+    const pages = depth === "0" ? alone(resource, request) : counted(below(resource, depth, context, request), request);
+    return multistatus(responsesFor(asked, pages, context, { minimal: isMinimal(request) }));
+  },
+};
+
+function alone(resource: Resource, request: HttpRequest): Iterable<readonly Resource[]> {
+  request.log.items.push("responses=1");
+  return [[resource]];
+}
+
+async function* below(
+  resource: Resource,
+  depth: "1" | "infinity",
+  context: Context,
+  request: HttpRequest,
+): AsyncGenerator<readonly Resource[]> {
+  // RFC 8144 §3: clients that know the collection ask for its members only.
+  if (!preferencesOf(request.headers).noRoot) yield [resource];
+  yield* descendants(resource, depth, context);
+}
+
+async function* descendants(
+  resource: Resource,
+  depth: "1" | "infinity",
+  context: Context,
+): AsyncGenerator<readonly Resource[]> {
+  if (!isCollection(resource)) return;
+  for await (const page of childrenOf(resource, context)) {
+    yield page;
+    if (depth === "1") continue;
+    for (const inner of page) if (isCollection(inner)) yield* descendants(inner, depth, context);
+  }
+}

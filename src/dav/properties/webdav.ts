@@ -1,0 +1,211 @@
+import { httpDate, isoDate } from "../../http/dates.ts";
+import { caldav, cs, dav, el, href, type QName, type XmlValue } from "../../xml/element.ts";
+import { encodeHomeToken, homeToken } from "../home-token.ts";
+import { type Context, property, type Registry } from "../registry.ts";
+import {
+  collectionKinds,
+  type Kind,
+  memberKinds,
+  navigationKinds,
+  principalKinds,
+  type Resource,
+  resourceKinds,
+} from "../resource.ts";
+import { addMemberName, lastSegment } from "../urls.ts";
+
+// Values are made once: the writer keeps the markup of a value it has seen.
+const collection = el(dav("collection"));
+const typeOf: Readonly<Record<Exclude<Kind, "proxy-group" | "unmapped">, XmlValue>> = {
+  root: collection,
+  "principal-root": collection,
+  "principal-type": collection,
+  // The principal is a collection because its delegate groups lie inside. Thunderbird looks for <principal/> here.
+  principal: [collection, el(dav("principal"))],
+  "calendar-root": collection,
+  "calendar-type": collection,
+  home: collection,
+  calendar: [collection, el(caldav("calendar"))],
+  inbox: [collection, el(caldav("schedule-inbox"))],
+  outbox: [collection, el(caldav("schedule-outbox"))],
+  dropbox: [collection, el(cs("dropbox-home"))],
+  folder: collection,
+  object: [],
+  file: [],
+};
+const proxyType = {
+  read: [collection, el(dav("principal")), el(cs("calendar-proxy-read"))],
+  write: [collection, el(dav("principal")), el(cs("calendar-proxy-write"))],
+};
+
+/** RFC 4918 §15.9 */
+export const resourceType = property({
+  name: dav("resourcetype"),
+  on: resourceKinds,
+  get: (resource) => (resource.kind === "proxy-group" ? proxyType[resource.access] : typeOf[resource.kind]),
+});
+
+/** RFC 4918 §15.6. A collection's is its state, so that a conditional GET of a listing works; places that only lead
+ *  somewhere have none. */
+export const entityTag = property({
+  name: dav("getetag"),
+  on: [...memberKinds, ...collectionKinds],
+  get: (resource) => ("entry" in resource ? resource.entry.etag : `"${resource.info.syncToken}"`),
+});
+
+/** What GET says of a member when the client that stored it said nothing else. */
+export const defaultContentType = { object: "text/calendar;charset=utf-8", file: "application/octet-stream" } as const;
+
+/** RFC 4918 §15.5. The Content-Type of the PUT is kept as a stored property where it differs from the default. */
+export const contentType = property({
+  name: dav("getcontenttype"),
+  on: memberKinds,
+  readsStored: true,
+  get: (resource, _context, _requested, stored) => stored?.children ?? defaultContentType[resource.kind],
+});
+
+/** The original's answer for everything that GET lists. */
+export const collectionContentType = property({
+  name: dav("getcontenttype"),
+  on: [...navigationKinds, ...principalKinds, ...collectionKinds],
+  get: () => "httpd/unix-directory",
+});
+
+/** RFC 4918 §15.4 */
+export const contentLength = property({
+  name: dav("getcontentlength"),
+  on: resourceKinds,
+  get: (resource) => ("entry" in resource ? `${resource.entry.size}` : "0"),
+});
+
+/** RFC 4918 §15.7 */
+export const lastModified = property({
+  name: dav("getlastmodified"),
+  on: [...memberKinds, ...collectionKinds],
+  get: (resource) => httpDate("entry" in resource ? resource.entry.modified : resource.info.modified),
+});
+
+/** RFC 4918 §15.1 */
+export const creationDate = property({
+  name: dav("creationdate"),
+  on: [...memberKinds, ...collectionKinds],
+  get: (resource) => isoDate("entry" in resource ? resource.entry.created : resource.info.created),
+});
+
+/** RFC 4918 §15.2. Outlook CalDav Synchronizer leaves a calendar out that has none, so there is always one. */
+export const displayName = property({
+  name: dav("displayname"),
+  on: [...collectionKinds, ...memberKinds],
+  get: (resource, _context, _requested, stored) =>
+    stored ??
+    (resource.kind === "home" ? resource.owner.fullName || resource.owner.shortName : lastSegment(resource.href)),
+  accept: (value) => value,
+});
+
+/** Of places the server itself names. */
+export const placeName = property({
+  name: dav("displayname"),
+  on: navigationKinds,
+  get: (resource) => lastSegment(resource.href),
+});
+
+/** RFC 4918 §15.10, empty: the server is a class 1 server and has no locks. */
+export const supportedLock = property({ name: dav("supportedlock"), on: resourceKinds, get: () => [] });
+
+const reportSets = new WeakMap<Registry, Map<Kind, XmlValue>>();
+
+/** RFC 3253 §3.1.5 */
+export const supportedReportSet = property({
+  name: dav("supported-report-set"),
+  on: resourceKinds,
+  get: ({ kind }, { services: { registry } }) => {
+    const known = reportSets.get(registry) ?? new Map<Kind, XmlValue>();
+    reportSets.set(registry, known);
+    const value =
+      known.get(kind) ??
+      registry.reportsOn(kind).map(({ name }) => el(dav("supported-report"), el(dav("report"), el(name))));
+    known.set(kind, value);
+    return value;
+  },
+});
+
+/** The token of RFC 6578 §4 as the URI it has to be. */
+export const tokenUri = (token: string): string => `data:,${token}`;
+const syncCollection: QName = dav("sync-collection");
+
+/** RFC 6578 §4, wherever the report is answered. A home's token holds those of its collections. */
+export const syncToken = property({
+  name: dav("sync-token"),
+  on: collectionKinds,
+  allprop: false,
+  get: (resource, context) => {
+    if (context.services.registry.report(syncCollection, resource.kind) === undefined) return undefined;
+    return resource.kind === "home"
+      ? homeToken(resource, context).then(encodeHomeToken)
+      : tokenUri(resource.info.syncToken);
+  },
+});
+
+/** RFC 5995 §3.2.1: where to POST an object whose name the server shall choose. */
+export const addMember = property({
+  name: dav("add-member"),
+  on: ["calendar"],
+  allprop: false,
+  get: ({ collection: { ref } }, { services: { urls } }) => href(`${urls.collection(ref)}${addMemberName}`),
+});
+
+// Several collections of one home are asked in one PROPFIND: the sum is made once per request.
+const used = new WeakMap<Context, Map<string, Promise<number>>>();
+function usedBytes(resource: Extract<Resource, { owner: unknown }>, context: Context): Promise<number> {
+  const known = used.get(context) ?? new Map<string, Promise<number>>();
+  used.set(context, known);
+  const bytes = known.get(resource.owner.uid) ?? context.services.store.usedBytes(resource.owner);
+  known.set(resource.owner.uid, bytes);
+  return bytes;
+}
+
+/** RFC 4331 §3; of the home, wherever inside it is asked. Without a quota there is none. */
+export const quotaAvailable = property({
+  name: dav("quota-available-bytes"),
+  on: [...collectionKinds, ...memberKinds],
+  allprop: false,
+  get: async (resource, context) => {
+    const { quota } = context.services.store;
+    return quota === undefined ? undefined : `${Math.max(0, quota - (await usedBytes(resource, context)))}`;
+  },
+});
+
+/** RFC 4331 §4 */
+export const quotaUsed = property({
+  name: dav("quota-used-bytes"),
+  on: [...collectionKinds, ...memberKinds],
+  allprop: false,
+  get: async (resource, context) =>
+    context.services.store.quota === undefined ? undefined : `${await usedBytes(resource, context)}`,
+});
+
+/** RFC 5842 §3.1, of what has an identifier that survives a move: the principal and its proxy groups have the directory's. */
+export const resourceId = property({
+  name: dav("resource-id"),
+  on: ["principal"],
+  allprop: false,
+  get: ({ principal: { uid } }) => (isUuid(uid) ? href(`urn:uuid:${uid.toLowerCase()}`) : undefined),
+});
+const isUuid = (text: string): boolean => /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+
+/** RFC 5397 §3. Clients sign in when they find `unauthenticated`, or with the 401 that most of them get before. */
+export const currentUserPrincipal = property({
+  name: dav("current-user-principal"),
+  on: resourceKinds,
+  allprop: false,
+  get: (_resource, { user, services: { urls } }) =>
+    user === undefined ? el(dav("unauthenticated")) : href(urls.principal(user)),
+});
+
+const principalRoot = href("/principals/");
+/** RFC 3744 §5.8 */
+export const principalCollectionSet = property({
+  name: dav("principal-collection-set"),
+  on: resourceKinds,
+  allprop: false,
+  get: () => principalRoot,
+});

@@ -1,0 +1,55 @@
+import { yieldToLoop } from "../../base/stream.ts";
+import type { ObjectEntry } from "../../store/contract.ts";
+import { filteredText, sightOf } from "../privacy.ts";
+import type { Context } from "../registry.ts";
+import { memberResource } from "../resolve.ts";
+import type { Resource, Shape } from "../resource.ts";
+
+/** The collections whose members are calendar objects. */
+export type ObjectCollection = Shape<"calendar" | "inbox">;
+
+/** A member with its text as far as the asker may see it. The resource's etag is the one of these very bytes. */
+export interface Member {
+  readonly resource: Resource;
+  readonly entry: ObjectEntry;
+  readonly text: string;
+}
+
+/** Files read at once: enough to hide the disk's latency, few enough that nobody waits for their parsing. */
+const slice = 32;
+
+/** Reads members in slices, in order. Those that went away meanwhile, and those hidden from the asker, are left out. */
+export async function* membersOf(
+  parent: ObjectCollection,
+  pages: AsyncIterable<readonly ObjectEntry[]> | Iterable<readonly ObjectEntry[]>,
+  context: Context,
+): AsyncGenerator<readonly Member[]> {
+  for await (const page of pages) {
+    for (let from = 0; from < page.length; from += slice) {
+      const entries = page.length <= slice ? page : page.slice(from, from + slice);
+      const members: Member[] = [];
+      for (const member of await Promise.all(entries.map((entry) => memberOf(parent, entry, context))))
+        if (member !== undefined) members.push(member);
+      yield members;
+      await yieldToLoop();
+    }
+  }
+}
+
+/** Reads one member; undefined when it is gone or hidden. */
+export async function memberOf(
+  parent: ObjectCollection,
+  entry: ObjectEntry,
+  context: Context,
+): Promise<Member | undefined> {
+  const content = await parent.collection.read(entry.name);
+  if (content === undefined) return undefined;
+  const { etag, modified } = content;
+  const now = etag === entry.etag ? entry : { ...entry, etag, modified, size: content.bytes.length };
+  const text = content.bytes.toString();
+  const resource = memberResource(parent, now);
+  if (entry.access === undefined) return { resource, entry: now, text };
+  const sight = await sightOf(entry, parent.owner, context);
+  if (sight === "nothing") return undefined;
+  return { resource, entry: now, text: sight === "filtered" ? filteredText(text, entry.access) : text };
+}

@@ -1,0 +1,201 @@
+import { type TimeRange, utc } from "../model/ids.ts";
+import { Refusal } from "../model/refusal.ts";
+import { type CalendarObject, type ObjectKind, objectKinds } from "./calendar-object.ts";
+import { checkValues } from "./check-values.ts";
+import { type Component, parameterOf, propertyOf } from "./component.ts";
+import { instancesIn } from "./instances.ts";
+import { isObjectKind, uidOf } from "./parse.ts";
+import { invalidData, readCalendar } from "./read.ts";
+import { type DateTime, dateTimeOf, toUtc } from "./time.ts";
+import { utcZone, type Zone, zonesOf } from "./zones.ts";
+
+/** What a collection takes. Undefined: no bound. */
+export interface ObjectLimits {
+  /** Octets of UTF-8. */
+  readonly maxBytes?: number;
+  /** ATTENDEE properties of one component. */
+  readonly maxAttendees?: number;
+  /** Instances the index keeps of one object. A rule with more is not refused: the index holds a window of it. */
+  readonly maxInstances: number;
+  /** Component kinds the collection takes (CALDAV:supported-calendar-component-set). */
+  readonly kinds?: readonly string[];
+  /** Inbox items are iTIP messages: METHOD may stand, DTSTART may lack, an override may be of any instance. */
+  readonly allowMethod?: boolean;
+}
+
+type ZoneLookup = (tzid: string) => Zone | undefined;
+
+/** Checks what a client wants to store, in the order of the original server: size, text, values, VERSION, the rules of
+ *  RFC 4791 §4.1, what the collection takes. The text is read once. Throws a Refusal whose problem names the line.
+ *
+ *  Taken although RFC 5545 says otherwise, because clients send it: DTEND before DTSTART, a date beside a date-time, TZID on
+ *  a UTC value, several RRULEs, no DTSTAMP or PRODID, overrides without their master or of a master that does not recur,
+ *  a rule without instances. A TZID without VTIMEZONE is taken when the zone is known (RFC 7809). */
+export function validateForStorage(text: string, limits: ObjectLimits): CalendarObject {
+  if (text === "") throw invalidData(1, "the body is empty");
+  if (limits.maxBytes !== undefined && isLarger(text, limits.maxBytes))
+    throw new Refusal({ code: "max-resource-size", limit: limits.maxBytes });
+  const root = readCalendar(text);
+  const method = methodOf(root);
+  for (const component of root.components) {
+    if (component.name === "VTIMEZONE") continue;
+    checkValues(component);
+    requireStart(component, limits.allowMethod === true && method !== undefined);
+  }
+  if (root.components.length === 0) throw invalidData(root.line, "the VCALENDAR holds no component");
+  requireVersion2(root);
+
+  if (method !== undefined && limits.allowMethod !== true)
+    throw invalidObject(method.line, "METHOD is for messages, a stored object has none");
+  const object = onlyObject(text, root);
+  const zones = zonesOf(root);
+  for (const component of root.components) if (component.name !== "VTIMEZONE") requireZones(component, zones);
+  refuseSecondOverrides(object, zones);
+
+  const { kinds, maxAttendees } = limits;
+  if (kinds !== undefined && !kinds.includes(object.kind))
+    throw new Refusal({ code: "supported-calendar-component", component: object.kind });
+  if (maxAttendees !== undefined) refuseManyAttendees(object, maxAttendees);
+  if (limits.allowMethod !== true) refuseStrayOverrides(object, zones);
+  return object;
+}
+
+const invalidObject = (line: number, problem: string): Refusal =>
+  new Refusal({ code: "valid-calendar-object-resource", problem: `line ${line}: ${problem}` });
+
+/** Counts octets only where the number of UTF-16 units leaves a doubt. */
+const isLarger = (text: string, octets: number): boolean =>
+  text.length > octets || (text.length * 3 > octets && Buffer.byteLength(text) > octets);
+
+/** "No METHOD anywhere": some clients left it in the component. */
+const methodOf = (root: Component) =>
+  propertyOf(root, "METHOD") ??
+  root.components.map((component) => propertyOf(component, "METHOD")).find((method) => method !== undefined);
+
+/** VERSION 2.0 is asked of every stream. Throws Refusal(valid-calendar-data). RFC 5545 §3.7.4 */
+export function requireVersion2(root: Component): void {
+  const version = propertyOf(root, "VERSION");
+  if (version === undefined) throw invalidData(root.line, "the VCALENDAR has no VERSION");
+  if (version.value.trim() !== "2.0")
+    throw invalidData(version.line, `VERSION must be 2.0, found ${JSON.stringify(version.value)}`);
+}
+
+function requireStart(component: Component, isMessage: boolean): void {
+  if (component.name !== "VEVENT") return;
+  if (!isMessage && propertyOf(component, "DTSTART") === undefined)
+    throw invalidData(component.line, "the VEVENT has no DTSTART");
+  const duration = propertyOf(component, "DURATION");
+  if (duration !== undefined && propertyOf(component, "DTEND") !== undefined)
+    throw invalidData(duration.line, "the VEVENT has both DTEND and DURATION");
+}
+
+/** RFC 4791 §4.1: one kind beside VTIMEZONE, one UID, one component without RECURRENCE-ID. */
+function onlyObject(text: string, root: Component): CalendarObject {
+  let kind: ObjectKind | undefined;
+  let uid: string | undefined;
+  let master: Component | undefined;
+  const overrides: Component[] = [];
+  for (const component of root.components) {
+    const { name, line } = component;
+    if (name === "VTIMEZONE" || name.startsWith("X-")) continue;
+    if (!isObjectKind(name)) throw invalidObject(line, `${name} is none of ${objectKinds.join(", ")}`);
+    if (kind !== undefined && kind !== name) throw invalidObject(line, `${name} beside ${kind} in one object`);
+    const own = uidOf(component);
+    if (own === undefined) throw invalidObject(line, `the ${name} has no UID`);
+    if (uid !== undefined && own !== uid)
+      throw invalidObject(line, `the UID ${JSON.stringify(own)} beside ${JSON.stringify(uid)} in one object`);
+    kind = name;
+    uid = own;
+    if (propertyOf(component, "RECURRENCE-ID") !== undefined) overrides.push(component);
+    else if (master === undefined) master = component;
+    else throw invalidObject(line, `a second ${name} without RECURRENCE-ID; the first is in line ${master.line}`);
+  }
+  if (kind === undefined || uid === undefined) throw invalidObject(root.line, "there is nothing but VTIMEZONE");
+  return { text, root, uid, kind, master, overrides };
+}
+
+/** Every TZID used must have its VTIMEZONE in the object, or be the name of a known zone. */
+function requireZones(component: Component, zones: ZoneLookup): void {
+  for (const property of component.properties) {
+    if (property.parameters.length === 0 || property.name.startsWith("X-")) continue;
+    const tzid = parameterOf(property, "TZID");
+    // Exchange puts a TZID on UTC values and on dates as well, where it means nothing.
+    if (tzid === undefined || !isLocal(property.value)) continue;
+    if (zones(tzid) === undefined)
+      throw invalidObject(
+        property.line,
+        `TZID=${tzid} of ${property.name} is neither defined by a VTIMEZONE of the object nor a known time zone`,
+      );
+  }
+  for (const child of component.components) requireZones(child, zones);
+}
+
+const isLocal = (value: string): boolean => value.includes("T") && !value.trimEnd().endsWith("Z");
+
+const overriddenTime = (override: Component, zones: ZoneLookup): DateTime | undefined => {
+  const property = propertyOf(override, "RECURRENCE-ID");
+  return property === undefined ? undefined : dateTimeOf(property, zones);
+};
+
+function refuseSecondOverrides({ overrides }: CalendarObject, zones: ZoneLookup): void {
+  if (overrides.length < 2) return;
+  const seen = new Set<number>();
+  for (const override of overrides) {
+    const time = overriddenTime(override, zones);
+    if (time === undefined) continue;
+    const at = toUtc(time, utcZone);
+    if (seen.has(at)) throw invalidObject(override.line, "a second component with the same RECURRENCE-ID");
+    seen.add(at);
+  }
+}
+
+function refuseManyAttendees({ master, overrides }: CalendarObject, limit: number): void {
+  for (const component of master === undefined ? overrides : [master, ...overrides]) {
+    let attendees = 0;
+    for (const property of component.properties) if (property.name === "ATTENDEE") attendees += 1;
+    if (attendees > limit) throw new Refusal({ code: "max-attendees-per-instance", limit });
+  }
+}
+
+/** Instances looked at to tell whether an override's instance exists. Beyond it, the override is believed. */
+const strayBudget = 5000;
+
+/** An override of an instance that its recurring master does not have makes clients disagree about what is shown. Instances
+ *  taken out by EXDATE count as there (Exchange sends both), and so does everything when RECURRENCE-ID and DTSTART differ in
+ *  form. */
+function refuseStrayOverrides(object: CalendarObject, zones: ZoneLookup): void {
+  const { master, overrides } = object;
+  if (master === undefined || overrides.length === 0) return;
+  if (!master.properties.some(({ name }) => name === "RRULE" || name === "RDATE")) return;
+  const start = propertyOf(master, "DTSTART");
+  if (start === undefined) return;
+  const { form } = dateTimeOf(start, zones);
+  const asked: { readonly override: Component; readonly at: number }[] = [];
+  for (const override of overrides) {
+    const time = overriddenTime(override, zones);
+    if (time !== undefined && isDate(time.form) === isDate(form)) asked.push({ override, at: toUtc(time, utcZone) });
+  }
+  if (asked.length === 0) return;
+  const times = asked.map(({ at }) => at);
+  const range: TimeRange = { start: utc(Math.min(...times)), end: utc(Math.max(...times) + 1) };
+  const bare: Component = { ...master, properties: master.properties.filter(({ name }) => !irrelevant.has(name)) };
+  const { instances, complete } = instancesIn(
+    { ...object, master: bare, overrides: [] },
+    range,
+    utcZone,
+    strayBudget,
+  );
+  if (!complete) return;
+  const starts = new Set<number>(instances.map((instance) => instance.start));
+  for (const { override, at } of asked)
+    if (!starts.has(at))
+      throw invalidData(
+        propertyOf(override, "RECURRENCE-ID")?.line ?? override.line,
+        "the RECURRENCE-ID is no instance of the recurring component",
+      );
+}
+
+const isDate = (form: DateTime["form"]): boolean => form === "date";
+
+/** Without length and exceptions, instances are points that start where the rule says. */
+const irrelevant = new Set(["EXDATE", "EXRULE", "DTEND", "DURATION", "DUE"]);

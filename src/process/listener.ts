@@ -1,0 +1,199 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import type { Logger } from "../base/log.ts";
+import type { Handler } from "../http/message.ts";
+import { refusedLine } from "./access-line.ts";
+import { type Connection, Exchange, type ListenerSettings, maxHeaderFields, type Served } from "./exchange.ts";
+
+/** Bytes of a request's header: Kerberos tickets of Active Directory pass 16 KB, Node's default. */
+const maxHeaderBytes = 64 << 10;
+/** A connection that was told 503 or 431 still sends; so long are its bytes read and dropped before it is cut off. */
+const lingerTime = 2_000;
+
+/** How connections end while draining. `close`: idle ones at once, for a server that stops. `linger`: the next request on each
+ *  is still answered, with `Connection: close`, and idle ones live until their idle timeout: no client sees an error. */
+export type DrainMode = "close" | "linger";
+
+const plainAddress = (address: string | undefined): string =>
+  address === undefined ? "-" : address.startsWith("::ffff:") ? address.slice(7) : address;
+
+/** node:http on one side, a Handler on the other. Several addresses may be listened on. */
+export class Listener implements Served {
+  readonly handler: Handler;
+  readonly settings: ListenerSettings;
+  readonly accessLog: (line: string) => void;
+  readonly log: Logger;
+  /** Requests under way. */
+  outstanding = 0;
+  draining = false;
+  private readonly connections = new Map<Socket, Connection>();
+  private readonly servers: Server[] = [];
+
+  /** `accessLog` is called once for each request, before the last byte of its answer leaves. */
+  constructor(handler: Handler, settings: ListenerSettings, accessLog: (line: string) => void, log: Logger) {
+    this.handler = handler;
+    this.settings = settings;
+    this.accessLog = accessLog;
+    this.log = log;
+  }
+
+  /** Open connections. */
+  get open(): number {
+    return this.connections.size;
+  }
+
+  /** Listens on `host` (undefined: all addresses) and `port` (0: any free one). Rejects with the system's error. */
+  listen(port: number, host: string | undefined, backlog: number): Promise<AddressInfo> {
+    const server = this.createServer();
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host, backlog }, () => {
+        server.removeListener("error", reject);
+        server.on("error", (error) => this.log.error("a listening socket failed", { error }));
+        this.servers.push(server);
+        const address = server.address();
+        // In a cluster a listener on all addresses has none of its own to tell.
+        resolve(
+          typeof address === "object" && address !== null ? address : { address: host ?? "", family: "IPv4", port },
+        );
+      });
+    });
+  }
+
+  /** Accepts no more connections and resolves when all open ones have ended, or after `patience` seconds have cut them off. */
+  async drain(mode: DrainMode, patience: number): Promise<void> {
+    this.draining = true;
+    const closed = this.servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          // Server.prototype.close of node:http would reset idle keep-alive connections, also those on which a request is just
+          // arriving: a rolling restart would fail requests. The method of node:net only stops listening.
+          if (mode === "linger") NetServer.prototype.close.call(server, () => resolve());
+          else server.close(() => resolve());
+        }),
+    );
+    if (mode === "close")
+      for (const [socket, connection] of this.connections)
+        if (connection.pending === 0 && socket.bytesRead === 0) socket.destroy();
+    const cut = setTimeout(() => {
+      if (this.outstanding > 0)
+        this.log.warn("requests were cut off at the end of the drain", { requests: this.outstanding });
+      for (const server of this.servers) server.closeAllConnections();
+    }, patience * 1000);
+    await Promise.all(closed);
+    clearTimeout(cut);
+  }
+
+  private createServer(): Server {
+    const { settings } = this;
+    const headerTimeout = (settings.headerTimeout ?? 20) * 1000;
+    const server = createServer(
+      {
+        maxHeaderSize: maxHeaderBytes,
+        headersTimeout: headerTimeout,
+        requestTimeout: Math.max((settings.requestTimeout ?? 300) * 1000, headerTimeout),
+        connectionsCheckingInterval: Math.min(5_000, headerTimeout / 4),
+        keepAliveTimeout: settings.idleTimeout * 1000,
+        noDelay: true,
+      },
+      (message, response) => this.receive(message, response, false),
+    );
+    // One more than allowed, so that surplus fields are seen instead of dropped without a word.
+    server.maxHeadersCount = maxHeaderFields + 1;
+    server.setTimeout((settings.stallTimeout ?? 60) * 1000, (socket) => this.stalled(socket));
+    server.on("checkContinue", (message, response) => this.receive(message, response, true));
+    server.on("connection", (socket: Socket) => this.connected(socket));
+    server.on("connect", (_message, socket) => {
+      socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    });
+    server.on("clientError", (error, socket) => this.broken(error, socket as Socket));
+    return server;
+  }
+
+  private connected(socket: Socket): void {
+    const connection: Connection = {
+      remote: plainAddress(socket.remoteAddress),
+      secure: false,
+      newest: undefined,
+      pending: 0,
+      surplus: this.connections.size >= this.settings.maxConnections,
+      refused: undefined,
+    };
+    // Surplus connections are few and short; far too many of them are not even read.
+    if (this.connections.size >= this.settings.maxConnections * 2 + 100) {
+      this.logRefused(connection.remote, 503);
+      socket.destroy();
+      return;
+    }
+    this.connections.set(socket, connection);
+    socket.once("close", () => this.connections.delete(socket));
+  }
+
+  private receive(message: IncomingMessage, response: ServerResponse, expects: boolean): void {
+    const connection = this.connections.get(message.socket);
+    if (connection === undefined) {
+      // Destroyed between its acceptance and this request.
+      response.destroy();
+      return;
+    }
+    new Exchange(this, connection, message, response, expects).start();
+  }
+
+  /** No byte came or went for a while on `socket`. */
+  private stalled(socket: Socket): void {
+    const connection = this.connections.get(socket);
+    const waitsForHandler =
+      connection !== undefined &&
+      connection.pending > 0 &&
+      socket.writableLength === 0 &&
+      connection.newest?.received === true;
+    if (waitsForHandler) socket.setTimeout((this.settings.stallTimeout ?? 60) * 1000);
+    else socket.destroy();
+  }
+
+  /** Bytes that are no HTTP, a header too large, a request that took too long, or a connection reset. */
+  private broken(error: Error & { code?: string }, socket: Socket): void {
+    const connection = this.connections.get(socket);
+    if (connection === undefined || connection.refused !== undefined) return;
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const [status, reason, sentence] =
+      error.code === "HPE_HEADER_OVERFLOW"
+        ? ([
+            431,
+            "Request Header Fields Too Large",
+            `The request header is larger than ${maxHeaderBytes} bytes`,
+          ] as const)
+        : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+          ? ([408, "Request Timeout", "The request was not complete in time"] as const)
+          : ([400, "Bad Request", "The request is not HTTP as this server reads it"] as const);
+    connection.refused = status;
+    // An answer under way must not be followed by another one in the midst of it: the line is cut, and its log line tells.
+    if (connection.newest?.begun === true) {
+      socket.destroy();
+      return;
+    }
+    if (connection.pending === 0) this.logRefused(connection.remote, status);
+    const body = `${sentence}.\n`;
+    socket.end(
+      `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    this.linger(socket);
+  }
+
+  /** Reads and drops what still comes, so that the client gets to read its answer: closing a socket with unread bytes resets
+   *  the connection, and the reset overtakes the answer. */
+  linger(socket: Socket): void {
+    const cut = setTimeout(() => socket.destroy(), lingerTime);
+    socket.once("close", () => clearTimeout(cut));
+    socket.once("end", () => socket.destroy());
+    socket.resume();
+  }
+
+  private logRefused(remote: string, status: number): void {
+    const { worker, extendedLog } = this.settings;
+    this.accessLog(refusedLine(remote, status, worker, this.outstanding, extendedLog));
+  }
+}

@@ -1,0 +1,86 @@
+import type { BusyPeriod } from "../ical/busy.ts";
+import { mergeBusy } from "../ical/busy.ts";
+import type { Instance } from "../ical/calendar-object.ts";
+import { instancesIn } from "../ical/instances.ts";
+import { parseCalendarObject } from "../ical/parse.ts";
+import type { Zone } from "../ical/zones.ts";
+import type { TimeRange } from "../model/ids.ts";
+import { utc } from "../model/ids.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { Collection } from "../store/contract.ts";
+
+/** A calendar whose busy time counts, with the zone its floating times are read in. */
+export interface BusyCalendar {
+  readonly collection: Collection;
+  readonly floatingZone: Zone;
+}
+
+export interface BusyOptions {
+  /** Objects left out by name in their collection: what the asker may not even see as busy time. */
+  readonly leavesOut?: (collection: Collection, name: string) => boolean;
+  /** An object that makes nobody busy: the one being rescheduled. */
+  readonly exceptUid?: string;
+  /** Instances looked at, over all calendars. Throws Refusal(number-of-matches-within-limits) beyond. */
+  readonly limit: number;
+}
+
+/** Who is busy when, over all the calendars together: periods clipped to the range, ordered, merged per kind of busy time
+ *  (RFC 4791 §7.10). Answered from the indexes; only objects whose indexed window ends inside the range are read. */
+export async function busyTime(
+  calendars: AsyncIterable<BusyCalendar> | Iterable<BusyCalendar>,
+  range: TimeRange,
+  options: BusyOptions,
+): Promise<readonly BusyPeriod[]> {
+  const periods: Instance[] = [];
+  for await (const { collection, floatingZone } of calendars) {
+    const { wide, offset } = askedRange(range, floatingZone);
+    const { rows, uncertain } = await collection.busy(wide, offset);
+    for (const row of rows) {
+      if (row.busy === "FREE" || row.uid === options.exceptUid) continue;
+      if (options.leavesOut?.(collection, row.name)) continue;
+      periods.push(row.floating ? fixed(row, floatingZone) : row);
+    }
+    for (const entry of uncertain) {
+      if (entry.uid === options.exceptUid || options.leavesOut?.(collection, entry.name)) continue;
+      periods.push(...(await expanded(collection, entry.name, range, floatingZone, options.limit)));
+    }
+    if (periods.length > options.limit)
+      throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
+  }
+  return mergeBusy(periods, range);
+}
+
+const day = 86_400;
+
+/** The index compares floating times with one offset. Where the zone's offset differs between the ends of the range, the
+ *  range is widened by the difference; `mergeBusy` cuts it back. */
+function askedRange(range: TimeRange, zone: Zone): { readonly wide: TimeRange; readonly offset: number } {
+  if (zone.fixed) return { wide: range, offset: -zone.offsetAt(range.start) };
+  const offsets = [range.start - day, range.start, range.start + day, range.end - day, range.end, range.end + day].map(
+    (at) => zone.offsetAt(utc(at)),
+  );
+  const slack = Math.max(...offsets) - Math.min(...offsets);
+  const wide = slack === 0 ? range : { start: utc(range.start - slack), end: utc(range.end + slack) };
+  return { wide, offset: -zone.offsetAt(range.start) };
+}
+
+const fixed = (row: Instance, zone: Zone): Instance => ({
+  start: zone.toUtc(row.start),
+  end: zone.toUtc(row.end),
+  floating: false,
+  busy: row.busy,
+});
+
+async function expanded(
+  collection: Collection,
+  name: string,
+  range: TimeRange,
+  zone: Zone,
+  limit: number,
+): Promise<readonly Instance[]> {
+  const content = await collection.read(name);
+  if (content === undefined) return [];
+  const { instances, complete } = instancesIn(parseCalendarObject(content.bytes.toString()), range, zone, limit);
+  if (!complete) throw new Refusal({ code: "number-of-matches-within-limits", limit });
+  return instances.filter(({ busy }) => busy !== "FREE").map((one) => (one.floating ? fixed(one, zone) : one));
+}

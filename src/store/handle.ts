@@ -1,0 +1,407 @@
+import { type FSWatcher, type Stats, watch } from "node:fs";
+import { unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Lru } from "../base/lru.ts";
+import { isBroken, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
+import type { Utc } from "../model/ids.ts";
+import type { CollectionKind, ObjectEntry } from "./contract.ts";
+import type { ContentCache } from "./contents.ts";
+import { factsOf, sameFacts } from "./contents.ts";
+import { freshName, quickLstat, quickStat, syncDirectory } from "./files.ts";
+import { IndexFile, type State } from "./index-file.ts";
+import { indexName, type Layout } from "./layout.ts";
+import { reach } from "./points.ts";
+import type { Properties, PropertyStore } from "./properties.ts";
+import { differences, reconcile } from "./reconcile.ts";
+
+/** What every part of the store shares. */
+export interface StoreParts {
+  readonly layout: Layout;
+  readonly properties: PropertyStore;
+  readonly contents: ContentCache;
+  /** Listings as of a sync token, kept between requests; bounded by entries over all collections. */
+  readonly lists: Lru<Handle, { readonly key: string; readonly list: readonly ObjectEntry[] }>;
+  /** Random for each start of the server on each host; names the era of its writes (see index-file.ts). */
+  readonly startId: string;
+  readonly now: () => Utc;
+  readonly warn: (message: string, details: Readonly<Record<string, unknown>>) => void;
+  /** Whether file-change notices of the kernel are to be used; without them listings look at each file once in a while. */
+  readonly watch: boolean;
+}
+
+/** The index and what it said of itself, in agreement with the directory at the moment of asking. */
+export interface View {
+  readonly index: IndexFile;
+  readonly state: State;
+  readonly directory: Stats;
+}
+
+/** A write in progress: the lock is held, the rows agree with the directory. */
+export interface Transaction {
+  readonly index: IndexFile;
+  state: State;
+  /** Files were renamed or removed: the directory must be synced, and cannot be taken back. */
+  moved: boolean;
+  /** Why the rows could not follow a rename; the index is dropped at the end and made again. */
+  failed: unknown;
+  /** Takes the next revision. */
+  next(): number;
+  /** Adds to the totals. */
+  count(change: { readonly objects: number; readonly bytes: number }): void;
+}
+
+/** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
+const trustFor = 2_000;
+
+/** One directory with its index, open. Kept for as long as it is used often; everything in it can be made again. */
+export class Handle {
+  readonly path: string;
+  readonly indexPath: string;
+  readonly parts: StoreParts;
+  /** The kind for a directory whose index must be made. */
+  readonly #kindOf: () => Promise<CollectionKind>;
+  #index: IndexFile | undefined;
+  #inode = 0;
+  /** All files were compared with the rows since the index was opened. */
+  #verified = false;
+  #checked = 0;
+  #watcher: FSWatcher | undefined;
+  readonly #touched = new Set<string>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closing = false;
+  properties: { readonly key: string; readonly map: Properties } | undefined;
+  children: { readonly changed: number; readonly list: readonly { name: string; kind: CollectionKind }[] } | undefined;
+
+  constructor(path: string, parts: StoreParts, kindOf: () => Promise<CollectionKind>) {
+    this.path = path;
+    this.indexPath = join(path, indexName);
+    this.parts = parts;
+    this.#kindOf = kindOf;
+  }
+
+  /** Undefined when the directory is gone. Two `stat`s and one SELECT when nothing happened behind our back. */
+  async view(): Promise<View | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      const directory = quickStat(this.path);
+      if (!directory?.isDirectory()) {
+        this.#drop();
+        return undefined;
+      }
+      const index = this.#index;
+      if (index !== undefined && this.#verified && quickStat(this.indexPath)?.ino === this.#inode) {
+        try {
+          const state = index.db.inTransaction ? undefined : index.state();
+          if (state && this.#agrees(index, state, directory)) return { index, state, directory };
+          // Another process is writing just now: what was committed last is the truth until that one answers.
+          if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory };
+        } catch (error) {
+          if (isBroken(error)) this.#drop();
+          else if (attempt > 3) await retryWhileBusy(this.path, () => index.state());
+        }
+      }
+      if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
+      await this.#exclusively(() => this.#catchUp());
+    }
+  }
+
+  /** Runs `work` with the write lock held (this process, other processes, other hosts), then syncs and commits. */
+  locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#exclusively(async () => {
+      for (let attempt = 0; ; attempt++) {
+        const transaction = await this.#begin();
+        if (transaction === undefined) throw new CollectionGone(this.path);
+        const before = transaction.state;
+        let result: T;
+        try {
+          await this.#recover(transaction);
+          result = await work(transaction);
+          if (transaction.moved) {
+            reach("change.sync");
+            await syncDirectory(this.path);
+          }
+        } catch (error) {
+          this.#rollback(transaction);
+          if (isBroken(error) && !transaction.moved && attempt < 5) {
+            await this.#discardIndex();
+            continue;
+          }
+          throw error;
+        }
+        try {
+          if (transaction.failed !== undefined) throw transaction.failed;
+          if (transaction.state !== before || transaction.moved) this.#commit(transaction);
+          else this.#rollback(transaction);
+        } catch (error) {
+          // The files are in place and durable; rows can be made again, so the caller's work is done.
+          this.#rollback(transaction);
+          this.#drop();
+          this.parts.warn("index not updated; it will be made again", { path: this.path, reason: String(error) });
+          if (isBroken(error)) await this.#discardIndex();
+        }
+        return result;
+      }
+    });
+  }
+
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Closes file and watch; the handle opens again when it is used again. */
+  close(): void {
+    if (this.busy) this.#closing = true;
+    else this.#drop();
+  }
+
+  /** A file may have changed behind our back (its bytes were not those of its row). */
+  suspect(name: string): void {
+    this.#touched.add(name);
+  }
+
+  // One writer or repairer at a time in this process, in order of asking.
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const turn = this.#tail.then(work);
+    this.#tail = turn
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting--;
+        if (this.#waiting === 0 && this.#closing) {
+          this.#closing = false;
+          this.#drop();
+        }
+      });
+    return turn;
+  }
+
+  #agrees(index: IndexFile, state: State, directory: Stats): boolean {
+    if (state.directory !== directory.ctimeMs) return false;
+    if (this.#touched.size > 0) {
+      if (this.#touched.size > 1_000) return false;
+      for (const name of this.#touched) {
+        const file = quickLstat(join(this.path, name));
+        const row = index.facts(name);
+        if (file?.isFile() ? !row || !sameFacts(row, factsOf(file)) : row !== undefined) return false;
+        this.#touched.delete(name);
+      }
+    }
+    return this.#watcher !== undefined || Date.now() - this.#checked < trustFor;
+  }
+
+  #lockFree(index: IndexFile): boolean {
+    try {
+      index.db.exec("begin immediate");
+      index.db.exec("rollback");
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const directory = quickStat(this.path);
+    if (!directory?.isDirectory()) return;
+    const index = await this.#open();
+    if (index === undefined) return;
+    try {
+      const state = index.state();
+      if (this.#verified && this.#agrees(index, state, directory)) return; // whoever was before us did it
+      // Without the lock first: after a start everything usually agrees.
+      if (state.directory === directory.ctimeMs && state.inode === this.#inode && this.#touched.size === 0) {
+        if ((await differences(this.path, index)).size === 0) {
+          this.#verified = true;
+          this.#checked = Date.now();
+          return;
+        }
+      }
+    } catch (error) {
+      if (isBroken(error)) await this.#discardIndex();
+      return;
+    }
+    const transaction = await this.#begin();
+    if (transaction === undefined) return;
+    try {
+      await this.#recover(transaction);
+      this.#commit(transaction);
+    } catch (error) {
+      this.#rollback(transaction);
+      if (isBroken(error)) return this.#discardIndex();
+      if (isUnwritable(error)) this.#drop();
+      throw error;
+    }
+  }
+
+  /** Takes the lock. Undefined when the directory is gone. */
+  async #begin(): Promise<Transaction | undefined> {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      if (!quickStat(this.path)?.isDirectory()) return undefined;
+      const index = await this.#open();
+      if (index === undefined) continue;
+      try {
+        if (!index.db.inTransaction) await retryWhileBusy(this.path, () => index.db.exec("begin immediate"));
+        const inode = quickStat(this.indexPath)?.ino;
+        if (inode !== this.#inode) {
+          this.#drop(); // deleted or replaced while we waited
+          continue;
+        }
+        const state = index.state();
+        // The first write makes the journal file, which changes the directory: before its ctime is looked at.
+        if (!quickStat(`${this.indexPath}-journal`)) index.saveState(state);
+        return new OpenTransaction(index, state, this.#startOf(state));
+      } catch (error) {
+        if (!isBroken(error)) throw error;
+        await this.#discardIndex();
+      }
+    }
+    throw new Error(`${this.path}: the index keeps vanishing`);
+  }
+
+  // An index file with another inode than it was made with is a restored copy: its revisions were given out before.
+  #startOf(state: State): string {
+    return state.inode === this.#inode ? this.parts.startId : `${this.parts.startId}/${this.#inode}/${freshName()}`;
+  }
+
+  async #recover(transaction: Transaction): Promise<void> {
+    const { state } = transaction;
+    const directory = quickStat(this.path);
+    const agrees =
+      this.#verified && directory !== undefined && this.#agrees(transaction.index, state, directory) && state.inode === this.#inode;
+    if (agrees) return;
+    if (await this.parts.properties.recoverCollection(this.path)) this.properties = undefined;
+    await reconcile(this, transaction, this.#inode);
+    this.#verified = true;
+    this.#checked = Date.now();
+    this.#touched.clear();
+  }
+
+  #commit(transaction: Transaction): void {
+    // Our own renames are in the rows; what a reconcile read is as old as the ctime it took first.
+    const directory = transaction.moved ? (quickStat(this.path)?.ctimeMs ?? 0) : transaction.state.directory;
+    const trimmed = transaction.index.trimRemoved(20_000);
+    transaction.index.saveState({
+      ...transaction.state,
+      floor: trimmed ?? transaction.state.floor,
+      directory,
+      inode: this.#inode,
+    });
+    reach("change.commit");
+    transaction.index.db.exec("commit");
+    reach("change.committed");
+  }
+
+  #rollback(transaction: Transaction): void {
+    try {
+      if (transaction.index.db.open && transaction.index.db.inTransaction) transaction.index.db.exec("rollback");
+    } catch {
+      this.#drop();
+    }
+  }
+
+  async #open(): Promise<IndexFile | undefined> {
+    if (this.#index !== undefined && quickStat(this.indexPath)?.ino === this.#inode) return this.#index;
+    this.#drop();
+    this.#watch();
+    const known = quickStat(this.indexPath);
+    let index: IndexFile | undefined;
+    try {
+      if (known && known.size > 0) {
+        index = await retryWhileBusy(this.path, () => IndexFile.recognise(this.indexPath));
+        if (index === undefined) return void (await this.#discardIndex());
+      } else {
+        const kind = await this.#kindOf();
+        index = await retryWhileBusy(this.path, () =>
+          IndexFile.begin(this.indexPath, kind, () => quickStat(this.indexPath)?.ino ?? 0, this.parts.startId),
+        );
+        if (index === undefined) return undefined;
+      }
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      return void (await this.#discardIndex());
+    }
+    this.#index = index;
+    this.#inode = quickStat(this.indexPath)?.ino ?? 0;
+    if (index.db.inTransaction) {
+      // Just made: nobody else can see it before its rows are complete.
+      const transaction = new OpenTransaction(index, index.state(), this.parts.startId);
+      try {
+        await this.#recover(transaction);
+        this.#commit(transaction);
+      } catch (error) {
+        this.#rollback(transaction);
+        this.#drop();
+        throw error;
+      }
+    }
+    return index;
+  }
+
+  async #discardIndex(): Promise<void> {
+    this.#drop();
+    this.parts.warn("index replaced: it is broken, or of another server", { path: this.indexPath });
+    await unlink(`${this.indexPath}-journal`).catch(() => undefined);
+    await unlink(this.indexPath).catch(() => undefined);
+  }
+
+  #watch(): void {
+    if (!this.parts.watch) return;
+    try {
+      this.#watcher = watch(this.path, { persistent: false }, (_event, name) => {
+        if (name !== null && !name.startsWith(".")) this.#touched.add(name);
+      });
+      this.#watcher.on("error", () => this.#unwatch());
+    } catch {
+      this.#watcher = undefined; // no notices to be had (limit reached): files are looked at again instead
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  #drop(): void {
+    this.#unwatch();
+    this.#index?.close();
+    this.#index = undefined;
+    this.#verified = false;
+    this.#touched.clear();
+    this.parts.lists.delete(this);
+    this.properties = undefined;
+    this.children = undefined;
+  }
+}
+
+/** The collection was removed while someone waited for its lock. */
+export class CollectionGone extends Error {
+  constructor(path: string) {
+    super(`${path}: no such collection any more`);
+    this.name = "CollectionGone";
+  }
+}
+
+class OpenTransaction implements Transaction {
+  readonly index: IndexFile;
+  state: State;
+  moved = false;
+  failed: unknown;
+  readonly #start: string;
+  #entered = false;
+
+  constructor(index: IndexFile, state: State, start: string) {
+    this.index = index;
+    this.state = state;
+    this.#start = start;
+  }
+
+  next(): number {
+    const era = this.#entered ? this.state.era : this.index.enterEra(this.#start, this.state);
+    this.#entered = true;
+    this.state = { ...this.state, era, revision: this.state.revision + 1 };
+    return this.state.revision;
+  }
+
+  count({ objects, bytes }: { readonly objects: number; readonly bytes: number }): void {
+    this.state = { ...this.state, objects: this.state.objects + objects, bytes: this.state.bytes + bytes };
+  }
+}

@@ -1,0 +1,111 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { PrincipalUid } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
+import { CALDAV, DAV, el, type Element, type QName, textOf } from "../xml/element.ts";
+import { freshName, isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
+import type { StoreParts } from "./handle.ts";
+import { reach } from "./points.ts";
+import { ownerName, type Properties } from "./properties.ts";
+
+/** Darwin's mark of a calendar: this attribute alone makes a directory one. */
+export const resourcetypeName: QName = `{${DAV}}resourcetype`;
+export const calendarType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CALDAV}}calendar`));
+/** Ours, so that a plain collection is told from a calendar that lost its attributes. */
+export const folderType = el(resourcetypeName, el(`{${DAV}}collection`));
+
+/** The collections a new home begins with. */
+const beginnings: readonly { readonly name: string; readonly properties: Properties }[] = [
+  { name: "calendar", properties: new Map([[resourcetypeName, calendarType]]) },
+  { name: "inbox", properties: new Map() },
+  { name: "outbox", properties: new Map() },
+];
+
+/** Where a principal's home is, if it has one: by name (1.0 and ours), by uid (1.2), hashed (2.x). A home of that name that
+ *  carries another uid belongs to somebody whose name was given away: it is passed over and never handed out. */
+export async function findHome(parts: StoreParts, owner: Principal): Promise<string | undefined> {
+  const named = parts.layout.namedHome(owner);
+  if (quickStat(named)?.isDirectory()) {
+    const mark = await ownerOfHome(parts, named);
+    if (mark === undefined || mark === owner.uid) return named;
+    parts.warn("a home of this name belongs to another principal; its data stays untouched", {
+      path: named,
+      owner: mark,
+      principal: owner.uid,
+    });
+  }
+  for (const path of [parts.layout.uidHome(owner), parts.layout.hashedHome(owner)])
+    if (path !== named && quickStat(path)?.isDirectory()) return path;
+  return undefined;
+}
+
+/** The uid recorded on a home. */
+export async function ownerOfHome(parts: StoreParts, home: string): Promise<PrincipalUid | undefined> {
+  const value = (await parts.properties.readCollection(home, true)).get(ownerName);
+  return value && (textOf(value) as PrincipalUid);
+}
+
+/** Makes a home with its collections, complete before it is visible; of several makers one wins and the others use it. */
+export async function makeHome(parts: StoreParts, owner: Principal): Promise<string> {
+  const named = parts.layout.namedHome(owner);
+  const target = quickStat(named) ? parts.layout.uidHome(owner) : named;
+  for (const folder of parts.layout.principalFolders(owner)) await makeDirectories(folder);
+  await makeDirectories(dirname(target));
+  const home = join(parts.layout.staging, `home-${freshName()}`);
+  await mkdir(home);
+  try {
+    reach("create.stage");
+    await parts.properties.writeCollection(home, new Map([[ownerName, el(ownerName, owner.uid)]]));
+    for (const { name, properties } of beginnings) {
+      const path = join(home, name);
+      await mkdir(path);
+      reach("create.properties");
+      if (properties.size > 0) await parts.properties.writeCollection(path, properties);
+      await syncDirectory(path);
+    }
+    await syncDirectory(home);
+    reach("create.rename");
+    await rename(home, target);
+    reach("create.renamed");
+  } catch (error) {
+    await rm(home, { recursive: true, force: true });
+    // Somebody else's rename came first; a directory that is not empty cannot be renamed over.
+    if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST"].includes(String(error.code))) return target;
+    throw error;
+  }
+  await syncDirectory(dirname(target));
+  return target;
+}
+
+/** Makes a collection with its properties, complete before it is visible. Throws the errno error when the name is taken. */
+export async function makeCollection(parts: StoreParts, path: string, properties: ReadonlyMap<QName, Element>): Promise<void> {
+  const staged = join(parts.layout.staging, `collection-${freshName()}`);
+  await mkdir(staged);
+  try {
+    reach("create.stage");
+    reach("create.properties");
+    if (properties.size > 0) await parts.properties.writeCollection(staged, properties);
+    await syncDirectory(staged);
+    reach("create.rename");
+    await rename(staged, path);
+    reach("create.renamed");
+  } catch (error) {
+    await rm(staged, { recursive: true, force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Folders directly inside a directory, in order, hidden ones left out. */
+export async function foldersIn(path: string): Promise<readonly string[]> {
+  try {
+    const found = await readdir(path, { withFileTypes: true });
+    return found
+      .filter((item) => item.isDirectory() && !item.name.startsWith("."))
+      .map((item) => item.name)
+      .sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,279 @@
+import { randomBytes } from "node:crypto";
+import { readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Lru } from "../base/lru.ts";
+import type { CalendarObject } from "../ical/calendar-object.ts";
+import type { PrincipalUid, Utc } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
+import { Refusal } from "../model/refusal.ts";
+import { type Element, elements, localOf, type QName } from "../xml/element.ts";
+import { infoOf, StoredCollection } from "./collection.ts";
+import { ContentCache } from "./contents.ts";
+import type {
+  CalendarStore,
+  Collection,
+  CollectionChange,
+  CollectionKind,
+  CollectionRef,
+} from "./contract.ts";
+import {
+  discardDirectory,
+  freshName,
+  isMissing,
+  makeDirectories,
+  quickStat,
+  renameFile,
+  stageFile,
+  sweepStaging,
+  syncDirectory,
+} from "./files.ts";
+import { Handle, type StoreParts } from "./handle.ts";
+import { kindByPlace, Layout } from "./layout.ts";
+import { moveMember } from "./move.ts";
+import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
+import {
+  calendarType,
+  findHome,
+  folderType,
+  foldersIn,
+  makeCollection,
+  makeHome,
+  ownerOfHome,
+  resourcetypeName,
+} from "./provision.ts";
+
+export interface StoreOptions {
+  /** DocumentRoot. */
+  readonly root: string;
+  /** Random for each start of the server on each host; the same for all its workers. */
+  readonly startId: string;
+  /** Bytes a home may hold; undefined: no quota. */
+  readonly quota: number | undefined;
+  readonly now: () => Utc;
+  readonly warn: (message: string, details: Readonly<Record<string, unknown>>) => void;
+  /** Overrides what the probe finds; for tests. */
+  readonly properties?: PropertyMode;
+  readonly watch?: boolean;
+  /** Whether this process tidies up what killed writers left; one worker does. */
+  readonly sweep?: boolean;
+}
+
+const homeMemory = 10_000;
+
+/** The calendar store of one worker. */
+export class FileStore implements CalendarStore {
+  readonly quota: number | undefined;
+  readonly layout: Layout;
+  readonly #parts: StoreParts;
+  readonly #handles: Lru<string, Handle>;
+  readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
+  readonly #making = new Map<PrincipalUid, Promise<string>>();
+
+  private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode) {
+    this.quota = options.quota;
+    this.layout = layout;
+    this.#parts = {
+      layout,
+      properties: new PropertyStore(mode, options.warn),
+      contents: new ContentCache(16 << 20, 256 << 10),
+      lists: new Lru({ maxWeight: 30_000, weigh: ({ list }) => list.length }),
+      startId: options.startId,
+      now: options.now,
+      warn: options.warn,
+      watch: options.watch ?? true,
+    };
+    this.#handles = new Lru({ maxEntries: 256, dispose: (handle) => handle.close() });
+  }
+
+  /** Opens the store below DocumentRoot; makes its folders, looks which properties the volume can hold. */
+  static async open(options: StoreOptions): Promise<{ store: FileStore; properties: PropertyMode }> {
+    const layout = new Layout(options.root);
+    for (const folder of [layout.principals, layout.calendars, layout.staging]) await makeDirectories(folder);
+    const mode = options.properties ?? (await probeProperties(layout.staging));
+    // An hour: a writer of another host may be at work.
+    if (options.sweep) await sweepStaging(layout.staging, 3_600_000);
+    return { store: new FileStore(options, layout, mode), properties: mode };
+  }
+
+  async provision(owner: Principal): Promise<void> {
+    await this.#home(owner, true);
+  }
+
+  async provisioned(owner: Principal): Promise<boolean> {
+    return (await this.#home(owner, false)) !== undefined;
+  }
+
+  async open(ref: CollectionRef): Promise<Collection | undefined> {
+    return this.#open(ref);
+  }
+
+  async children(ref: CollectionRef): Promise<readonly { readonly name: string; readonly kind: CollectionKind }[]> {
+    const collection = await this.#open(ref);
+    if (collection === undefined) return [];
+    const { handle } = collection;
+    const changed = quickStat(handle.path)?.ctimeMs ?? 0;
+    if (handle.children?.changed === changed) return handle.children.list;
+    const list: { name: string; kind: CollectionKind }[] = [];
+    for (const name of await foldersIn(handle.path)) {
+      const inner = await this.#open({ owner: ref.owner, path: [...ref.path, name] });
+      if (inner !== undefined) list.push({ name, kind: inner.kind });
+    }
+    // A folder made in the same clock tick would not show in ctime.
+    if (Date.now() - changed > 50) handle.children = { changed, list };
+    return list;
+  }
+
+  async create(ref: CollectionRef, kind: "calendar" | "folder", properties: ReadonlyMap<QName, Element>): Promise<Collection> {
+    const path = await this.#pathOf(ref);
+    if (path === undefined || quickStat(dirname(path)) === undefined) throw new Refusal({ code: "resource-must-be-null", problem: "the parent is gone" });
+    const all = new Map(properties);
+    all.set(resourcetypeName, kind === "calendar" ? calendarType : folderType);
+    if (quickStat(path)) throw taken(ref);
+    try {
+      await makeCollection(this.#parts, path, all);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(error.code))) throw taken(ref);
+      throw error;
+    }
+    const made = await this.#open(ref);
+    if (made === undefined) throw taken(ref);
+    return made;
+  }
+
+  async remove(ref: CollectionRef): Promise<void> {
+    const path = await this.#pathOf(ref);
+    if (path === undefined) return;
+    let free: () => Promise<void>;
+    try {
+      free = await discardDirectory(path, this.layout.staging);
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    this.#forget(path);
+    free().catch((error: unknown) => this.#parts.warn("removed collection not yet freed", { path, reason: String(error) }));
+  }
+
+  async move(from: CollectionRef, to: CollectionRef): Promise<void> {
+    const source = await this.#pathOf(from);
+    const target = await this.#pathOf(to);
+    if (source === undefined || target === undefined || quickStat(target)) throw taken(to);
+    await rename(source, target);
+    await syncDirectory(dirname(target));
+    if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
+    this.#forget(source);
+  }
+
+  moveMember(
+    from: Collection,
+    name: string,
+    to: Collection,
+    newName: string,
+    object: CalendarObject | undefined,
+    check: (source: CollectionChange, destination: CollectionChange) => void,
+  ): Promise<void> {
+    return moveMember(from as StoredCollection, name, to as StoredCollection, newName, object, check);
+  }
+
+  async usedBytes(owner: Principal): Promise<number> {
+    return this.#bytesBelow({ owner, path: [] });
+  }
+
+  async #bytesBelow(ref: CollectionRef): Promise<number> {
+    const collection = await this.#open(ref);
+    const view = await collection?.handle.view();
+    if (collection === undefined || view === undefined) return 0;
+    let sum = infoOf(collection.kind, view).bytes;
+    for (const { name } of await this.children(ref)) sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] });
+    return sum;
+  }
+
+  ownerOf(home: string): Promise<PrincipalUid | undefined> {
+    return ownerOfHome(this.#parts, home);
+  }
+
+  /** The key for digest nonces, the same for every worker and host of this store; made once. */
+  async secret(): Promise<Buffer> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const secret = await readFile(this.layout.secret);
+        if (secret.length >= 32) return secret;
+      } catch (error) {
+        if (!isMissing(error) || attempt > 5) throw error;
+      }
+      const staged = join(this.layout.staging, freshName());
+      await stageFile(staged, randomBytes(32), undefined);
+      // Of several makers the last one stays; each reads again what stayed.
+      await renameFile(staged, this.layout.secret);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#handles.clear();
+  }
+
+  async #home(owner: Principal, make: boolean): Promise<string | undefined> {
+    const known = this.#homes.get(owner.uid);
+    if (known !== undefined && quickStat(known)?.isDirectory()) return known;
+    const found = await findHome(this.#parts, owner);
+    if (found !== undefined) {
+      this.#homes.set(owner.uid, found);
+      return found;
+    }
+    if (!make) return undefined;
+    let making = this.#making.get(owner.uid);
+    if (making === undefined) {
+      making = makeHome(this.#parts, owner).finally(() => this.#making.delete(owner.uid));
+      this.#making.set(owner.uid, making);
+    }
+    const home = await making;
+    this.#homes.set(owner.uid, home);
+    return home;
+  }
+
+  async #pathOf(ref: CollectionRef): Promise<string | undefined> {
+    const home = await this.#home(ref.owner, false);
+    return home === undefined ? undefined : ref.path.length === 0 ? home : join(home, ...ref.path);
+  }
+
+  async #open(ref: CollectionRef): Promise<StoredCollection | undefined> {
+    const known = this.#homes.get(ref.owner.uid);
+    const path = known !== undefined && ref.path.length > 0 ? join(known, ...ref.path) : await this.#pathOf(ref);
+    if (path === undefined) return undefined;
+    let handle = this.#handles.get(path);
+    if (handle === undefined) {
+      if (!quickStat(path)?.isDirectory()) return undefined;
+      const place = kindByPlace(ref.path);
+      handle = new Handle(path, this.#parts, async () => place ?? (await this.#kindByType(path)));
+      this.#handles.set(path, handle);
+    }
+    const view = await handle.view();
+    if (view === undefined) {
+      this.#forget(path);
+      return undefined;
+    }
+    return new StoredCollection(ref, view.state.kind, handle);
+  }
+
+  // A directory of a home without the mark is a calendar that lost its attributes (a copy without them).
+  async #kindByType(path: string): Promise<CollectionKind> {
+    const type = (await this.#parts.properties.readCollection(path)).get(resourcetypeName);
+    if (type === undefined) return "calendar";
+    return elements(type).some((node) => localOf(node.name) === "calendar") ? "calendar" : "folder";
+  }
+
+  #forget(path: string): void {
+    for (const key of [...this.#handles.keys()]) if (key === path || key.startsWith(`${path}/`)) this.#handles.delete(key);
+    for (const [uid, home] of this.#homesAt(path)) if (home === path) this.#homes.delete(uid);
+  }
+
+  *#homesAt(path: string): Iterable<[PrincipalUid, string]> {
+    for (const uid of [...this.#homes.keys()]) {
+      const home = this.#homes.peek(uid);
+      if (home === path) yield [uid, home];
+    }
+  }
+}
+
+const taken = (ref: CollectionRef): Refusal =>
+  new Refusal({ code: "resource-must-be-null", problem: `"${ref.path.at(-1) ?? ""}" is there already` });

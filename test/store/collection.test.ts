@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { appendFile, copyFile, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Refusal } from "../../src/model/refusal.ts";
+import { utc } from "../../src/model/ids.ts";
+import { el } from "../../src/xml/element.ts";
+import { alice, calendarOf, event, givenStore, names, put } from "../support/store.ts";
+
+const folder = (root: string): string => join(root, "calendars/users/alice/calendar");
+const refused = (code: string) => (error: unknown) => error instanceof Refusal && error.reason.code === code;
+
+test("a new home has the layout of the administration guide and its owner's uid", async () => {
+  const given = await givenStore();
+  await given.store.provision(alice);
+  assert.deepEqual(readdirSync(join(given.root, "calendars/users/alice")).sort(), ["calendar", "inbox", "outbox"]);
+  assert.ok(existsSync(join(given.root, "principals/users/alice")));
+  assert.ok(existsSync(join(given.root, "principals/__uids__/UID-alice")));
+  assert.equal(await given.store.ownerOf(join(given.root, "calendars/users/alice")), "UID-alice");
+  await given.end();
+});
+
+test("twenty first accesses make one home", async () => {
+  const given = await givenStore();
+  const others = await Promise.all([given.again(), given.again(), given.again()]);
+  await Promise.all(Array.from({ length: 20 }, (_, at) => (others[at % 3] ?? given.store).provision(alice)));
+  assert.deepEqual(readdirSync(join(given.root, "calendars/users")), ["alice"]);
+  assert.deepEqual(readdirSync(join(given.root, ".staging")), []);
+  assert.equal(existsSync(join(given.root, "calendars/__uids__")), false);
+  await given.end();
+});
+
+test("the file holds the bytes that came, and the etag is their MD5", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  const etag = await put(calendar, "a.ics", event("a"));
+  assert.equal(readFileSync(join(folder(given.root), "a.ics"), "utf8"), event("a"));
+  assert.equal(etag, `"${createHash("md5").update(event("a")).digest("hex")}"`);
+  assert.equal((await calendar.read("a.ics"))?.etag, etag);
+  assert.deepEqual(readdirSync(join(given.root, ".staging")), []);
+  await given.end();
+});
+
+test("changes since a token are what was put and removed since", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  await put(calendar, "b.ics", event("b"));
+  const { token } = await calendar.changesSince(undefined, 1e9);
+  await put(calendar, "c.ics", event("c"));
+  await calendar.change((change) => change.remove("a.ics"));
+  const changes = await calendar.changesSince(token, 1e9);
+  assert.deepEqual(changes.changed.map(({ name }) => name), ["c.ics"]);
+  assert.deepEqual(changes.removed, ["a.ics"]);
+  const first = await calendar.changesSince(token, 1);
+  assert.equal(first.truncated, true);
+  const rest = await calendar.changesSince(first.token, 1e9);
+  assert.equal(first.changed.length + first.removed.length + rest.changed.length + rest.removed.length, 2);
+  await given.end();
+});
+
+test("a sync token from a deleted index is refused with valid-sync-token", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const { token } = await calendar.changesSince(undefined, 10);
+  await unlink(join(folder(given.root), ".db.sqlite"));
+  await assert.rejects(() => calendar.changesSince(token, 10), refused("valid-sync-token"));
+  assert.deepEqual(await names(calendar), ["a.ics"]);
+  await given.end();
+});
+
+test("an index of garbage, or of another server, is made again", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  for (const garbage of ["", "garbage garbage", "x".repeat(8192)]) {
+    await writeFile(join(folder(given.root), ".db.sqlite"), garbage);
+    assert.deepEqual(await names(calendar), ["a.ics"]);
+    await put(calendar, "a.ics", event("a"));
+  }
+  await given.end();
+});
+
+test("a restored index refuses the tokens of the future it has forgotten, even after it has caught up in numbers", async () => {
+  const given = await givenStore();
+  let calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const early = (await calendar.changesSince(undefined, 10)).token;
+  const index = join(folder(given.root), ".db.sqlite");
+  await copyFile(index, `${given.root}/backup`);
+  await put(calendar, "b.ics", event("b"));
+  await put(calendar, "c.ics", event("c"));
+  const lost = (await calendar.changesSince(undefined, 10)).token;
+  await given.store.close();
+  await copyFile(`${given.root}/backup`, `${index}.new`);
+  await rename(`${index}.new`, index);
+  for (const name of ["b.ics", "c.ics"]) await unlink(join(folder(given.root), name));
+  const after = await given.again({ startId: "second" });
+  calendar = await calendarOf(after);
+  await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
+  for (const name of ["d", "e", "f", "g"]) await put(calendar, `${name}.ics`, event(name));
+  await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
+  assert.deepEqual(
+    (await calendar.changesSince(early, 10)).changed.map(({ name }) => name).sort(),
+    ["d.ics", "e.ics", "f.ics", "g.ics"],
+  );
+  await given.end();
+});
+
+test("a restart refuses no token", async () => {
+  const given = await givenStore();
+  let calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const { token } = await calendar.changesSince(undefined, 10);
+  await given.store.close();
+  calendar = await calendarOf(await given.again({ startId: "second" }));
+  assert.deepEqual((await calendar.changesSince(token, 10)).changed, []);
+  await put(calendar, "b.ics", event("b"));
+  assert.deepEqual((await calendar.changesSince(token, 10)).changed.map(({ name }) => name), ["b.ics"]);
+  await given.end();
+});
+
+test("files added, edited in place, renamed over and removed by hand are seen at the next access", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  await put(calendar, "b.ics", event("b"));
+  const { token } = await calendar.changesSince(undefined, 10);
+  await writeFile(join(folder(given.root), "new.ics"), event("new"));
+  await unlink(join(folder(given.root), "b.ics"));
+  let changes = await calendar.changesSince(token, 10);
+  assert.deepEqual([changes.changed.map(({ name }) => name), changes.removed], [["new.ics"], ["b.ics"]]);
+  const edited = (await readFile(join(folder(given.root), "a.ics"), "utf8")).replace("SUMMARY:a", "SUMMARY:A");
+  await writeFile(join(folder(given.root), "a.ics"), edited);
+  // The kernel's notice comes through the event loop; a request from a client does too, and later.
+  await new Promise((resolve) => setImmediate(resolve));
+  changes = await calendar.changesSince(changes.token, 10);
+  assert.deepEqual(changes.changed.map(({ name }) => name), ["a.ics"]);
+  assert.equal((await calendar.entry("a.ics"))?.etag, (await calendar.read("a.ics"))?.etag);
+  await given.end();
+});
+
+test("an edit in place while the server was down is seen when it comes back", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  await given.store.close();
+  await appendFile(join(folder(given.root), "a.ics"), "\r\n");
+  const calendar = await calendarOf(await given.again({ startId: "second" }));
+  assert.equal((await calendar.entry("a.ics"))?.etag, (await calendar.read("a.ics"))?.etag);
+  await given.end();
+});
+
+test("a file that is no calendar is served, left out of queries, and logged once with its path", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  await writeFile(join(folder(given.root), "broken.ics"), "BEGIN:VCALENDAR\r\nrubbish\r\n");
+  assert.deepEqual(await names(calendar), ["a.ics", "broken.ics"]);
+  assert.equal((await calendar.read("broken.ics"))?.bytes.toString(), "BEGIN:VCALENDAR\r\nrubbish\r\n");
+  const found: string[] = [];
+  for await (const page of calendar.search({ op: "every" })) found.push(...page.map(({ name }) => name));
+  assert.deepEqual(found, ["a.ics"]);
+  await names(await calendarOf(await given.again()));
+  assert.equal(given.warnings.filter((line) => line.includes("broken.ics")).length, 1);
+  await given.end();
+});
+
+test("two files with one UID are both served", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  await copyFile(join(folder(given.root), "a.ics"), join(folder(given.root), "copy.ics"));
+  assert.deepEqual(await names(calendar), ["a.ics", "copy.ics"]);
+  await put(calendar, "b.ics", event("b"));
+  assert.equal(await calendar.nameOf("a"), "a.ics");
+  await given.end();
+});
+
+test("a time range finds what overlaps it, floating events where the asker is", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "utc.ics", event("utc"));
+  await put(calendar, "floating.ics", event("floating").replaceAll("00Z\r\n", "00\r\n"));
+  await put(calendar, "daily.ics", event("daily", "RRULE:FREQ=DAILY"));
+  const find = async (start: number, end: number, floatingOffset = 0): Promise<string[]> => {
+    const found: string[] = [];
+    const range = { start: utc(start), end: utc(end) };
+    for await (const page of calendar.search({ op: "time-range", range, floatingOffset })) found.push(...page.map(({ name }) => name));
+    return found;
+  };
+  const ten = Date.UTC(2026, 10, 21, 10) / 1000;
+  assert.deepEqual(await find(ten + 600, ten + 1200), ["daily.ics", "floating.ics", "utc.ics"]);
+  assert.deepEqual(await find(ten + 600, ten + 1200, -7200), ["daily.ics", "utc.ics"]);
+  assert.deepEqual(await find(ten + 7200 + 600, ten + 7200 + 1200, 7200), ["floating.ics"]);
+  const far = Date.UTC(2040, 5, 1, 10) / 1000;
+  assert.deepEqual(await find(far, far + 60), ["daily.ics"]);
+  assert.deepEqual(await find(far - 60, far), []);
+  await given.end();
+});
+
+test("of fifty writers who look at the same etag one succeeds, over two processes", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  const etag = await put(calendar, "a.ics", event("a"));
+  const other = await calendarOf(await given.again());
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 50 }, async (_, at) => {
+      const target = at % 2 ? calendar : other;
+      const staged = await target.stage(Buffer.from(event("a", `COMMENT:${at}`)), new Map());
+      return target.change(async (change) => {
+        if (change.entry("a.ics")?.etag !== etag) throw new Error("412");
+        return change.put("a.ics", staged, undefined);
+      });
+    }),
+  );
+  assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+  await given.end();
+});
+
+for (const mode of ["xattr", "sidecar"] as const) {
+  test(`properties of members and collections are kept (${mode})`, async () => {
+    const given = await givenStore({ properties: mode });
+    const calendar = await calendarOf(given.store);
+    await put(calendar, "a.ics", event("a"));
+    const large = el("{urn:x}large", "0123456789".repeat(9000));
+    await calendar.change((change) => change.setProperties("a.ics", new Map([["{urn:x}small", el("{urn:x}small", "é")], ["{urn:x}large", large]])));
+    await calendar.change((change) => change.setProperties(undefined, new Map([["{DAV:}displayname", el("{DAV:}displayname", "Work")], ["{urn:x}large", large]])));
+    const fresh = await calendarOf(await given.again());
+    assert.deepEqual([...(await fresh.properties("a.ics"))], [["{urn:x}small", el("{urn:x}small", "é")], ["{urn:x}large", large]]);
+    assert.equal((await fresh.properties()).get("{DAV:}displayname")?.children[0], "Work");
+    assert.deepEqual((await fresh.properties()).get("{urn:x}large"), large);
+    await calendar.change((change) => change.setProperties(undefined, new Map([["{DAV:}displayname", null]])));
+    assert.equal((await fresh.properties()).has("{DAV:}displayname"), false);
+    assert.equal((await calendar.entry("a.ics"))?.etag, (await calendar.read("a.ics"))?.etag);
+    await given.end();
+  });
+}
+
+test("a collection moves, disappears at once, and leaves nothing behind", async () => {
+  const given = await givenStore();
+  await given.store.provision(alice);
+  const work = await given.store.create({ owner: alice, path: ["work"] }, "calendar", new Map());
+  await put(work, "a.ics", event("a"));
+  await assert.rejects(() => given.store.create({ owner: alice, path: ["work"] }, "folder", new Map()), refused("resource-must-be-null"));
+  await given.store.move({ owner: alice, path: ["work"] }, { owner: alice, path: ["play"] });
+  assert.equal(await given.store.open({ owner: alice, path: ["work"] }), undefined);
+  assert.deepEqual((await given.store.children({ owner: alice, path: [] })).map(({ name, kind }) => `${name} ${kind}`), [
+    "calendar calendar",
+    "inbox inbox",
+    "outbox outbox",
+    "play calendar",
+  ]);
+  assert.equal(await given.store.usedBytes(alice), event("a").length);
+  await given.store.remove({ owner: alice, path: ["play"] });
+  assert.equal(await given.store.open({ owner: alice, path: ["play"] }), undefined);
+  assert.equal(await given.store.usedBytes(alice), 0);
+  await given.end();
+});
+
+test("a home removed by hand is made again, empty", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  await rm(join(given.root, "calendars/users/alice"), { recursive: true });
+  assert.deepEqual(await names(await calendarOf(given.store)), []);
+  await given.end();
+});
+
+test("a home whose name was given to another person is not handed out", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const other = { ...alice, uid: "UID-other" as typeof alice.uid };
+  await given.store.provision(other);
+  const calendar = await given.store.open({ owner: other, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), []);
+  assert.ok(existsSync(join(folder(given.root), "a.ics")));
+  await given.end();
+});
+
+test("a member moves between calendars with its properties", async () => {
+  const given = await givenStore();
+  const from = await calendarOf(given.store);
+  await put(from, "a.ics", event("a"));
+  await from.change((change) => change.setProperties("a.ics", new Map([["{urn:x}p", el("{urn:x}p", "1")]])));
+  const to = await given.store.create({ owner: alice, path: ["work"] }, "calendar", new Map());
+  await given.store.moveMember(from, "a.ics", to, "b.ics", undefined, () => undefined);
+  assert.deepEqual([await names(from), await names(to)], [[], ["b.ics"]]);
+  assert.equal((await to.properties("b.ics")).get("{urn:x}p")?.children[0], "1");
+  await given.end();
+});

@@ -47,6 +47,7 @@ export const directory = {
   AdminPrincipals: texts(
     [],
     "Principals that may do everything everywhere: addresses such as /principals/users/admin/ or /principals/__uids__/GUID/, or GUIDs.",
+    { shipped: ["/principals/users/admin/"] },
   ),
   ReadPrincipals: texts([], "Principals that may read everything everywhere, written in the same way."),
   SudoersFile: path(

@@ -1,16 +1,62 @@
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import type { Element } from "../xml/element.ts";
+import { BodyAborted, BodyTooLarge } from "../base/stream.ts";
+import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.ts";
+import { Refusal } from "../model/refusal.ts";
+import { dav, type Element, el, type QName, TWISTED } from "../xml/element.ts";
+import { XmlError } from "../xml/read.ts";
+import { writeXml } from "../xml/write.ts";
+import { conditionOf } from "./conditions.ts";
+import { xmlType } from "./multistatus.ts";
 import type { Context } from "./registry.ts";
 
-declare const later: () => never;
-export function errorBody(_element: Element | undefined, _description?: string): string {
-  return later();
-}
+type Headers = Readonly<Record<string, string | readonly string[]>>;
+
+const description: QName = `{${TWISTED}}error-description`;
+
+/** DAV:error with the precondition, and the sentence for a person where the original put it (RFC 4918 §16, darwin/3 §8.9). */
+export const errorBody = (condition: Element | undefined, text?: string): string =>
+  writeXml(
+    el(
+      dav("error"),
+      ...(condition === undefined ? [] : [condition]),
+      ...(text === undefined ? [] : [el(description, text)]),
+    ),
+  );
+
+const answer = (status: number, condition: Element | undefined, text: string, headers: Headers = {}): HttpResponse => ({
+  status,
+  headers: { ...headers, "content-type": xmlType },
+  body: errorBody(condition, text),
+});
+
+/** Turns what was thrown into the answer. A Refusal becomes its precondition, missing rights of a client that has not signed
+ *  in a 401 with `challenge()`; a full disk 507; anything unforeseen 500 with a line in the error log and no detail outside. */
 export function errorResponse(
-  _error: unknown,
-  _request: HttpRequest,
-  _context: Context,
-  _challenge: () => Readonly<Record<string, string | readonly string[]>>,
+  error: unknown,
+  request: HttpRequest,
+  context: Context,
+  challenge: () => Headers,
 ): HttpResponse {
-  return later();
+  if (error instanceof Refusal) {
+    const { status, element, text } = conditionOf(error.reason);
+    if (error.reason.code === "need-privileges" && context.user === undefined)
+      return answer(401, element, text, challenge());
+    return answer(status, element, text);
+  }
+  if (error instanceof HttpError) {
+    const headers = error.status === 401 ? { ...challenge(), ...error.headers } : error.headers;
+    if (error.status < 400) return { status: error.status, headers };
+    return answer(error.status, undefined, error.message, headers);
+  }
+  if (error instanceof XmlError) return answer(400, undefined, error.message);
+  if (error instanceof BodyTooLarge) return answer(413, undefined, error.message);
+  if (error instanceof BodyAborted) return answer(400, undefined, error.message);
+  const { method, rawPath } = request;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    context.services.warn("the disk is full", { method, path: rawPath, error });
+    const { status, element, text } = conditionOf({ code: "sufficient-disk-space" });
+    return answer(status, element, text);
+  }
+  context.services.warn("a request failed", { method, path: rawPath, error });
+  return answer(500, undefined, "the server failed to answer; its error log says why");
 }

@@ -5,17 +5,25 @@ import type { Principal } from "../model/principal.ts";
 import type { ObjectEntry } from "../store/contract.ts";
 import type { Context } from "./registry.ts";
 
-/** What X-CALENDARSERVER-ACCESS (caldav-privateevents §4) leaves of an object for somebody who asks. */
-export type Sight = "all" | "filtered" | "nothing";
-
 /** The words of X-CALENDARSERVER-ACCESS. */
 export const accessValues = ["PUBLIC", "PRIVATE", "CONFIDENTIAL", "RESTRICTED"] as const;
 
-/** What the asker sees of a member of the owner's calendars. Nothing is hidden from the owner and from administrators. */
-export async function sightOf(entry: ObjectEntry, owner: Principal, context: Context): Promise<Sight> {
-  if (entry.access === undefined || !context.services.settings.privateEvents) return "all";
-  if (await seesEverything(owner, context)) return "all";
-  return entry.access === "PRIVATE" ? "nothing" : "filtered";
+/** Whether the asker may see that there is such a member: all but PRIVATE ones of others. */
+export async function isSeen(entry: ObjectEntry, owner: Principal, context: Context): Promise<boolean> {
+  if (entry.access !== "PRIVATE" || !context.services.settings.privateEvents) return true;
+  return seesEverything(owner, context);
+}
+
+/** What the asker sees of a member's text (caldav-privateevents §4.2.2): all of it, when it takes place, or nothing (undefined). */
+export async function seenText(
+  text: string,
+  { access }: ObjectEntry,
+  owner: Principal,
+  context: Context,
+): Promise<string | undefined> {
+  if (access === undefined || !context.services.settings.privateEvents) return text;
+  if (await seesEverything(owner, context)) return text;
+  return access === "PRIVATE" ? undefined : filteredText(text, access);
 }
 
 /** Whether the asker is the owner or one of AdminPrincipals. */
@@ -50,7 +58,7 @@ const confidential: Readonly<Record<string, ReadonlySet<string>>> = {
 const restrictedAdds = new Set(["SUMMARY", "LOCATION"]);
 
 /** The text of a CONFIDENTIAL or RESTRICTED object as others see it: when, not what (RESTRICTED: with SUMMARY and LOCATION). */
-export function filteredText(text: string, access: string): string {
+function filteredText(text: string, access: string): string {
   const root = readCalendar(text);
   return writeComponent({
     ...root,

@@ -91,6 +91,8 @@ export interface LiveProperty<K extends Kind> {
   /** As `accept`, for a value given with MKCALENDAR or extended MKCOL, when there is no resource yet. Absent: `accept` is asked,
    *  which then must not look at its resource. */
   atCreation?(value: Element, context: Context): Element | Promise<Element>;
+  /** Stored properties that end when this one is set: other forms of the same value. */
+  readonly replaces?: readonly QName[];
 }
 
 export interface AnyProperty {
@@ -106,6 +108,7 @@ export interface AnyProperty {
     context: Context,
   ): Element | null | undefined | Promise<Element | null | undefined>;
   atCreation?(value: Element, context: Context): Element | Promise<Element>;
+  readonly replaces?: readonly QName[];
 }
 
 /** Declares a live property; `on` narrows what `get` may touch. The one cast of the floor. */

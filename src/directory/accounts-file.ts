@@ -50,7 +50,7 @@ const recordElements: Readonly<Record<string, RecordType>> = {
  *
  *  Users, locations and resources have calendars unless the record says `<disable-calendar/>`; groups have none unless it
  *  says `<enable-calendar/>`: in 2.4 a group never had one, and the 1.2 files that the guide speaks of name the few that do. */
-export function readAccounts(text: string, warn: Warn): Accounts {
+export function readAccounts(text: string | Uint8Array, warn: Warn): Accounts {
   const { root, lineOf } = readXmlLines(text, { depth: 8, elements: 5_000_000, doctype: "skip" });
   if (localOf(root.name) !== "accounts")
     throw new Error(`line ${lineOf(root)}: the root element must be <accounts>, found <${localOf(root.name)}>`);

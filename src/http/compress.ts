@@ -51,7 +51,8 @@ export function compressed(headers: Headers, response: HttpResponse): HttpRespon
   if (body === undefined || status < 200 || status === 204 || status === 206 || status === 304) return response;
   const given = response.headers ?? {};
   const type = header(given, "Content-Type");
-  if (type === undefined || !compressible.test(type) || header(given, "Content-Encoding") !== undefined) return response;
+  if (type === undefined || !compressible.test(type) || header(given, "Content-Encoding") !== undefined)
+    return response;
   if ((typeof body === "string" || body instanceof Uint8Array) && body.length < worthwhile) return response;
   if (!acceptsGzip(headers)) return { ...response, headers: varying(given) };
   if (typeof body === "string" || body instanceof Uint8Array) return compressWhole(response, given, body);
@@ -125,4 +126,3 @@ function encoded(headers: NonNullable<HttpResponse["headers"]>): Record<string, 
   const { "Content-Length": _, "content-length": __, ...others } = varying(headers);
   return { ...others, "Content-Encoding": "gzip" };
 }
-

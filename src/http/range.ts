@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
-import { parseHttpDate } from "./dates.ts";
 import type { CurrentState } from "./conditions.ts";
+import { parseHttpDate } from "./dates.ts";
 import type { Headers } from "./headers.ts";
 import type { HttpResponse } from "./message.ts";
 

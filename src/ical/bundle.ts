@@ -1,3 +1,4 @@
+import { Refusal } from "../model/refusal.ts";
 import { readCalendar } from "./read.ts";
 import { escapeText } from "./text.ts";
 import { writeComponent } from "./write.ts";
@@ -36,6 +37,7 @@ export async function* bundle(
 
 /** The components directly inside the VCALENDAR, as written. */
 function slicesOf(text: string): readonly string[] {
+  if (!/^\ufeff?\s*BEGIN:VCALENDAR\s*\n/i.test(text)) return rewritten(text);
   // A line begins at the start of the text or after LF. Not the flag m: for it U+2028 begins a line too.
   const bounds = /(?:^\ufeff?|\n)(BEGIN|END)[:;]/gi;
   const slices: string[] = [];
@@ -70,8 +72,9 @@ function endOfLine(text: string, from: number): number {
 function rewritten(text: string): readonly string[] {
   try {
     return readCalendar(text).components.map(writeComponent);
-  } catch {
-    return [];
+  } catch (error) {
+    if (error instanceof Refusal) return [];
+    throw error;
   }
 }
 

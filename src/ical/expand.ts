@@ -44,7 +44,7 @@ function instanceComponent(instance: ObjectInstance, object: CalendarObject, zon
       properties.push(inUtc(property, startTime));
       if (id !== undefined) properties.push(inUtc({ ...property, name: "RECURRENCE-ID" }, id));
     } else if (recurs && (name === "DTEND" || name === "DUE"))
-      properties.push(inUtc(property, endTime(instance, dateTimeOf(property, zones), zones)));
+      properties.push(inUtc(property, endTime(instance, dateTimeOf(property, zones))));
     else properties.push(withoutZone(property, zones));
   }
   // A VTODO may recur by DUE alone.
@@ -65,9 +65,9 @@ function idOf(instance: ObjectInstance, { master }: CalendarObject, zones: ZoneL
 }
 
 /** The end of this instance in the form the component's own end has. */
-function endTime({ end, floating }: ObjectInstance, own: DateTime, _zones: ZoneLookup): DateTime {
-  if (own.form === "date" || floating) return { local: end, form: own.form === "date" ? "date" : "floating", zone: undefined };
-  return { local: end, form: "utc", zone: undefined };
+function endTime({ end, floating }: ObjectInstance, own: DateTime): DateTime {
+  const form = own.form === "date" ? "date" : floating ? "floating" : "utc";
+  return { local: end, form, zone: undefined };
 }
 
 /** The property with that time as its value: dates stay dates, floating times stay, the rest is UTC. */

@@ -101,13 +101,13 @@ function planTimeRange(range: TimeRange, kind: string, zone: Zone): FilterPlan {
 function all(plans: readonly FilterPlan[]): FilterPlan {
   const exact = plans.every((plan) => plan.exact);
   const uids = plans.flatMap((plan) => plan.uids);
+  const conditions = plans.flatMap(({ condition }) => (condition.op === "and" ? condition.of : [condition]));
   const kinds = objectKinds.filter((kind) =>
-    plans.every(({ condition }) => condition.op !== "kind" || condition.in.includes(kind)),
+    conditions.every((condition) => condition.op !== "kind" || condition.in.includes(kind)),
   );
-  const others = plans.map((plan) => plan.condition).filter((condition) => condition.op !== "kind");
   // A VEVENT and a VTODO at once: the kinds leave nothing.
-  if (kinds.length === 0 || others.some((condition) => condition.op === "none")) return none;
-  const of: IndexCondition[] = others.flatMap((condition) => (condition.op === "and" ? condition.of : [condition]));
+  if (kinds.length === 0 || conditions.some((condition) => condition.op === "none")) return none;
+  const of: IndexCondition[] = conditions.filter((condition) => condition.op !== "kind");
   if (kinds.length < objectKinds.length || of.length === 0) of.unshift({ op: "kind", in: kinds });
   const [only] = of;
   return { condition: of.length === 1 && only !== undefined ? only : { op: "and", of }, exact, uids };

@@ -167,7 +167,10 @@ function nameOf(source: string, start: number, end: number, small: boolean): str
 }
 
 function componentName(source: string, nameEnd: number, stop: number, line: number): string {
-  const name = source.slice(nameEnd + 1, stop).trim().toUpperCase();
+  const name = source
+    .slice(nameEnd + 1, stop)
+    .trim()
+    .toUpperCase();
   const known = wellKnown.get(name);
   if (known !== undefined) return known;
   if (!/^[A-Z0-9_.-]+$/.test(name)) throw invalidData(line, `${quoted(name)} is not a component name`);

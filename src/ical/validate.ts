@@ -179,12 +179,7 @@ function refuseStrayOverrides(object: CalendarObject, zones: ZoneLookup): void {
   const times = asked.map(({ at }) => at);
   const range: TimeRange = { start: utc(Math.min(...times)), end: utc(Math.max(...times) + 1) };
   const bare: Component = { ...master, properties: master.properties.filter(({ name }) => !irrelevant.has(name)) };
-  const { instances, complete } = instancesIn(
-    { ...object, master: bare, overrides: [] },
-    range,
-    utcZone,
-    strayBudget,
-  );
+  const { instances, complete } = instancesIn({ ...object, master: bare, overrides: [] }, range, utcZone, strayBudget);
   if (!complete) return;
   const starts = new Set<number>(instances.map((instance) => instance.start));
   for (const { override, at } of asked)

@@ -51,44 +51,54 @@ const timeNow = (): string => {
 };
 
 const unsafe = /[^\x20\x21\x23-\x7e]/;
-const percent = (character: string): string =>
-  Buffer.from(character, character > "\xff" ? "utf8" : "latin1").reduce(
-    (text, byte) => `${text}%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
-    "",
-  );
+const escaped = (bytes: Buffer): string =>
+  bytes.reduce((text, byte) => `${text}%${byte.toString(16).toUpperCase().padStart(2, "0")}`, "");
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}...` : text);
 
 /** Text between quotes: a quote becomes %22, control characters and bytes beyond ASCII %XX, so a line stays one line and a
- *  quoted field ends where it seems to. Node gives header bytes as Latin-1; they appear as the bytes they were. */
-const safe = (text: string): string => (unsafe.test(text) ? text.replace(/[^\x20\x21\x23-\x7e]/g, percent) : text);
+ *  quoted field ends where it seems to. Header bytes, which Node gives as Latin-1, appear as the bytes they were. */
+const received = (text: string, length: number): string =>
+  cut(
+    unsafe.test(text)
+      ? cut(text, length).replace(/[^\x20\x21\x23-\x7e]/g, (c) => escaped(Buffer.from(c, "latin1")))
+      : text,
+    length,
+  );
+/** The same for text of our own, such as names from the directory. */
+const own = (text: string, length: number): string =>
+  cut(
+    unsafe.test(text) ? cut(text, length).replace(/[^\x20\x21\x23-\x7e]/gu, (c) => escaped(Buffer.from(c))) : text,
+    length,
+  );
 
 const userField = (user: string): string => {
   const bare = user.startsWith('"') && user.endsWith('"') && user.length > 1 ? user.slice(1, -1) : user;
-  const text = safe(bare);
+  const text = own(bare, 200);
   return text.includes(" ") ? `"${text}"` : text === "" ? "-" : text;
 };
 
 const itemField = (item: string): string => {
-  const cut = item.indexOf("=");
-  const value = safe(item.slice(cut + 1));
-  return `${safe(item.slice(0, cut + 1))}${value.includes(" ") ? `"${value}"` : value}`;
+  const equals = item.indexOf("=");
+  const value = own(item.slice(equals + 1), 100);
+  return `${own(item.slice(0, equals + 1), 40)}${value.includes(" ") ? `"${value}"` : value}`;
 };
 
 /** The line's end from `i=` on, for the extended log: worker, milliseconds with one decimal, outstanding requests, items. */
 const extension = (entry: AccessEntry, worker: number): string => {
   let text = ` i=${worker} t=${entry.milliseconds.toFixed(1)} or=${entry.outstanding}`;
-  for (const item of entry.log.items) text += ` ${itemField(item)}`;
+  for (const item of entry.log.items.slice(0, 8)) text += ` ${itemField(item)}`;
   return text;
 };
 
 /** One line of the access log: Apache combined, and with `extended` (EnableExtendedAccessLog) the report's name behind the
- *  method and the extension. Ends in a newline. */
+ *  method and the extension. Ends in a newline, and is never longer than a pipe takes at once (4096 bytes): long fields are cut. */
 export const accessLine = (entry: AccessEntry, worker: number, extended: boolean): string => {
   const { log } = entry;
-  const method = extended && log.report !== undefined ? `${entry.method}(${safe(log.report)})` : entry.method;
+  const method = extended && log.report !== undefined ? `${entry.method}(${own(log.report, 200)})` : entry.method;
   const user = log.user === "-" ? "-" : userField(log.user);
-  const referer = entry.referer === undefined ? "-" : safe(entry.referer);
-  const agent = entry.agent === undefined ? "-" : safe(entry.agent);
-  const request = `${method} ${safe(entry.target)} HTTP/${entry.version}`;
+  const referer = entry.referer === undefined ? "-" : received(entry.referer, 500);
+  const agent = entry.agent === undefined ? "-" : received(entry.agent, 500);
+  const request = `${method} ${received(entry.target, 1200)} HTTP/${entry.version}`;
   const common = `${entry.remote} - ${user} ${timeNow()} "${request}" ${entry.status} ${entry.bytes} "${referer}" "${agent}"`;
   return extended ? `${common}${extension(entry, worker)}\n` : `${common}\n`;
 };

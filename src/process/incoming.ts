@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { HttpError, type HttpRequest, type RequestLog } from "../http/message.ts";
+import { decodePath, parseReference } from "../http/uri.ts";
 
 const decodePath = (path: string): string[] =>
   path
@@ -50,18 +51,16 @@ const effectiveMethod = (message: IncomingMessage): string => {
 /** Path and query of a request target in origin form, absolute form (RFC 9112 §3.2.2) or, for OPTIONS, `*`, which is taken as
  *  the root: what it asks holds for the whole server. */
 const splitTarget = (target: string, method: string): { readonly path: string; readonly query: string } => {
-  let origin = target;
-  if (origin.charCodeAt(0) !== 47) {
-    const scheme = /^https?:\/\/[^/?#]*/i.exec(origin);
-    if (scheme !== null) origin = origin.slice(scheme[0].length);
-    else if (origin === "*" && method === "OPTIONS") origin = "/";
-    else throw new HttpError(400, "The request target is neither a path nor an absolute URL");
-    if (origin.charCodeAt(0) !== 47) origin = `/${origin}`;
+  if (target.charCodeAt(0) !== 47) {
+    if (target === "*" && method === "OPTIONS") return { path: "/", query: "" };
+    const reference = parseReference(target);
+    if (reference === undefined) throw new HttpError(400, "The request target is neither a path nor an absolute URL");
+    return { path: reference.rawPath, query: reference.query };
   }
-  const question = origin.indexOf("?");
+  const question = target.indexOf("?");
   return question < 0
-    ? { path: origin, query: "" }
-    : { path: origin.slice(0, question), query: origin.slice(question + 1) };
+    ? { path: target, query: "" }
+    : { path: target.slice(0, question), query: target.slice(question + 1) };
 };
 
 /** A request from a socket. What few handlers ask for (query, signal) is made when asked for: measured, an AbortController

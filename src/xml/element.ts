@@ -31,7 +31,11 @@ export const localOf = (name: QName): string => name.slice(name.lastIndexOf("}")
 const none: Readonly<Record<string, string>> = {};
 
 /** An element without attributes. */
-export const el = (name: QName, ...children: readonly (Element | string)[]): Element => ({ name, attributes: none, children });
+export const el = (name: QName, ...children: readonly (Element | string)[]): Element => ({
+  name,
+  attributes: none,
+  children,
+});
 /** An element with attributes. */
 export const elWith = (
   name: QName,
@@ -51,5 +55,4 @@ export const child = (parent: Element, name: QName): Element | undefined =>
 export const childrenNamed = (parent: Element, name: QName): readonly Element[] =>
   parent.children.filter((node): node is Element => isElement(node) && node.name === name);
 /** All text below the element, concatenated. */
-export const textOf = (node: Element | string): string =>
-  isElement(node) ? node.children.map(textOf).join("") : node;
+export const textOf = (node: Element | string): string => (isElement(node) ? node.children.map(textOf).join("") : node);

@@ -123,9 +123,11 @@ function afterBang(text: string, less: number, doctype: "refuse" | "skip"): numb
   }
   const head = text.slice(less, less + 4096);
   if (!/^<!DOCTYPE\s/i.test(head)) throw errorAt(text, less, "<! must begin a comment or a CDATA section");
-  const plain = /^<!DOCTYPE\s+[^\s"'[\]<>]+(?:\s+(?:SYSTEM|PUBLIC\s+(?:"[^"]*"|'[^']*'))\s+(?:"[^"]*"|'[^']*'))?\s*>/.exec(head);
+  const plain =
+    /^<!DOCTYPE\s+[^\s"'[\]<>]+(?:\s+(?:SYSTEM|PUBLIC\s+(?:"[^"]*"|'[^']*'))\s+(?:"[^"]*"|'[^']*'))?\s*>/.exec(head);
   if (doctype === "skip") {
-    if (plain === null) throw errorAt(text, less, "a document type declaration with declarations of its own is not accepted");
+    if (plain === null)
+      throw errorAt(text, less, "a document type declaration with declarations of its own is not accepted");
     return less + plain[0].length;
   }
   if (/\b(?:SYSTEM|PUBLIC)\s*["']/.test(head)) throw new Refusal({ code: "no-external-entities" });

@@ -1,5 +1,16 @@
 import { Lru } from "../base/lru.ts";
-import { CALDAV, CS, DAV, type Element, ICAL, localOf, namespaceOf, type QName, XML, type XmlValue } from "./element.ts";
+import {
+  CALDAV,
+  CS,
+  DAV,
+  type Element,
+  ICAL,
+  localOf,
+  namespaceOf,
+  type QName,
+  XML,
+  type XmlValue,
+} from "./element.ts";
 
 /** What every document begins with. */
 export const xmlDeclaration = '<?xml version="1.0" encoding="utf-8"?>\n';

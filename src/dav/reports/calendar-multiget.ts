@@ -1,0 +1,143 @@
+import { HttpError, type HttpRequest } from "../../http/message.ts";
+import { parseReference } from "../../http/uri.ts";
+import type { Href } from "../../model/ids.ts";
+import { Refusal } from "../../model/refusal.ts";
+import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
+import { isMinimal, multistatus, parsePropRequest, type PropRequest, responsesFor, statusResponse } from "../multistatus.ts";
+import { type Context, report } from "../registry.ts";
+import { memberResource, resolveHref } from "../resolve.ts";
+import type { Resource, Shape } from "../resource.ts";
+import { calendarData, type DataRequest, dataOf, dataRequestOf } from "./calendar-data.ts";
+import { floatingZoneOf } from "./floating-zone.ts";
+import { type Member, memberOf, type ObjectCollection } from "./members.ts";
+
+interface Multiget {
+  readonly asked: PropRequest;
+  readonly data: DataRequest | undefined;
+  /** As the client wrote them. */
+  readonly hrefs: readonly string[];
+}
+
+type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "object">;
+
+/** CALDAV:calendar-multiget (RFC 4791 §7.9): the named members, in the order asked. What is not there, or not inside the
+ *  resource the report was sent to, answers 404; what the asker may not read, 403. Depth has no meaning. */
+export const calendarMultiget = report({
+  name: caldav("calendar-multiget"),
+  on: ["home", "folder", "calendar", "inbox", "object"],
+  needs: "read",
+  parse(root, { services: { settings } }): Multiget {
+    const asked = parsePropRequest(root);
+    const named = childrenNamed(root, dav("href"));
+    if (named.length === 0) throw new HttpError(400, "a calendar-multiget names at least one DAV:href");
+    if (named.length > settings.maxMultigetHrefs)
+      throw new Refusal({ code: "number-of-matches-within-limits", limit: settings.maxMultigetHrefs });
+    return { asked, data: dataRequestOf(asked), hrefs: named.map((element) => textOf(element).trim()) };
+  },
+  async run(query, resource, context, request) {
+    request.log.items.push(`rcount=${query.hrefs.length}`);
+    return multistatus(responses(query, resource, context, request));
+  },
+});
+
+/** Looked up and read together. */
+const slice = 32;
+
+async function* responses(
+  { asked, data, hrefs }: Multiget,
+  scope: Scope,
+  context: Context,
+  request: HttpRequest,
+): AsyncGenerator<string> {
+  const { maxInstances } = context.services.settings;
+  let texts = new Map<Resource, Member>();
+  const options = {
+    minimal: isMinimal(request),
+    unreadable: "refuse" as const,
+    computed: new Map([
+      [
+        calendarData,
+        (resource: Resource) => {
+          const member = texts.get(resource);
+          if (data === undefined || member === undefined || !("collection" in resource)) return undefined;
+          // Only an expansion needs the zone; the text as it is stored is given at once.
+          if (data.selection === undefined) return dataOf(member.text, data, undefined, maxInstances);
+          return floatingZoneOf(resource.collection).then((zone) => dataOf(member.text, data, zone, maxInstances));
+        },
+      ],
+    ]),
+  };
+  for (let from = 0; from < hrefs.length; from += slice) {
+    const some = hrefs.slice(from, from + slice);
+    const found = await Promise.all(some.map((href) => find(href, scope, data !== undefined, context)));
+    texts = new Map();
+    let missing = "";
+    const resources: Resource[] = [];
+    for (const [at, member] of found.entries()) {
+      if (member === undefined) missing += statusResponse(pathOf(some[at] ?? ""), 404);
+      else {
+        resources.push(member.resource);
+        texts.set(member.resource, member);
+      }
+    }
+    yield* responsesFor(asked, [resources], context, options);
+    if (missing !== "") yield missing;
+  }
+}
+
+/** The member an href names, its href as the client wrote it; undefined when it is not there or not in scope. */
+async function find(href: string, scope: Scope, withText: boolean, context: Context): Promise<Member | undefined> {
+  const parent = "entry" in scope ? undefined : scope;
+  if ((parent?.kind === "calendar" || parent?.kind === "inbox") && href.startsWith(parent.href)) {
+    const name = segmentOf(href.slice(parent.href.length));
+    if (name !== undefined) return memberNamed(name, parent, href as Href, withText, context);
+  }
+  const resource = await resolveHref(href, context);
+  if (resource?.kind !== "object" || !isInside(resource, scope)) return undefined;
+  return memberNamed(resource.entry.name, await collectionOf(resource), pathOf(href) as Href, withText, context);
+}
+
+/** The name that a last segment writes; undefined when it is more than one segment, or none. */
+function segmentOf(written: string): string | undefined {
+  if (written === "" || written.includes("/")) return undefined;
+  if (!written.includes("%")) return written;
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return undefined;
+  }
+}
+
+const pathOf = (href: string): string => parseReference(href)?.rawPath ?? href;
+
+async function memberNamed(
+  name: string,
+  parent: ObjectCollection,
+  href: Href,
+  withText: boolean,
+  context: Context,
+): Promise<Member | undefined> {
+  const entry = await parent.collection.entry(name);
+  if (entry === undefined) return undefined;
+  const member = withText
+    ? await memberOf(parent, entry, context)
+    : { resource: memberResource(parent, entry), text: "" };
+  if (member === undefined || member.resource.href === href) return member;
+  return { ...member, resource: { ...member.resource, href } };
+}
+
+async function collectionOf({ owner, collection, href }: Shape<"object">): Promise<ObjectCollection> {
+  const info = await collection.info();
+  const kind = collection.kind === "inbox" ? "inbox" : "calendar";
+  return { kind, owner, collection, info, href: href.slice(0, href.lastIndexOf("/") + 1) as Href };
+}
+
+/** Whether the object is the resource the report was sent to, or lies below it. */
+function isInside({ collection, entry }: Shape<"object">, scope: Scope): boolean {
+  const { owner, path } = scope.collection.ref;
+  if (collection.ref.owner.uid !== owner.uid) return false;
+  const below = collection.ref.path;
+  if (!path.every((segment, at) => segment === below[at])) return false;
+  if ("entry" in scope) return below.length === path.length && entry.name === scope.entry.name;
+  return true;
+}

@@ -1,5 +1,41 @@
-import { caldav } from "../../xml/element.ts";
-import { report } from "../registry.ts";
+import { depthOf } from "../../http/headers.ts";
+import { HttpError } from "../../http/message.ts";
+import { freeBusyComponent } from "../../ical/busy.ts";
+import { writeComponent } from "../../ical/write.ts";
+import type { TimeRange } from "../../model/ids.ts";
+import { type BusyCalendar, busyTime } from "../../scheduling/free-busy.ts";
+import { caldav, child } from "../../xml/element.ts";
+import { type Context, report } from "../registry.ts";
+import type { Resource } from "../resource.ts";
+import { calendarsIn } from "./calendars.ts";
+import { floatingZoneOf } from "./floating-zone.ts";
+import { badRequest, timeRangeOf } from "./time-range.ts";
 
-declare const later: () => never;
-export const freeBusyQuery = report({ name: caldav("free-busy-query"), on: [], needs: "read", parse: () => later(), run: () => later() });
+/** CALDAV:free-busy-query (RFC 4791 §7.10): 200 with one VFREEBUSY, not a multistatus. Who may only see busy time may ask it. */
+export const freeBusyQuery = report({
+  name: caldav("free-busy-query"),
+  on: ["home", "folder", "calendar"],
+  needs: "read-free-busy",
+  parse(root): TimeRange {
+    const range = child(root, caldav("time-range"));
+    if (range === undefined) throw new HttpError(400, "a free-busy-query needs a CALDAV:time-range");
+    return timeRangeOf(range, false, badRequest);
+  },
+  async run(range, resource, context, request) {
+    const { now, settings } = context.services;
+    const periods = await busyTime(calendars(resource, depthOf(request.headers, "0"), context), range, {
+      limit: settings.maxQueryResults,
+    });
+    const component = freeBusyComponent({ range, stamp: now(), uid: undefined, properties: [] }, periods);
+    return { status: 200, headers: { "content-type": "text/calendar; charset=utf-8" }, body: writeComponent(component) };
+  },
+});
+
+async function* calendars(
+  resource: Resource,
+  depth: "0" | "1" | "infinity",
+  context: Context,
+): AsyncGenerator<BusyCalendar> {
+  for await (const { kind, collection } of calendarsIn(resource, depth, "read-free-busy", context))
+    if (kind === "calendar") yield { collection, floatingZone: await floatingZoneOf(collection) };
+}

@@ -1,6 +1,6 @@
 import { yieldToLoop } from "../../base/stream.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
-import { filteredText, sightOf } from "../privacy.ts";
+import { seenText } from "../privacy.ts";
 import type { Context } from "../registry.ts";
 import { memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
@@ -11,7 +11,6 @@ export type ObjectCollection = Shape<"calendar" | "inbox">;
 /** A member with its text as far as the asker may see it. The resource's etag is the one of these very bytes. */
 export interface Member {
   readonly resource: Resource;
-  readonly entry: ObjectEntry;
   readonly text: string;
 }
 
@@ -44,12 +43,9 @@ export async function memberOf(
 ): Promise<Member | undefined> {
   const content = await parent.collection.read(entry.name);
   if (content === undefined) return undefined;
+  const text = await seenText(content.bytes.toString(), entry, parent.owner, context);
+  if (text === undefined) return undefined;
   const { etag, modified } = content;
   const now = etag === entry.etag ? entry : { ...entry, etag, modified, size: content.bytes.length };
-  const text = content.bytes.toString();
-  const resource = memberResource(parent, now);
-  if (entry.access === undefined) return { resource, entry: now, text };
-  const sight = await sightOf(entry, parent.owner, context);
-  if (sight === "nothing") return undefined;
-  return { resource, entry: now, text: sight === "filtered" ? filteredText(text, entry.access) : text };
+  return { resource: memberResource(parent, now), text };
 }

@@ -1,0 +1,99 @@
+import type { Href, PrincipalUid } from "../model/ids.ts";
+import type { Privilege } from "../model/privilege.ts";
+import { type Ace, ace, principal, proxyUid, type Who } from "./ace.ts";
+
+/** The places that have ACEs without anybody having set them. What lies in a home beside inbox and outbox has none of its
+ *  own and inherits. */
+export type AclPlace =
+  | "root"
+  /** `/principals/` and everything below except proxy groups. */
+  | "principals"
+  | "proxy-group"
+  /** `/calendars/`, `/calendars/<type>/`, `/calendars/__uids__/`. */
+  | "navigation"
+  | "home"
+  | "inbox"
+  | "outbox"
+  | "inside";
+
+/** From the configuration. */
+export interface AclSettings {
+  /** AdminPrincipals: may do everything everywhere. */
+  readonly admins: readonly PrincipalUid[];
+  /** ReadPrincipals: may read every home. */
+  readonly readers: readonly PrincipalUid[];
+  readonly anonymousReadRoot: boolean;
+  readonly anonymousReadNav: boolean;
+  /** EnableProxyPrincipals. */
+  readonly proxies: boolean;
+}
+
+const everybody: Who = { kind: "all" };
+const authenticated: Who = { kind: "authenticated" };
+
+const all: readonly Privilege[] = ["all"];
+const read: readonly Privilege[] = ["read", "read-current-user-privilege-set"];
+const readWrite: readonly Privilege[] = ["read", "read-current-user-privilege-set", "write"];
+const readAcl: readonly Privilege[] = ["read", "read-acl", "read-current-user-privilege-set"];
+const freeBusy: readonly Privilege[] = ["read-free-busy"];
+const writeProperties: readonly Privilege[] = ["write-properties"];
+const deliver: readonly Privilege[] = ["schedule-deliver", "schedule"];
+const send: readonly Privilege[] = ["schedule-send", "schedule"];
+
+const fixed = { protected: true } as const;
+const handed = { protected: true, inheritable: true } as const;
+
+type Defaults = (settings: AclSettings, owner: PrincipalUid | undefined) => readonly Ace[];
+
+const places: Readonly<Record<AclPlace, Defaults>> = {
+  root: ({ admins, anonymousReadRoot }) => [
+    ace(anonymousReadRoot ? everybody : authenticated, true, read, fixed),
+    ...admins.map((uid) => ace(principal(uid), true, all, handed)),
+  ],
+  // The original left out read-current-user-privilege-set here, and so told no client what it may do with a principal.
+  principals: () => [ace(authenticated, true, read, fixed)],
+  "proxy-group": ({ admins }, owner) => [
+    ace(authenticated, true, read, fixed),
+    ...(owner === undefined ? [] : [ace(principal(owner), true, writeProperties, fixed)]),
+    ...admins.map((uid) => ace(principal(uid), true, all, fixed)),
+  ],
+  navigation: ({ admins, anonymousReadNav }) => [
+    ace(anonymousReadNav ? everybody : authenticated, true, read, fixed),
+    ...admins.map((uid) => ace(principal(uid), true, readAcl, fixed)),
+  ],
+  home: ({ admins, readers, proxies }, owner) => [
+    ...(owner === undefined ? [] : [ace(principal(owner), true, all, handed)]),
+    ace(authenticated, true, freeBusy, { inheritable: true }),
+    ...readers.map((uid) => ace(principal(uid), true, read, handed)),
+    ...admins.map((uid) => ace(principal(uid), true, all, handed)),
+    ...(owner === undefined || !proxies
+      ? []
+      : [
+          ace(principal(proxyUid(owner, "read")), true, read, handed),
+          ace(principal(proxyUid(owner, "write")), true, readWrite, handed),
+        ]),
+  ],
+  inbox: () => [ace(authenticated, true, deliver)],
+  outbox: ({ proxies }, owner) =>
+    owner === undefined || !proxies ? [] : [ace(principal(proxyUid(owner, "write")), true, send, fixed)],
+  inside: () => [],
+};
+
+/** The ACEs that a place has by itself, those of Calendar Server 2.4. `owner`: whose home or proxy group it is. */
+export const defaultAces = (place: AclPlace, settings: AclSettings, owner?: PrincipalUid): readonly Ace[] =>
+  places[place](settings, owner);
+
+/** A resource's own ACEs: the protected defaults stay whatever was stored; the others hold until somebody sets an ACL. */
+export const ownAces = (defaults: readonly Ace[], stored: readonly Ace[] | undefined): readonly Ace[] =>
+  stored === undefined ? defaults : [...defaults.filter((entry) => entry.protected), ...stored];
+
+/** What the descendants of a resource at `from` inherit of its ACEs: the inheritable ones, marked with where they come from. */
+export const handedDown = (aces: readonly Ace[], from: Href): readonly Ace[] =>
+  aces.filter((entry) => entry.inheritable).map((entry) => ({ ...entry, inherited: entry.inherited ?? from }));
+
+/** Own ACEs, then what the ancestors hand down, the nearest first: the order in which `evaluate` wants them. `ancestors` carry their own
+ *  ACEs only. */
+export const effectiveAces = (
+  own: readonly Ace[],
+  ancestors: readonly { readonly href: Href; readonly aces: readonly Ace[] }[],
+): readonly Ace[] => [...own, ...ancestors.flatMap(({ href, aces }) => handedDown(aces, href))];

@@ -1,0 +1,258 @@
+import { HttpError } from "../../http/message.ts";
+import { objectKinds } from "../../ical/calendar-object.ts";
+import { type Component, componentsNamed, propertyOf } from "../../ical/component.ts";
+import { readCalendar } from "../../ical/read.ts";
+import { ianaZone, type Zone, zoneOfComponent } from "../../ical/zones.ts";
+import { Refusal } from "../../model/refusal.ts";
+import {
+  caldav,
+  childrenNamed,
+  cs,
+  type Element,
+  el,
+  elements,
+  elWith,
+  type QName,
+  textOf,
+} from "../../xml/element.ts";
+import { property } from "../registry.ts";
+
+const component = (name: string): Element => elWith(caldav("comp"), { name });
+
+const componentSet: QName = caldav("supported-calendar-component-set");
+/** What a calendar takes when nothing was said at its creation. VTIMEZONE is in no set: it is never an object of its own. */
+const anyKind: readonly string[] = objectKinds.filter((kind) => kind !== "VPOLL");
+
+/** The component kinds that a calendar with these stored properties takes. */
+export function supportedKinds(stored: ReadonlyMap<QName, Element>): readonly string[] {
+  const set = stored.get(componentSet);
+  if (set === undefined) return anyKind;
+  return childrenNamed(set, caldav("comp")).map((comp) => (comp.attributes["name"] ?? "").toUpperCase());
+}
+
+const anySet = anyKind.map(component);
+
+/** RFC 4791 §5.2.3. Given when a calendar is made, protected afterwards. */
+export const supportedComponentSet = property({
+  name: componentSet,
+  on: ["calendar"],
+  allprop: false,
+  readsStored: true,
+  get: (_calendar, _context, _requested, stored) => stored?.children ?? anySet,
+  atCreation: (value) => {
+    const kinds = childrenNamed(value, caldav("comp")).map((comp) => (comp.attributes["name"] ?? "").toUpperCase());
+    if (kinds.length === 0) throw new HttpError(400, "supported-calendar-component-set holds no comp element");
+    const unknown = kinds.find((kind) => kind !== "VTIMEZONE" && !(objectKinds as readonly string[]).includes(kind));
+    if (unknown !== undefined) throw new Refusal({ code: "supported-calendar-component", component: unknown });
+    return el(componentSet, ...[...new Set(kinds)].map(component));
+  },
+});
+
+/** Of inbox and outbox, where anything may pass through. */
+export const schedulingComponentSet = property({
+  name: componentSet,
+  on: ["inbox", "outbox"],
+  allprop: false,
+  get: () => anySet,
+});
+
+const anySets = el(componentSet, ...anySet);
+/** Which sets a new calendar may be made with: here any. Apple's clients look at the home for it. */
+export const supportedComponentSets = property({
+  name: caldav("supported-calendar-component-sets"),
+  on: ["home"],
+  allprop: false,
+  get: () => anySets,
+});
+
+const iCalendar = elWith(caldav("calendar-data"), { "content-type": "text/calendar", version: "2.0" });
+/** RFC 4791 §5.2.4 */
+export const supportedCalendarData = property({
+  name: caldav("supported-calendar-data"),
+  on: ["calendar", "inbox", "outbox"],
+  allprop: false,
+  get: () => iCalendar,
+});
+
+const collations = ["i;ascii-casemap", "i;octet", "i;unicode-casemap"].map((name) =>
+  el(caldav("supported-collation"), name),
+);
+/** RFC 4791 §7.5.1 */
+export const supportedCollationSet = property({
+  name: caldav("supported-collation-set"),
+  on: ["home", "calendar", "inbox", "outbox"],
+  allprop: false,
+  get: () => collations,
+});
+
+const limited = ["home", "calendar", "inbox", "outbox"] as const;
+const number = (limit: number | undefined): string | undefined => (limit === undefined ? undefined : `${limit}`);
+
+/** RFC 4791 §5.2.5, in bytes */
+export const maxResourceSize = property({
+  name: caldav("max-resource-size"),
+  on: limited,
+  allprop: false,
+  get: (_resource, { services: { settings } }) => number(settings.maxResourceSize),
+});
+/** RFC 4791 §5.2.8 */
+export const maxInstances = property({
+  name: caldav("max-instances"),
+  on: limited,
+  allprop: false,
+  get: (_resource, { services: { settings } }) => number(settings.maxInstances),
+});
+/** RFC 4791 §5.2.9 */
+export const maxAttendees = property({
+  name: caldav("max-attendees-per-instance"),
+  on: limited,
+  allprop: false,
+  get: (_resource, { services: { settings } }) => number(settings.maxAttendeesPerInstance),
+});
+
+/** RFC 4791 §5.2.1: free text that a client sets, on calendars and on what Apple's clients show like one. */
+export const calendarDescription = property({
+  name: caldav("calendar-description"),
+  on: ["home", "calendar", "inbox", "outbox"],
+  allprop: false,
+  get: (_resource, _context, _requested, stored) => stored,
+  accept: (value) => value,
+});
+
+const zoneName: QName = caldav("calendar-timezone");
+const zoneIdName: QName = caldav("calendar-timezone-id");
+
+/** The one VTIMEZONE of a calendar-timezone value. Throws Refusal(valid-calendar-data) when it is not just that. */
+export function timeZoneIn(text: string): Component {
+  const root = readCalendar(text);
+  const [zone, ...others] = root.components;
+  if (zone?.name !== "VTIMEZONE" || others.length > 0)
+    throw new Refusal({
+      code: "valid-calendar-data",
+      problem: "a time zone is one VTIMEZONE in a VCALENDAR, nothing else",
+    });
+  // Reading it whole finds offsets and rules that make no zone.
+  zoneOfComponent(zone);
+  return zone;
+}
+
+/** The zone that floating times of a calendar with these stored properties are in (RFC 4791 §5.2.2, RFC 7809 §5.2).
+ *  undefined when none was set. */
+export function zoneOf(stored: ReadonlyMap<QName, Element>): Zone | undefined {
+  const id = stored.get(zoneIdName);
+  if (id !== undefined) return ianaZone(textOf(id).trim());
+  const definition = stored.get(zoneName);
+  return definition === undefined ? undefined : zoneOfComponent(timeZoneIn(textOf(definition)));
+}
+
+/** RFC 4791 §5.2.2 */
+export const calendarTimeZone = property({
+  name: zoneName,
+  on: ["home", "calendar", "inbox"],
+  allprop: false,
+  replaces: [zoneIdName],
+  get: (_resource, _context, _requested, stored) => stored,
+  accept: (value) => {
+    if (value !== null) timeZoneIn(textOf(value));
+    return value;
+  },
+});
+
+/** RFC 7809 §5.2. Of the two forms of a calendar's zone the one set last is kept; the id is read from the other. */
+export const calendarTimeZoneId = property({
+  name: zoneIdName,
+  on: ["home", "calendar", "inbox"],
+  allprop: false,
+  replaces: [zoneName],
+  get: async ({ collection }, _context, _requested, stored) => {
+    if (stored !== undefined) return stored;
+    const definition = (await collection.properties()).get(zoneName);
+    if (definition === undefined) return undefined;
+    return propertyOf(timeZoneIn(textOf(definition)), "TZID")?.value;
+  },
+  accept: (value) => {
+    const id = value === null ? undefined : textOf(value).trim();
+    if (id !== undefined && ianaZone(id) === undefined)
+      throw new Refusal({ code: "valid-timezone", problem: `the time zone "${id.slice(0, 100)}" is not known` });
+    return value;
+  },
+});
+
+const opaque = el(caldav("opaque"));
+/** RFC 6638 §9.1: whether the calendar counts for free-busy; opaque when nothing was said. */
+export const scheduleTransparency = property({
+  name: caldav("schedule-calendar-transp"),
+  on: ["calendar"],
+  allprop: false,
+  get: (_calendar, _context, _requested, stored) => stored ?? opaque,
+  accept: (value) => {
+    if (value === null) return null;
+    const [choice, ...others] = elements(value);
+    if (others.length > 0 || (choice?.name !== caldav("opaque") && choice?.name !== caldav("transparent")))
+      throw new HttpError(400, "schedule-calendar-transp holds either opaque or transparent");
+    return value;
+  },
+});
+
+/** RFC 6638 §3.2.10 */
+export const scheduleTag = property({
+  name: caldav("schedule-tag"),
+  on: ["object"],
+  allprop: false,
+  get: ({ entry }) => entry.scheduleTag,
+});
+
+/** Throws Refusal(valid-calendar-data) unless the text is one VAVAILABILITY, with the VTIMEZONEs it uses (RFC 7953 §7.2.4). */
+function checkAvailability(text: string): void {
+  const root = readCalendar(text);
+  const zones = componentsNamed(root, "VTIMEZONE").length;
+  if (componentsNamed(root, "VAVAILABILITY").length !== 1 || root.components.length !== zones + 1)
+    throw new Refusal({
+      code: "valid-calendar-data",
+      problem: "an availability is one VAVAILABILITY in a VCALENDAR, with its VTIMEZONEs",
+    });
+}
+
+const availability = (name: QName, other: QName) =>
+  property({
+    name,
+    on: ["inbox"],
+    allprop: false,
+    replaces: [other],
+    get: async ({ collection }, _context, _requested, stored) => {
+      if (stored !== undefined) return stored;
+      return (await collection.properties()).get(other)?.children;
+    },
+    accept: (value) => {
+      if (value !== null) checkAvailability(textOf(value));
+      return value;
+    },
+  });
+/** RFC 7953 §7.2.4, and the name it had at calendarserver.org: one value under two names. */
+export const calendarAvailability = availability(caldav("calendar-availability"), cs("calendar-availability"));
+export const oldCalendarAvailability = availability(cs("calendar-availability"), caldav("calendar-availability"));
+
+const alarm = (local: string) =>
+  property({
+    name: caldav(local),
+    on: ["home", "calendar"],
+    allprop: false,
+    get: (_resource, _context, _requested, stored) => stored,
+    accept: (value) => {
+      // Empty text means: no alarm by default.
+      if (value !== null && textOf(value).trim() !== "") checkAlarm(textOf(value));
+      return value;
+    },
+  });
+
+/** A default alarm is the text of a VALARM without anything around it (draft-daboo-valarm-extensions). */
+function checkAlarm(text: string): void {
+  const root = readCalendar(`BEGIN:VCALENDAR\r\n${text.trim()}\r\nEND:VCALENDAR\r\n`);
+  if (root.components.length !== 1 || root.components[0]?.name !== "VALARM" || root.properties.length > 0)
+    throw new Refusal({ code: "valid-calendar-data", problem: "a default alarm is one VALARM" });
+}
+
+export const defaultEventAlarm = alarm("default-alarm-vevent-datetime");
+export const defaultDayAlarm = alarm("default-alarm-vevent-date");
+export const defaultTaskAlarm = alarm("default-alarm-vtodo-datetime");
+export const defaultTaskDayAlarm = alarm("default-alarm-vtodo-date");

@@ -1,0 +1,64 @@
+import { Refusal } from "../../model/refusal.ts";
+import { caldav, childrenNamed, dav, type Element, el, href, textOf } from "../../xml/element.ts";
+import { type Context, property } from "../registry.ts";
+import { resolveHref } from "../resolve.ts";
+import type { Resource, Shape } from "../resource.ts";
+
+/** The calendar that an href names, whoever owns it. */
+async function calendarAt(address: string, context: Context): Promise<Shape<"calendar"> | undefined> {
+  const found: Resource | undefined = await resolveHref(address, context);
+  return found?.kind === "calendar" ? found : undefined;
+}
+
+const hrefsIn = (value: Element): readonly string[] =>
+  childrenNamed(value, dav("href")).map((element) => textOf(element).trim());
+
+/** caldav-sched draft §6.1, RFC 6638 leaves it out: the calendars that count for free-busy. Clients of 2007 set it; today's say
+ *  so on each calendar (schedule-calendar-transp). Only what is added is checked, so that a list with a calendar that is gone
+ *  can still be edited. */
+export const freeBusySet = property({
+  name: caldav("calendar-free-busy-set"),
+  on: ["inbox"],
+  allprop: false,
+  get: (_inbox, _context, _requested, stored) => stored ?? [],
+  accept: async (value, { collection }, context) => {
+    if (value === null) return null;
+    const before = (await collection.properties()).get(caldav("calendar-free-busy-set"));
+    const kept = new Set(before === undefined ? [] : hrefsIn(before));
+    const canonical: Element[] = [];
+    for (const address of hrefsIn(value)) {
+      const calendar = await calendarAt(address, context);
+      if (calendar === undefined && !kept.has(address))
+        throw new Refusal({ code: "valid-calendar-url", problem: `${address.slice(0, 200)} is not a calendar here` });
+      const { urls } = context.services;
+      canonical.push(href(calendar === undefined ? address : urls.collection(calendar.collection.ref)));
+    }
+    return el(caldav("calendar-free-busy-set"), ...canonical);
+  },
+});
+
+/** RFC 6638 §9.2: where invitations go. Falls back to the home's `calendar` when the one that was set is gone. */
+export const defaultCalendarUrl = property({
+  name: caldav("schedule-default-calendar-URL"),
+  on: ["inbox"],
+  allprop: false,
+  get: async ({ owner }, context, _requested, stored) => {
+    const set = stored && hrefsIn(stored)[0];
+    const { store, urls } = context.services;
+    const found = set === undefined ? undefined : await calendarAt(set, context);
+    if (found !== undefined) return href(urls.collection(found.collection.ref));
+    const fallback = await store.open({ owner, path: ["calendar"] });
+    return fallback && href(urls.collection(fallback.ref));
+  },
+  accept: async (value, { owner }, context) => {
+    if (value === null) return null;
+    const [address, ...others] = hrefsIn(value);
+    const calendar = address === undefined || others.length > 0 ? undefined : await calendarAt(address, context);
+    if (calendar?.owner.uid !== owner.uid)
+      throw new Refusal({
+        code: "valid-schedule-default-calendar-URL",
+        problem: "it must be the href of one calendar of this user",
+      });
+    return el(caldav("schedule-default-calendar-URL"), href(context.services.urls.collection(calendar.collection.ref)));
+  },
+});

@@ -1,0 +1,126 @@
+import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
+import type { Principal, RecordType } from "../model/principal.ts";
+import type { AccountRecord, Accounts, MemberName } from "./accounts-file.ts";
+
+/** The records of an accounts file, by everything they are asked for. Immutable; made anew when the file changes. */
+export interface AccountsIndex {
+  readonly realm: string;
+  readonly principals: Readonly<Record<RecordType, readonly Principal[]>>;
+  byUid(uid: PrincipalUid): AccountRecord | undefined;
+  byShortName(type: RecordType, name: string): AccountRecord | undefined;
+  byAddress(address: CalendarAddress): AccountRecord | undefined;
+  members(group: PrincipalUid): readonly PrincipalUid[];
+  groups(member: PrincipalUid): readonly PrincipalUid[];
+  proxies(owner: PrincipalUid): Proxies;
+}
+
+export interface Proxies {
+  readonly read: readonly PrincipalUid[];
+  readonly write: readonly PrincipalUid[];
+}
+
+const none: readonly PrincipalUid[] = [];
+const noProxies: Proxies = { read: none, write: none };
+
+/** The form names are compared in: file systems and clients disagree about composed letters. */
+const nameKey = (name: string): string => (/[^ -~]/.test(name) ? name.normalize("NFC") : name);
+const typedKey = (type: RecordType, name: string): string => `${type}:${nameKey(name)}`;
+/** GUIDs are compared without case in addresses: clients change it (RFC 4122 §3). */
+const addressKey = (address: CalendarAddress): string =>
+  address.startsWith("urn:uuid:") ? address.toLowerCase() : address;
+
+/** Builds the index. What two records claim is nobody's: a name or an address that stands in two records finds neither (they
+ *  are still found by GUID), and two records with one GUID are both left out, since they would share a home.
+ *  `warn` gets one sentence for each such clash and each member that does not exist. */
+export function indexAccounts({ realm, records }: Accounts, warn: (line: number, message: string) => void): AccountsIndex {
+  const byUid = new Unambiguous();
+  for (const record of records) byUid.add(record.principal.uid.toLowerCase(), record);
+  byUid.report((first, second) =>
+    warn(second.line, `two records have the GUID ${first.principal.uid} (${named(first)} and ${named(second)}); both are left out`),
+  );
+
+  const principals = { users: [], groups: [], locations: [], resources: [] } as Record<RecordType, Principal[]>;
+  const byName = new Unambiguous();
+  const byAddress = new Unambiguous();
+  const usable = records.filter((record) => byUid.get(record.principal.uid.toLowerCase()) === record);
+  for (const record of usable) {
+    const { principal } = record;
+    principals[principal.type].push(principal);
+    for (const name of record.shortNames) byName.add(typedKey(principal.type, name), record);
+    for (const address of principal.addresses) byAddress.add(addressKey(address), record);
+  }
+  byName.report((first, second, key) =>
+    warn(second.line, `two records have the name ${key} (${first.principal.uid} and ${second.principal.uid}); neither is found by it`),
+  );
+  byAddress.report((first, second, key) =>
+    warn(second.line, `two records have the address ${key} (${named(first)} and ${named(second)}); neither is found by it`),
+  );
+
+  const members = new Map<PrincipalUid, readonly PrincipalUid[]>();
+  const groups = new Map<PrincipalUid, PrincipalUid[]>();
+  const proxies = new Map<PrincipalUid, Proxies>();
+  const resolve = (record: AccountRecord, names: readonly MemberName[], what: string): readonly PrincipalUid[] => {
+    const uids = new Set<PrincipalUid>();
+    for (const { type, name } of names) {
+      const found = byName.get(typedKey(type, name));
+      if (found === undefined) warn(record.line, `${named(record)} has the ${what} ${type}:${name}, which is not a record`);
+      else uids.add(found.principal.uid);
+    }
+    return [...uids];
+  };
+  for (const record of usable) {
+    const { uid } = record.principal;
+    if (record.members.length > 0) {
+      const held = resolve(record, record.members, "member");
+      members.set(uid, held);
+      for (const member of held) {
+        const holders = groups.get(member);
+        if (holders === undefined) groups.set(member, [uid]);
+        else holders.push(uid);
+      }
+    }
+    if (record.writeProxies.length + record.readProxies.length > 0)
+      proxies.set(uid, {
+        read: resolve(record, record.readProxies, "read-only proxy"),
+        write: resolve(record, record.writeProxies, "proxy"),
+      });
+  }
+
+  return {
+    realm,
+    principals,
+    // Exact here: a principal has one address, in the spelling of its record.
+    byUid: (uid) => {
+      const record = byUid.get(uid.toLowerCase());
+      return record?.principal.uid === uid ? record : undefined;
+    },
+    byShortName: (type, name) => byName.get(typedKey(type, name)),
+    byAddress: (address) => byAddress.get(addressKey(address)),
+    members: (group) => members.get(group) ?? none,
+    groups: (member) => groups.get(member) ?? none,
+    proxies: (owner) => proxies.get(owner) ?? noProxies,
+  };
+}
+
+const named = ({ principal }: AccountRecord): string => `${principal.type}:${principal.shortName}`;
+
+/** A map in which a key that two different records claim finds none. */
+class Unambiguous {
+  readonly #records = new Map<string, AccountRecord | undefined>();
+  readonly #clashes = new Map<string, readonly [AccountRecord, AccountRecord]>();
+
+  add(key: string, record: AccountRecord): void {
+    const known = this.#records.get(key);
+    if (known === record) return;
+    if (known !== undefined) this.#clashes.set(key, [known, record]);
+    this.#records.set(key, known === undefined && !this.#clashes.has(key) ? record : undefined);
+  }
+
+  get(key: string): AccountRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  report(say: (first: AccountRecord, second: AccountRecord, key: string) => void): void {
+    for (const [key, [first, second]] of this.#clashes) say(first, second, key);
+  }
+}

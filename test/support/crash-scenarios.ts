@@ -1,0 +1,47 @@
+import { parseCalendarObject } from "../../src/ical/parse.ts";
+import type { FileStore } from "../../src/store/store.ts";
+import { el, type Element, type QName } from "../../src/xml/element.ts";
+import { alice, calendarOf, event, principal, put } from "./store.ts";
+
+export const bob = principal("bob");
+export const oldText = event("a");
+export const newText = event("a", "COMMENT:new");
+
+export const properties = (value: string): ReadonlyMap<QName, Element> =>
+  new Map([
+    ["{DAV:}displayname", el("{DAV:}displayname", value)],
+    ["{urn:x}one", el("{urn:x}one", value)],
+    // Too large for an inode's attributes: half goes to a sidecar.
+    ["{urn:x}large", el("{urn:x}large", value + Array.from({ length: 3000 }, (_, at) => (at * 7919) % 9973).join("-"))],
+  ] as const);
+
+/** What stands before every scenario: two calendars, one event with properties. */
+export async function prepare(store: FileStore): Promise<void> {
+  const calendar = await calendarOf(store);
+  await put(calendar, "a.ics", oldText);
+  await calendar.change((change) => change.setProperties("a.ics", properties("old")));
+  await calendar.change((change) => change.setProperties(undefined, properties("old")));
+  await store.create({ owner: alice, path: ["other"] }, "calendar", new Map());
+}
+
+/** The writes that a crash may interrupt, by name. */
+export const scenarios: Readonly<Record<string, (store: FileStore) => Promise<unknown>>> = {
+  "PUT new": async (store) => put(await calendarOf(store), "b.ics", event("b")),
+  "PUT over": async (store) => {
+    const calendar = await calendarOf(store);
+    const staged = await calendar.stage(Buffer.from(newText), await calendar.properties("a.ics"));
+    await calendar.change((change) => change.put("a.ics", staged, parseCalendarObject(newText)));
+  },
+  DELETE: async (store) => (await calendarOf(store)).change((change) => change.remove("a.ics")),
+  MOVE: async (store) => {
+    const other = await calendarOf(store, "other");
+    await store.moveMember(await calendarOf(store), "a.ics", other, "moved.ics", parseCalendarObject(oldText), () => undefined);
+  },
+  MKCALENDAR: (store) => store.create({ owner: alice, path: ["made"] }, "calendar", properties("new")),
+  "PROPPATCH collection": async (store) =>
+    (await calendarOf(store)).change((change) => change.setProperties(undefined, properties("new"))),
+  "PROPPATCH member": async (store) =>
+    (await calendarOf(store)).change((change) => change.setProperties("a.ics", properties("new"))),
+  "DELETE calendar": (store) => store.remove({ owner: alice, path: ["calendar"] }),
+  "first access": (store) => store.provision(bob),
+};

@@ -23,7 +23,11 @@ export function generateDefaultPlist(): string {
   return `${head}${lines.join("\n")}\n\n</dict>\n</plist>\n`;
 }
 
-const without = { used: "", ignored: " (Accepted, without effect.)", later: " (Without effect in this version.)" } as const;
+const without = {
+  used: "",
+  ignored: " (Accepted, without effect.)",
+  later: " (Without effect in this version.)",
+} as const;
 
 function writeSection(section: Section, depth: number, lines: string[]): void {
   const indent = "  ".repeat(depth);

@@ -94,7 +94,11 @@ export const unbounded = Number.MAX_SAFE_INTEGER;
 /** A umask: a number in the plist (23 is octal 027); `-o umask=027` is read as octal, as in a shell. */
 export const mask = (fallback: number, about: string, extra?: Extra<number>): Key<number> =>
   key(
-    { ...wholeKind(0, 0o777), coerce: (text) => (/^0[0-7]{1,4}$/.test(text) ? Number.parseInt(text, 8) : wholeText.test(text) ? Number(text) : text) },
+    {
+      ...wholeKind(0, 0o777),
+      coerce: (text) =>
+        /^0[0-7]{1,4}$/.test(text) ? Number.parseInt(text, 8) : wholeText.test(text) ? Number(text) : text,
+    },
     fallback,
     about,
     extra,
@@ -130,11 +134,7 @@ export const path = (fallback: string, about: string, extra?: Extra<string>): Ke
 
 /** A file the server writes. Null (only `-o Key=None` says that) means none; empty means one in DataRoot, which the loader
  *  fills in. */
-export const writtenFile = (
-  fallback: string,
-  about: string,
-  extra?: Extra<string | null>,
-): Key<string | null> =>
+export const writtenFile = (fallback: string, about: string, extra?: Extra<string | null>): Key<string | null> =>
   key<string | null>(
     { ...pathKind, accept: (value) => (value === null ? null : isPathText(value) ? value : undefined) },
     fallback,
@@ -163,7 +163,11 @@ export const choice = <const W extends string>(
   );
 };
 
-const listKind = <T>(must: string, one: (value: unknown) => T | undefined, coerceOne: (text: string) => unknown): Kind<readonly T[]> => ({
+const listKind = <T>(
+  must: string,
+  one: (value: unknown) => T | undefined,
+  coerceOne: (text: string) => unknown,
+): Kind<readonly T[]> => ({
   must,
   accept(value) {
     if (value === null) return [];
@@ -181,10 +185,23 @@ const listKind = <T>(must: string, one: (value: unknown) => T | undefined, coerc
 
 const asText = (value: unknown): string | undefined => (isText(value) ? value : undefined);
 
-export const texts = (fallback: readonly string[], about: string, extra?: Extra<readonly string[]>): Key<readonly string[]> =>
-  key(listKind("a list of texts", asText, (item) => item), fallback, about, extra);
+export const texts = (
+  fallback: readonly string[],
+  about: string,
+  extra?: Extra<readonly string[]>,
+): Key<readonly string[]> =>
+  key(
+    listKind("a list of texts", asText, (item) => item),
+    fallback,
+    about,
+    extra,
+  );
 
-export const ports = (fallback: readonly number[], about: string, extra?: Extra<readonly number[]>): Key<readonly number[]> => {
+export const ports = (
+  fallback: readonly number[],
+  about: string,
+  extra?: Extra<readonly number[]>,
+): Key<readonly number[]> => {
   const port = wholeKind(1, 65_535);
   return key(listKind("a list of port numbers from 1 to 65535", port.accept, port.coerce), fallback, about, extra);
 };
@@ -200,11 +217,24 @@ const asPattern = (value: unknown): string | undefined => {
 };
 
 /** Regular expressions, checked to compile; without flags, since files of the original were written for another engine. */
-export const patterns = (fallback: readonly string[], about: string, extra?: Extra<readonly string[]>): Key<readonly string[]> =>
-  key(listKind("a list of regular expressions", asPattern, (item) => item), fallback, about, extra);
+export const patterns = (
+  fallback: readonly string[],
+  about: string,
+  extra?: Extra<readonly string[]>,
+): Key<readonly string[]> =>
+  key(
+    listKind("a list of regular expressions", asPattern, (item) => item),
+    fallback,
+    about,
+    extra,
+  );
 
 export const isDictionary = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) !== Date.prototype && !(value instanceof Uint8Array);
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.getPrototypeOf(value) !== Date.prototype &&
+  !(value instanceof Uint8Array);
 
 /** A dictionary whose keys are not known beforehand. */
 export const table = <T>(

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { isDeepStrictEqual } from "node:util";
 import { dirname, join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { readPlistLines } from "../xml/plist.ts";
 import { isDictionary, isKey, type Key, type Section } from "./key.ts";
 import { nearest } from "./nearest.ts";
@@ -74,7 +74,9 @@ export function configFrom(plist: unknown, options: LoadOptions): LoadedConfig {
     options,
     problems,
     warnings,
-    overrides: readOverrides(options.overrides ?? [], schema, (key, problem) => problems.push({ key, problem, found: "" })),
+    overrides: readOverrides(options.overrides ?? [], schema, (key, problem) =>
+      problems.push({ key, problem, found: "" }),
+    ),
   };
   if (!isDictionary(plist))
     problems.push({ key: "property list", problem: "must be a dictionary", found: show(plist) });
@@ -96,15 +98,19 @@ function refuse({ problems, options }: Loading, key: string, problem: string, fo
   problems.push({ key, problem, found, line: options.lineOf?.(key) });
 }
 
-function readSection(section: Section, given: Readonly<Record<string, unknown>>, prefix: string, loading: Loading): unknown {
+function readSection(
+  section: Section,
+  given: Readonly<Record<string, unknown>>,
+  prefix: string,
+  loading: Loading,
+): unknown {
   const values: Record<string, unknown> = {};
   for (const [name, node] of Object.entries(section)) {
     const path = prefix + name;
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (isKey(node)) values[name] = readKey(node, value, path, loading);
     else {
-      if (value !== undefined && !isDictionary(value))
-        refuse(loading, path, "must be a dictionary", show(value));
+      if (value !== undefined && !isDictionary(value)) refuse(loading, path, "must be a dictionary", show(value));
       values[name] = readSection(node, isDictionary(value) ? value : {}, `${path}.`, loading);
     }
   }
@@ -112,7 +118,9 @@ function readSection(section: Section, given: Readonly<Record<string, unknown>>,
     if (Object.hasOwn(section, name)) continue;
     const near = nearest(name, Object.keys(section));
     const meant = whereElse(name) ?? (near === undefined ? undefined : prefix + near);
-    loading.warnings.push(`${prefix}${name}: not a known key, ignored${meant === undefined ? "" : `; did you mean ${meant}?`}`);
+    loading.warnings.push(
+      `${prefix}${name}: not a known key, ignored${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+    );
   }
   return values;
 }
@@ -139,7 +147,8 @@ function readKey(key: Key<unknown>, given: unknown, path: string, loading: Loadi
 /** Fills in what depends on other keys or on this host. */
 function completed(config: Config): Config {
   const name = hostname();
-  const inDataRoot = (path: string | null, file: string): string | null => (path === "" ? join(config.DataRoot, file) : path);
+  const inDataRoot = (path: string | null, file: string): string | null =>
+    path === "" ? join(config.DataRoot, file) : path;
   return {
     ...config,
     ServerHostName: config.ServerHostName || (name.includes(".") ? name : "localhost"),

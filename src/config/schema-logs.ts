@@ -8,18 +8,36 @@ const level = (value: unknown): Level | undefined =>
 
 /** What is written down. */
 export const logs = {
-  AccessLogFile: writtenFile("/var/log/caldavd/access.log", "One line for each request; empty means access.log in DataRoot.", {
-    shipped: "../data/store/logs/access.log",
-  }),
-  ErrorLogFile: writtenFile("/var/log/caldavd/error.log", "What the server has to say; empty means error.log in DataRoot.", {
-    shipped: "../data/store/logs/error.log",
-  }),
+  AccessLogFile: writtenFile(
+    "/var/log/caldavd/access.log",
+    "One line for each request; empty means access.log in DataRoot.",
+    {
+      shipped: "../data/store/logs/access.log",
+    },
+  ),
+  ErrorLogFile: writtenFile(
+    "/var/log/caldavd/error.log",
+    "What the server has to say; empty means error.log in DataRoot.",
+    {
+      shipped: "../data/store/logs/error.log",
+    },
+  ),
   RotateAccessLog: flag(false, "Begin a new access log each day."),
   EnableExtendedAccessLog: flag(true, "Add the worker, the milliseconds and the counts of each answer to its line."),
-  DefaultLogLevel: choice([...levels, ""], "", "What is written to the error log: debug, info, warn or error; empty means warn.", {
-    aliases: { warning: "warn" },
-  }),
-  LogLevels: table(`levels (${levels.join(", ")}) by part of the server`, level, {}, "Other levels for parts of the server; the longest name wins."),
+  DefaultLogLevel: choice(
+    [...levels, ""],
+    "",
+    "What is written to the error log: debug, info, warn or error; empty means warn.",
+    {
+      aliases: { warning: "warn" },
+    },
+  ),
+  LogLevels: table(
+    `levels (${levels.join(", ")}) by part of the server`,
+    level,
+    {},
+    "Other levels for parts of the server; the longest name wins.",
+  ),
 } satisfies Section;
 
 /** Logs and counters of the original that this server does not write. */
@@ -41,5 +59,7 @@ export const accounting = {
     effect: "ignored",
   }),
   GlobalStatsLoggingPeriod: whole(60, [0, unbounded], "Minutes of history there.", { effect: "ignored" }),
-  GlobalStatsLoggingFrequency: whole(12, [0, unbounded], "Samples in that time; 0 switched it off.", { effect: "ignored" }),
+  GlobalStatsLoggingFrequency: whole(12, [0, unbounded], "Samples in that time; 0 switched it off.", {
+    effect: "ignored",
+  }),
 } satisfies Section;

@@ -24,9 +24,13 @@ export const address = {
   SSLAuthorityChain: path("", "The certificates between the server's and a known authority, in PEM form.", {
     effect: "later",
   }),
-  SSLPassPhraseDialog: path("/etc/apache2/getsslpassphrase", "A program that prints the passphrase of the private key.", {
-    effect: "later",
-  }),
+  SSLPassPhraseDialog: path(
+    "/etc/apache2/getsslpassphrase",
+    "A program that prints the passphrase of the private key.",
+    {
+      effect: "later",
+    },
+  ),
   SSLCertAdmin: path("/usr/sbin/certadmin", "A program of Mac OS X Server that knows certificate passphrases.", {
     effect: "ignored",
   }),
@@ -40,15 +44,29 @@ export const load = {
   MaxRequests: whole(600, [1, 100_000], "Open connections per worker; more are answered with 503."),
   ListenBacklog: whole(50, [1, 65_535], "Connections the system keeps waiting until a worker takes them."),
   IdleConnectionTimeOut: whole(15, [1, 86_400], "Seconds until an idle connection is closed."),
-  HTTPRetryAfter: whole(180, [1, 86_400], "Seconds after which a client refused with 503 may try again (half to one and a half times this)."),
+  HTTPRetryAfter: whole(
+    180,
+    [1, 86_400],
+    "Seconds after which a client refused with 503 may try again (half to one and a half times this).",
+  ),
   EnableKeepAlive: flag(true, "Keep connections open between requests."),
   ResponseCompression: flag(true, "Compress answers for clients that can read them so."),
-  UIDReservationTimeOut: whole(1800, [0, unbounded], "Seconds a UID stayed reserved in the original; this server needs no reservations.", {
-    effect: "ignored",
-  }),
-  ResponseCacheTimeout: whole(30, [0, unbounded], "Minutes PROPFIND answers stayed cached in the original; this server answers from its index.", {
-    effect: "ignored",
-  }),
+  UIDReservationTimeOut: whole(
+    1800,
+    [0, unbounded],
+    "Seconds a UID stayed reserved in the original; this server needs no reservations.",
+    {
+      effect: "ignored",
+    },
+  ),
+  ResponseCacheTimeout: whole(
+    30,
+    [0, unbounded],
+    "Minutes PROPFIND answers stayed cached in the original; this server answers from its index.",
+    {
+      effect: "ignored",
+    },
+  ),
 } satisfies Section;
 
 /** Processes and who they run as. */
@@ -60,9 +78,14 @@ export const processes = {
   ),
   MultiProcess: {
     ProcessCount: whole(0, [0, 256], "Worker processes; 0 means one per processor core."),
-    MinProcessCount: whole(4, [0, 256], "The original's least number of workers when ProcessCount is 0; one per core is enough here.", {
-      effect: "ignored",
-    }),
+    MinProcessCount: whole(
+      4,
+      [0, 256],
+      "The original's least number of workers when ProcessCount is 0; one per core is enough here.",
+      {
+        effect: "ignored",
+      },
+    ),
     LoadBalancer: {
       Enabled: flag(true, "Spread connections over the workers."),
       Scheduler: choice(
@@ -79,16 +102,24 @@ export const processes = {
   UserName: text("", "The user the workers run as when the server is started by root; empty keeps root."),
   GroupName: text("", "The group the workers run as when the server is started by root; empty keeps root's."),
   umask: mask(0o027, "The umask for files and folders of the store: 23 is octal 027."),
-  PIDFile: writtenFile("/var/run/caldavd.pid", "Holds the master's process id while it runs; empty means caldavd.pid in DataRoot.", {
-    shipped: "../data/store/caldavd.pid",
-  }),
+  PIDFile: writtenFile(
+    "/var/run/caldavd.pid",
+    "Holds the master's process id while it runs; empty means caldavd.pid in DataRoot.",
+    {
+      shipped: "../data/store/caldavd.pid",
+    },
+  ),
 } satisfies Section;
 
 /** Parts of the original's machinery that have no counterpart. */
 export const machinery = {
-  ControlSocket: path("/var/run/caldavd.sock", "The socket on which the original's workers sent log lines to their master.", {
-    effect: "ignored",
-  }),
+  ControlSocket: path(
+    "/var/run/caldavd.sock",
+    "The socket on which the original's workers sent log lines to their master.",
+    {
+      effect: "ignored",
+    },
+  ),
   ControlPort: whole(0, port, "The port for the same when ControlSocket is empty.", { effect: "ignored" }),
   Twisted: {
     twistd: path("/usr/share/caldavd/bin/twistd", "The program that ran the original.", { effect: "ignored" }),

@@ -26,7 +26,10 @@ export const features = {
   EnableProxyPrincipals: flag(true, "Delegates: calendar-proxy-read and calendar-proxy-write below each principal."),
   EnableAnonymousReadRoot: flag(true, 'The resource "/" may be read without signing in.'),
   EnableAnonymousReadNav: flag(false, "/calendars/ and the folders of types in it may be read without signing in."),
-  EnablePrincipalListings: flag(true, "The folders of principals may be listed; otherwise only single principals are found."),
+  EnablePrincipalListings: flag(
+    true,
+    "The folders of principals may be listed; otherwise only single principals are found.",
+  ),
   EnableMonolithicCalendars: flag(true, "GET on a calendar gives all of it as one .ics file."),
   EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
   EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
@@ -59,10 +62,16 @@ export const scheduling = {
       AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
         effect: "later",
       }),
-      OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done.", {
+      OldDraftCompatibility: flag(
+        true,
+        "Answer explicit scheduling requests of old clients as if they had been done.",
+        {
+          effect: "later",
+        },
+      ),
+      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
         effect: "later",
       }),
-      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", { effect: "later" }),
       EnablePrivateComments: flag(true, "Comments of attendees that only the organizer sees.", { effect: "later" }),
     },
     iSchedule: {
@@ -97,7 +106,9 @@ export const scheduling = {
       MailTemplatesDirectory: path("/usr/share/caldavd/share/email_templates", "The texts of the mails.", {
         effect: "later",
       }),
-      MailIconsDirectory: path("/usr/share/caldavd/share/date_icons", "The pictures in the mails.", { effect: "later" }),
+      MailIconsDirectory: path("/usr/share/caldavd/share/date_icons", "The pictures in the mails.", {
+        effect: "later",
+      }),
       InvitationDaysToLive: whole(90, [1, 36_500], "Days after which a reply by mail is not recognised any more.", {
         effect: "later",
       }),
@@ -109,7 +120,9 @@ export const scheduling = {
     },
   },
   Localization: {
-    TranslationsDirectory: path("/usr/share/caldavd/share/translations", "Translations of the mails.", { effect: "later" }),
+    TranslationsDirectory: path("/usr/share/caldavd/share/translations", "Translations of the mails.", {
+      effect: "later",
+    }),
     LocalesDirectory: path("/usr/share/caldavd/share/locales", "The original's compiled translations.", {
       effect: "ignored",
     }),
@@ -121,8 +134,12 @@ export const scheduling = {
 export const notifications = {
   Notifications: {
     Enabled: flag(false, "Tell clients about changes; on as soon as one of the services is.", { effect: "later" }),
-    CoalesceSeconds: whole(3, [0, 3600], "Seconds in which changes of one calendar are told once.", { effect: "later" }),
-    InternalNotificationHost: text("localhost", "The host of the original's notification process.", { effect: "ignored" }),
+    CoalesceSeconds: whole(3, [0, 3600], "Seconds in which changes of one calendar are told once.", {
+      effect: "later",
+    }),
+    InternalNotificationHost: text("localhost", "The host of the original's notification process.", {
+      effect: "ignored",
+    }),
     InternalNotificationPort: whole(62_309, port, "Its port.", { effect: "ignored" }),
     BindAddress: text("127.0.0.1", "Its address.", { effect: "ignored" }),
     Services: {

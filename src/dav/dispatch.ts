@@ -1,7 +1,115 @@
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import type { Context } from "./registry.ts";
+import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.ts";
+import type { Href } from "../model/ids.ts";
+import type { Privilege } from "../model/privilege.ts";
+import { Refusal } from "../model/refusal.ts";
+import { options } from "./options.ts";
+import { demand } from "./privileges.ts";
+import type { Context, Method } from "./registry.ts";
+import { parentOf, resolve } from "./resolve.ts";
+import { isCollection, type Kind, navigationKinds, principalKinds, type Resource, type Shape } from "./resource.ts";
 
-declare const later: () => never;
-export async function dispatch(_request: HttpRequest, _context: Context): Promise<HttpResponse> {
-  return later();
+/** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
+ *  hands over. Throws what `errorResponse` turns into an answer. */
+export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  if (request.path[0] === ".well-known") return wellKnown(request);
+  if (request.method === "OPTIONS") return options(request, context);
+  const method = context.services.registry.method(request.method);
+  if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
+  const resource = await resolve(request.path, request.rawPath, context);
+  if (context.user === undefined) challengeStrangers(resource, method);
+  if (resource.kind === "unmapped") await checkUnmapped(resource, method, request, context);
+  else await checkMapped(resource, method, request, context);
+  if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
+  // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
+  // answered at once and told the right address (RFC 4918 §5.2).
+  if (reading.has(method.name)) return redirect(withQuery(resource.href, request));
+  const response = await method.handle(resource, context, request);
+  return response.status < 300
+    ? { ...response, headers: { "content-location": resource.href, ...response.headers } }
+    : response;
+}
+
+const reading: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+const redirect = (location: string): HttpResponse => ({ status: 301, headers: { location } });
+const withQuery = (href: Href, { query }: HttpRequest): string => (query.size === 0 ? href : `${href}?${query}`);
+
+/** RFC 6764 §5. Some clients follow with PROPFIND, some with GET; both arrive where `current-user-principal` is found. */
+function wellKnown({ path }: HttpRequest): HttpResponse {
+  if (path.length === 2 && path[1] === "caldav") return redirect("/principals/");
+  throw new HttpError(404, `/${path.join("/")} does not exist`);
+}
+
+const ours: ReadonlySet<Kind> = new Set<Kind>([...navigationKinds, ...principalKinds, "unmapped"]);
+
+/** Places that anyone may look at with a browser still ask DAV clients to sign in: Apple's, Thunderbird and Evolution never send
+ *  a password when PROPFIND on "/" succeeds without. What an owner opened to everybody stays open. */
+function challengeStrangers(resource: Resource, method: Method): void {
+  if (ours.has(resource.kind) && !reading.has(method.name)) throw new HttpError(401, "sign in first");
+}
+
+async function checkMapped(
+  resource: Exclude<Resource, { kind: "unmapped" }>,
+  method: Method,
+  request: HttpRequest,
+  context: Context,
+): Promise<void> {
+  if (!method.on.includes(resource.kind)) {
+    // Only who may look learns what is inside a home.
+    if (resource.kind !== "home" && !ours.has(resource.kind)) await demand(context, resource, ["read"]);
+    else if (context.user === undefined) await demand(context, resource, ["read"]);
+    throw notAllowed(resource.kind, context);
+  }
+  const { own, above } = split(method.needs(resource));
+  if (own.length > 0) await demand(context, resource, own);
+  if (above.length === 0) return;
+  const parent = await parentOf(resource, request.path, request.rawPath, context);
+  if (parent === undefined) throw new HttpError(403, `${resource.href} is not to be touched`);
+  await demand(context, parent, above);
+}
+
+async function checkUnmapped(
+  resource: Shape<"unmapped">,
+  method: Method,
+  request: HttpRequest,
+  context: Context,
+): Promise<void> {
+  const takes = method.on.includes("unmapped");
+  const { parent } = resource;
+  if (takes && parent !== undefined) return demand(context, parent, split(method.needs(resource)).above);
+  // The same answer for what is not there and for what is hidden: only who may read around it hears of a 404 or 409.
+  const around = parent ?? (await surroundings(request, context));
+  const rights = around === undefined ? undefined : await context.privileges(around);
+  if (rights?.has("read") !== true)
+    throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
+  if (!takes) throw new HttpError(404, `${request.rawPath.slice(0, 200)} does not exist`);
+}
+
+/** What exists around a path of which not even the parent does: the home or principal, else what they lie in. */
+async function surroundings(request: HttpRequest, context: Context): Promise<Resource | undefined> {
+  const { path, rawPath } = request;
+  const [place] = path;
+  if (place !== "calendars" && place !== "principals") return { kind: "root", href: "/" as Href };
+  const outer = await resolve(path.slice(0, 3), rawPath, context);
+  if (outer.kind !== "unmapped") return outer;
+  return outer.parent ?? resolve([place], rawPath, context);
+}
+
+interface Needs {
+  readonly own: readonly Privilege[];
+  readonly above: readonly Privilege[];
+}
+
+function split(needs: readonly (Privilege | `parent ${Privilege}`)[]): Needs {
+  const own: Privilege[] = [];
+  const above: Privilege[] = [];
+  for (const need of needs) {
+    if (need.startsWith("parent ")) above.push(need.slice(7) as Privilege);
+    else own.push(need as Privilege);
+  }
+  return { own, above };
+}
+
+function notAllowed(kind: Kind, { services: { registry } }: Context): HttpError {
+  const allow = ["OPTIONS", ...registry.methodsOn(kind).map(({ name }) => name)].join(", ");
+  return new HttpError(405, `this resource takes ${allow}`, { allow });
 }

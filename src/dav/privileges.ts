@@ -1,12 +1,137 @@
+import { type Ace, parseProxyUid, proxyUid } from "../acl/ace.ts";
+import { type Asker, evaluate } from "../acl/evaluate.ts";
+import { everyBit, heldWith } from "../acl/privileges.ts";
+import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { Collection } from "../store/contract.ts";
+import { aclSettings, effectiveAcl, isUntouched } from "./acl.ts";
+import { collectionResource } from "./children.ts";
 import type { Context, Services } from "./registry.ts";
-import type { Resource } from "./resource.ts";
+import { isOwned, type Resource, type Shape } from "./resource.ts";
 
-declare const later: () => never;
-export function makePrivileges(_user: Principal | undefined, _services: Services): Context["privileges"] {
-  return later();
+type Granted = ReadonlySet<Privilege>;
+
+const everything: Promise<Granted> = Promise.resolve(heldWith(everyBit));
+const nothing: Granted = new Set();
+
+/** What a user may do with resources (RFC 3744 §6), remembered for one request. An owner without any stored ACL costs no
+ *  evaluation; members without rights of their own share their collection's. */
+export function makePrivileges(user: Principal | undefined, services: Services): Context["privileges"] {
+  const rights = new Rights(user, services);
+  return (resource) => rights.of(resource);
 }
-export async function demand(_context: Context, _resource: Resource, _needs: readonly Privilege[]): Promise<void> {
-  return later();
+
+/** Throws Refusal(need-privileges) unless the user holds all of them. */
+export async function demand(context: Context, resource: Resource, needs: readonly Privilege[]): Promise<void> {
+  const granted = await context.privileges(resource);
+  for (const need of needs) {
+    if (granted.has(need)) continue;
+    const missing = needs.filter((privilege) => !granted.has(privilege));
+    throw new Refusal({ code: "need-privileges", href: resource.href, privileges: missing });
+  }
+}
+
+class Rights {
+  readonly #user: Principal | undefined;
+  readonly #services: Services;
+  /** By the collection's path in the store. */
+  readonly #collections = new Map<string, Promise<Granted>>();
+  readonly #others = new Map<string, Promise<Granted>>();
+
+  constructor(user: Principal | undefined, services: Services) {
+    this.#user = user;
+    this.#services = services;
+  }
+
+  of(resource: Resource): Promise<Granted> {
+    if (resource.kind === "unmapped")
+      return resource.parent === undefined ? Promise.resolve(nothing) : this.of(resource.parent);
+    if (!isOwned(resource)) return remembered(this.#others, resource.href, () => this.#evaluate(resource));
+    if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
+    const { entry, collection } = resource;
+    if (!entry.hasAcl && entry.access === undefined) return this.#ofCollection(collection, undefined);
+    return remembered(this.#others, resource.href, () => this.#ofMember(resource));
+  }
+
+  #ofCollection(collection: Collection, known: Shape<Collection["kind"]> | undefined): Promise<Granted> {
+    const { owner, path } = collection.ref;
+    return remembered(this.#collections, `${owner.uid}/${path.join("/")}`, async () => {
+      const resource =
+        known ?? (await collectionResource(this.#services.urls.collection(collection.ref), owner, collection));
+      if (owner.uid === this.#user?.uid && (await isUntouched(resource, this.#services))) return everything;
+      return this.#evaluate(resource);
+    });
+  }
+
+  async #ofMember(resource: Shape<"object" | "file">): Promise<Granted> {
+    const { entry, collection } = resource;
+    const granted = await (entry.hasAcl ? this.#evaluate(resource) : this.#ofCollection(collection, undefined));
+    if (entry.access === undefined || !this.#services.settings.privateEvents) return granted;
+    return (await this.#isOwnerOrAdmin(resource.owner)) ? granted : limited(granted, entry.access);
+  }
+
+  async #isOwnerOrAdmin(owner: Principal): Promise<boolean> {
+    if (this.#user === undefined) return false;
+    if (this.#user.uid === owner.uid) return true;
+    const { admins } = await aclSettings(this.#services);
+    if (admins.length === 0) return false;
+    const identities = await this.#services.directory.identities(this.#user);
+    return admins.some((uid) => identities.has(uid));
+  }
+
+  async #evaluate(resource: Resource): Promise<Granted> {
+    const aces = await effectiveAcl(resource, this.#services);
+    return evaluate(aces, await this.#asker(resource, aces));
+  }
+
+  async #asker(resource: Resource, aces: readonly Ace[]): Promise<Asker> {
+    const user = this.#user;
+    if (user === undefined) return stranger;
+    const { directory } = this.#services;
+    const identities = await directory.identities(user);
+    const owner = isOwned(resource) && resource.owner.uid === user.uid;
+    const self =
+      (resource.kind === "principal" || resource.kind === "proxy-group") && identities.has(resource.principal.uid);
+    const proxies = await this.#proxies(user, aces);
+    if (proxies.length === 0) return { identities, owner, self };
+    return { identities: new Set([...identities, ...proxies]), owner, self };
+  }
+
+  /** The proxy groups named in the ACEs that the user is in. */
+  async #proxies(user: Principal, aces: readonly Ace[]): Promise<readonly PrincipalUid[]> {
+    const { directory } = this.#services;
+    const held: PrincipalUid[] = [];
+    const asked = new Set<PrincipalUid>();
+    for (const { who } of aces) {
+      const proxy = who.kind === "href" ? parseProxyUid(who.uid) : undefined;
+      if (proxy === undefined || proxy.owner === user.uid || asked.has(proxy.owner)) continue;
+      asked.add(proxy.owner);
+      const owner = await directory.byUid(proxy.owner);
+      const access = owner === undefined ? "none" : await directory.delegateAccess(user, owner);
+      if (access !== "none") held.push(proxyUid(proxy.owner, access));
+    }
+    return held;
+  }
+}
+
+const stranger: Asker = { identities: new Set(), owner: false, self: false };
+
+function remembered(known: Map<string, Promise<Granted>>, key: string, make: () => Promise<Granted>): Promise<Granted> {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
+
+const hidden: ReadonlySet<Privilege> = new Set<Privilege>(["read-free-busy", "read-current-user-privilege-set"]);
+const readable: ReadonlySet<Privilege> = new Set<Privilege>([...hidden, "read", "read-acl"]);
+
+/** A PRIVATE object of somebody else is not there; a CONFIDENTIAL or RESTRICTED one can be read, filtered, and not written,
+ *  whatever the ACL says (caldav-privateevents §4.2). */
+function limited(granted: Granted, access: string): Granted {
+  const left = access === "PRIVATE" ? hidden : readable;
+  return new Set([...granted].filter((privilege) => left.has(privilege)));
 }

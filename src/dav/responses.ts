@@ -3,7 +3,7 @@ import { HttpError } from "../http/message.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection } from "../store/contract.ts";
-import { type Element, namespaceOf, type QName, TWISTED, TWISTED_PRIVATE, type XmlValue } from "../xml/element.ts";
+import type { Element, QName, XmlValue } from "../xml/element.ts";
 import { escapeText, serialize, tagOf } from "../xml/write.ts";
 import { conditionOf } from "./conditions.ts";
 import { type Plan, planFor } from "./prop-plan.ts";
@@ -11,6 +11,7 @@ import type { PropRequest } from "./prop-request.ts";
 import { statusMarkup, statusResponse } from "./propstat.ts";
 import type { Answer, Context } from "./registry.ts";
 import type { Resource } from "./resource.ts";
+import { isHidden } from "./stored.ts";
 
 /** A property that the report itself answers, such as CALDAV:calendar-data. */
 export type Computed = (resource: Resource, requested: Element) => Answer;
@@ -159,12 +160,6 @@ class Responder {
       return assemble(resource, plan, granted, stored, answers as readonly (XmlValue | undefined)[], minimal);
     return Promise.all(answers).then((values) => assemble(resource, plan, granted, stored, values, minimal));
   }
-}
-
-/** What the original kept beside a resource for itself is nobody's to see. */
-function isHidden(name: QName): boolean {
-  const namespace = namespaceOf(name);
-  return namespace === TWISTED || namespace === TWISTED_PRIVATE;
 }
 
 /** Stored properties that no live one stands for. */

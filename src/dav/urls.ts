@@ -40,9 +40,14 @@ export function segmentsOf(href: string): { readonly rawPath: string; readonly p
   }
 }
 
+/** A principal's canonical address. */
+export const principalHref = (uid: PrincipalUid): Href => `/principals/${uidsName}/${encodeSegment(uid)}/` as Href;
+export const proxyGroupHref = (owner: PrincipalUid, access: "read" | "write"): Href =>
+  `${principalHref(owner)}calendar-proxy-${access}/` as Href;
+
 /** The canonical addresses of a server in the Darwin layout. */
 export function makeUrls(directory: Directory): Urls {
-  const principal = ({ uid }: Principal): Href => `/principals/${uidsName}/${encodeSegment(uid)}/` as Href;
+  const principal = ({ uid }: Principal): Href => principalHref(uid);
   const collection = ({ owner, path }: CollectionRef): Href => {
     let href = `/calendars/${uidsName}/${encodeSegment(owner.uid)}/`;
     for (const name of path) href += `${encodeSegment(name)}/`;
@@ -50,7 +55,7 @@ export function makeUrls(directory: Directory): Urls {
   };
   return {
     principal,
-    proxyGroup: (owner, access) => `${principal(owner)}calendar-proxy-${access}/` as Href,
+    proxyGroup: (owner, access) => proxyGroupHref(owner.uid, access),
     aliases: (of) => [principal(of), `/principals/${of.type}/${encodeSegment(of.shortName)}/` as Href],
     home: (owner) => collection({ owner, path: [] }),
     collection,

@@ -59,7 +59,9 @@ export function readAccounts(text: string | Uint8Array, warn: Warn): Accounts {
   const service = uuid5(xmlServiceNamespace, realm);
   const records: AccountRecord[] = [];
   for (const element of elements(root)) {
-    const type = Object.hasOwn(recordElements, localOf(element.name)) ? recordElements[localOf(element.name)] : undefined;
+    const type = Object.hasOwn(recordElements, localOf(element.name))
+      ? recordElements[localOf(element.name)]
+      : undefined;
     if (type === undefined) {
       warn(lineOf(element), `<${localOf(element.name)}> is not a kind of record, left out`);
       continue;
@@ -197,7 +199,8 @@ function readMembers(list: Element, into: MemberName[], lineOf: (element: Elemen
     const name = valueOf(element);
     const written = element.attributes["type"] ?? "users";
     const type = Object.values(recordElements).find((known) => known === written);
-    if (localOf(element.name) !== "member") warn(lineOf(element), `<${localOf(element.name)}> is not a <member>, left out`);
+    if (localOf(element.name) !== "member")
+      warn(lineOf(element), `<${localOf(element.name)}> is not a <member>, left out`);
     else if (type === undefined)
       warn(lineOf(element), `<member> must have a type users, groups, locations or resources, found "${written}"`);
     else if (name !== "") into.push({ type, name });
@@ -218,11 +221,17 @@ function repeats(record: Element, line: number, warn: Warn): number | undefined 
 export const numbered = (text: string, number: number): string =>
   text.replace(/%(?:%|(0?)(\d{0,2})([disxX]))/g, (_, zero: string | undefined, width = "", kind?: string) => {
     if (kind === undefined) return "%";
-    const digits = kind === "x" ? number.toString(16) : kind === "X" ? number.toString(16).toUpperCase() : String(number);
+    const digits =
+      kind === "x" ? number.toString(16) : kind === "X" ? number.toString(16).toUpperCase() : String(number);
     return digits.padStart(Number(width), zero === "0" ? "0" : " ");
   });
 
-function recordOf(draft: Draft, fill: (text: string) => string, service: string, warn: Warn): AccountRecord | undefined {
+function recordOf(
+  draft: Draft,
+  fill: (text: string) => string,
+  service: string,
+  warn: Warn,
+): AccountRecord | undefined {
   const shortNames = draft.uids.map(fill);
   const shortName = shortNames[0];
   if (shortName === undefined) {
@@ -235,7 +244,10 @@ function recordOf(draft: Draft, fill: (text: string) => string, service: string,
   const uid = guid.padEnd(4, "?") as PrincipalUid;
   const unsafe = [...shortNames, uid].find((name) => !isName(name));
   if (unsafe !== undefined) {
-    warn(draft.line, `a record whose name or GUID has a slash or is "." or ".." is left out: ${JSON.stringify(unsafe)}`);
+    warn(
+      draft.line,
+      `a record whose name or GUID has a slash or is "." or ".." is left out: ${JSON.stringify(unsafe)}`,
+    );
     return undefined;
   }
   const addresses = new Set<CalendarAddress>();
@@ -243,7 +255,8 @@ function recordOf(draft: Draft, fill: (text: string) => string, service: string,
   for (const address of draft.addresses) addresses.add(normaliseAddress(fill(address)));
   addresses.add(normaliseAddress(`urn:uuid:${uid}`));
   const inOrder = mailFirst([...addresses]);
-  const optional = (text: string | undefined): string | undefined => (text === undefined || text === "" ? undefined : fill(text));
+  const optional = (text: string | undefined): string | undefined =>
+    text === undefined || text === "" ? undefined : fill(text);
   return {
     principal: {
       uid,

@@ -32,11 +32,17 @@ const addressKey = (address: CalendarAddress): string =>
 /** Builds the index. What two records claim is nobody's: a name or an address that stands in two records finds neither (they
  *  are still found by GUID), and two records with one GUID are both left out, since they would share a home.
  *  `warn` gets one sentence for each such clash and each member that does not exist. */
-export function indexAccounts({ realm, records }: Accounts, warn: (line: number, message: string) => void): AccountsIndex {
+export function indexAccounts(
+  { realm, records }: Accounts,
+  warn: (line: number, message: string) => void,
+): AccountsIndex {
   const byUid = new Unambiguous();
   for (const record of records) byUid.add(record.principal.uid.toLowerCase(), record);
   byUid.report((first, second) =>
-    warn(second.line, `two records have the GUID ${first.principal.uid} (${named(first)} and ${named(second)}); both are left out`),
+    warn(
+      second.line,
+      `two records have the GUID ${first.principal.uid} (${named(first)} and ${named(second)}); both are left out`,
+    ),
   );
 
   const principals = { users: [], groups: [], locations: [], resources: [] } as Record<RecordType, Principal[]>;
@@ -50,10 +56,16 @@ export function indexAccounts({ realm, records }: Accounts, warn: (line: number,
     for (const address of principal.addresses) byAddress.add(addressKey(address), record);
   }
   byName.report((first, second, key) =>
-    warn(second.line, `two records have the name ${key} (${first.principal.uid} and ${second.principal.uid}); neither is found by it`),
+    warn(
+      second.line,
+      `two records have the name ${key} (${first.principal.uid} and ${second.principal.uid}); neither is found by it`,
+    ),
   );
   byAddress.report((first, second, key) =>
-    warn(second.line, `two records have the address ${key} (${named(first)} and ${named(second)}); neither is found by it`),
+    warn(
+      second.line,
+      `two records have the address ${key} (${named(first)} and ${named(second)}); neither is found by it`,
+    ),
   );
 
   const members = new Map<PrincipalUid, readonly PrincipalUid[]>();
@@ -63,7 +75,8 @@ export function indexAccounts({ realm, records }: Accounts, warn: (line: number,
     const uids = new Set<PrincipalUid>();
     for (const { type, name } of names) {
       const found = byName.get(typedKey(type, name));
-      if (found === undefined) warn(record.line, `${named(record)} has the ${what} ${type}:${name}, which is not a record`);
+      if (found === undefined)
+        warn(record.line, `${named(record)} has the ${what} ${type}:${name}, which is not a record`);
       else uids.add(found.principal.uid);
     }
     return [...uids];

@@ -1,5 +1,5 @@
-import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
+import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 
 /** What a client shows to prove who it is. `digest` is asked with HA1 candidates (RFC 7616 §3.4.2). */
 export type Proof =
@@ -20,7 +20,9 @@ export interface DirectoryBackend {
   groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
   verify(user: Principal, proof: Proof): Promise<boolean>;
   /** Delegates written in the record (accounts.xml `proxies`, `read-only-proxies`). */
-  delegatesOf(owner: PrincipalUid): Promise<{ readonly read: readonly PrincipalUid[]; readonly write: readonly PrincipalUid[] }>;
+  delegatesOf(
+    owner: PrincipalUid,
+  ): Promise<{ readonly read: readonly PrincipalUid[]; readonly write: readonly PrincipalUid[] }>;
   /** A number that changes when records may have changed; caches above are valid while it stays. */
   generation(): number;
   /** Ends watching and connections. */

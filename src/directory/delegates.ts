@@ -14,7 +14,8 @@ export interface DelegatesOptions {
 }
 
 /** Where version 1 kept it, and where it is made. */
-export const delegatesFile = (documentRoot: string): string => join(documentRoot, "principals", ".db.calendaruserproxy");
+export const delegatesFile = (documentRoot: string): string =>
+  join(documentRoot, "principals", ".db.calendaruserproxy");
 /** Where version 2 kept it. Used when the other one is not there. */
 const delegatesFileOf2 = (dataRoot: string): string => join(dataRoot, "calendaruserproxy.sqlite");
 
@@ -24,24 +25,35 @@ const delegatesFileOf2 = (dataRoot: string): string => join(dataRoot, "calendaru
 export async function openDelegates(options: DelegatesOptions): Promise<Delegates> {
   const own = delegatesFile(options.documentRoot);
   const old = delegatesFileOf2(options.dataRoot);
-  let path = own;
-  if (!(await holdsData(own))) {
-    if (await holdsData(old)) path = old;
-    else if (options.storeIsUsed)
-      throw new Error(
-        `${own}: the delegate database is missing although the store is in use. It says who may see and edit whose ` +
-          `calendars, and cannot be rebuilt: copy it back from a backup (its place is the folder principals/ of DocumentRoot; ` +
-          `${old} of version 2 will do). If there is no backup, put an empty folder of that name aside and start once with ` +
-          "the switch that allows a new one",
-      );
-    else await create(own);
+  const path = (await holdsData(own)) || !(await holdsData(old)) ? own : old;
+  if (!(await holdsData(path))) {
+    if (options.storeIsUsed) await confirmLoss(path, options.warn);
+    await create(path);
   }
-  return new DelegateDatabase(path, options.warn);
+  return retryWhileBusy(path, () => new DelegateDatabase(path, options.warn));
 }
 
-/** Makes an empty delegate database at its place, complete or not at all; one that is there stays. For a new store, and for
- *  an administrator who has no backup. */
-export async function create(path: string): Promise<void> {
+/** Throws unless an administrator has said that the database is lost for good. */
+async function confirmLoss(path: string, warn: (message: string) => void): Promise<void> {
+  const confirmation = `${path}.lost`;
+  const confirmed = await stat(confirmation).then(
+    () => true,
+    () => false,
+  );
+  if (confirmed) {
+    warn(`${path}: a new, empty delegate database is made, because ${confirmation} says that the old one is lost`);
+    await create(path);
+    await rm(confirmation);
+  } else if (!(await holdsData(path)))
+    throw new Error(
+      `${path}: the delegate database is missing although the store is in use. It says who may see and edit whose ` +
+        "calendars, and cannot be rebuilt. Copy it back from a backup (that of version 2 is calendaruserproxy.sqlite in " +
+        `DataRoot). If it is lost for good, say so by making an empty file ${confirmation}, and start again`,
+    );
+}
+
+/** Makes an empty delegate database at its place, complete or not at all; one that is there stays. */
+async function create(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${process.pid}.new`;
   await rm(draft, { force: true });
@@ -124,7 +136,7 @@ class DelegateDatabase implements Delegates {
       database.close();
       if (isBusy(error)) throw error;
       throw new Error(
-        `${this.#path}: the delegate database cannot be used: ${error instanceof Error ? error.message : String(error)}. ` +
+        `${this.#path}: the delegate database cannot be used: ${messageOf(error)}. ` +
           "It cannot be rebuilt; copy it back from a backup",
         { cause: error },
       );
@@ -148,7 +160,8 @@ class DelegateDatabase implements Delegates {
     );
     const owners: PrincipalUid[] = [];
     for (const [group] of rows)
-      if (typeof group === "string" && group.endsWith(suffix)) owners.push(group.slice(0, -suffix.length) as PrincipalUid);
+      if (typeof group === "string" && group.endsWith(suffix))
+        owners.push(group.slice(0, -suffix.length) as PrincipalUid);
     return owners;
   }
 
@@ -161,7 +174,8 @@ class DelegateDatabase implements Delegates {
     await retryWhileBusy(this.#path, () => {
       // Writing to a file that was moved away would be answered and lost.
       this.#look();
-      if (this.#missing) throw new Error(`${this.#path}: the delegate database is gone; copy it back from a backup`);
+      if (statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#inode)
+        throw new Error(`${this.#path}: the delegate database is gone or broken; copy it back from a backup`);
       const database = this.#database;
       const group = groupName(owner, access);
       try {
@@ -201,14 +215,23 @@ class DelegateDatabase implements Delegates {
     this.#lookedAt = Date.now();
     const inode = statSync(this.#path, { throwIfNoEntry: false })?.ino;
     if (inode === undefined) {
-      if (!this.#missing) this.#warn(`${this.#path}: the delegate database is gone; it is still read, but cannot be changed`);
+      if (!this.#missing)
+        this.#warn(`${this.#path}: the delegate database is gone; it is still read, but cannot be changed`);
       this.#missing = true;
       return;
     }
     this.#missing = false;
     if (inode === this.#inode) return;
     const before = this.#database;
-    this.#database = this.#open();
+    const inodeBefore = this.#inode;
+    try {
+      this.#database = this.#open();
+    } catch (error) {
+      this.#inode = inodeBefore;
+      // Perhaps it is still being copied: the next look tries again.
+      if (!isBusy(error)) this.#warn(`${messageOf(error)}; the one that was open is still read`);
+      return;
+    }
     before.close();
     this.#version = undefined;
     this.#generation++;
@@ -219,3 +242,5 @@ class DelegateDatabase implements Delegates {
     this.#database.close();
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -78,7 +78,9 @@ class JoinedDirectory implements Directory {
     this.#checkRecords();
     const known = this.#identities.get(principal.uid);
     if (known !== undefined) return known;
-    const found = closure(principal.uid, (uid) => this.#backend.groupUids(uid)).then((groups) => groups.add(principal.uid));
+    const found = closure(principal.uid, (uid) => this.#backend.groupUids(uid)).then((groups) =>
+      groups.add(principal.uid),
+    );
     this.#identities.set(principal.uid, found);
     found.catch(() => this.#identities.delete(principal.uid));
     return found;
@@ -202,7 +204,7 @@ async function reversed(backend: DirectoryBackend): Promise<ReverseProxies> {
   return owners;
 }
 
-/** Everything reached from `start` by following `next`, `start` itself only if a loop leads back to it… and then left out. */
+/** Everything reached from `start` by following `next`; `start` itself is left out, also when a loop leads back to it. */
 async function closure(
   start: PrincipalUid,
   next: (uid: PrincipalUid) => Promise<readonly PrincipalUid[]>,

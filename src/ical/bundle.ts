@@ -80,9 +80,11 @@ function rewritten(text: string): readonly string[] {
 
 /** The TZID of a VTIMEZONE; undefined for other components. */
 function tzidOf(slice: string): string | undefined {
-  if (!/^BEGIN[^:]*:\s*VTIMEZONE\s*\n/i.test(slice)) return undefined;
-  return /\nTZID(?:;[^:\n]*)?:([^\n]*)/i.exec(slice.replace(/\r?\n[ \t]/g, ""))?.[1]?.trim();
+  if (!/^BEGIN[^:]*:\s*VTIMEZONE\s*\n/i.test(unfolded(slice.slice(0, 60)))) return undefined;
+  return /\nTZID(?:;[^:\n]*)?:([^\n]*)/i.exec(unfolded(slice))?.[1]?.trim();
 }
+
+const unfolded = (text: string): string => text.replace(/\r?\n[ \t]/g, "");
 
 const withLineEnds = (slice: string): string => {
   const ended = slice.endsWith("\n") ? slice : `${slice}\n`;

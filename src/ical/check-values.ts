@@ -60,7 +60,8 @@ const rule: Check = (property) => {
 const text: Check = (property) => {
   const { value } = property;
   for (let at = value.indexOf("\\"); at !== -1; at = value.indexOf("\\", at + 2)) {
-    if (legalAfterBackslash.has(value[at + 1] ?? "")) continue;
+    const escaped = value[at + 1];
+    if (escaped === undefined || legalAfterBackslash.has(escaped)) continue;
     if ((parameterOf(property, "VALUE") ?? "TEXT").toUpperCase() !== "TEXT") return;
     refuseProperty(property, `${shown(value.slice(at, at + 2))} is not an escape sequence`);
   }

@@ -95,7 +95,7 @@ function planTimeRange(range: TimeRange, kind: string, zone: Zone): FilterPlan {
     if (most > least) slack += most - least;
   }
   const wide: TimeRange = { start: utc(range.start - slack), end: utc(range.end + slack) };
-  return { condition: { op: "time-range", range: wide, floatingOffset: -offset }, exact: slack === 0, uids: [] };
+  return { condition: { op: "time-range", range: wide, floatingOffset: 0 - offset }, exact: slack === 0, uids: [] };
 }
 
 function all(plans: readonly FilterPlan[]): FilterPlan {
@@ -119,6 +119,7 @@ function any(plans: readonly FilterPlan[]): FilterPlan {
   if (only === undefined) return none;
   if (possible.length === 1) return only;
   if (possible.includes(everything)) return everything;
+  if (possible.some(({ condition }) => condition === everyKind)) return candidates;
   const of = possible.map((plan) => plan.condition);
   // The uid tests of one branch say nothing about the others.
   return { condition: { op: "or", of }, exact: possible.every((plan) => plan.exact), uids: [] };

@@ -55,8 +55,8 @@ export function parseRule(text: string, line: number, lenient = false): Rule {
 }
 
 function readRule(text: string, line: number, lenient: boolean): Rule {
+  const place = line > 0 ? `line ${line}: ` : "";
   const refuse = (problem: string): never => {
-    const place = line > 0 ? `line ${line}: ` : "";
     throw new Refusal({ code: "valid-calendar-data", problem: `${place}recurrence rule: ${problem}` });
   };
   if (text.length > maxLength) refuse(`longer than ${maxLength} characters`);
@@ -64,7 +64,7 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
 
   const scale = parts.get("RSCALE")?.toUpperCase();
   if (scale !== undefined && scale !== "GREGORIAN" && scale !== "GREGORY")
-    throw new Refusal({ code: "supported-rscale", problem: `line ${line}: RSCALE=${scale}: only GREGORIAN is supported` });
+    throw new Refusal({ code: "supported-rscale", problem: `${place}RSCALE=${scale}: only GREGORIAN is supported` });
 
   const oneOf = <T extends string>(name: string, options: readonly T[], fallback: T): T => {
     const value = parts.get(name)?.toUpperCase();

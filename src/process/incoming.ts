@@ -3,12 +3,6 @@ import type { Readable } from "node:stream";
 import { HttpError, type HttpRequest, type RequestLog } from "../http/message.ts";
 import { decodePath, parseReference } from "../http/uri.ts";
 
-const decodePath = (path: string): string[] =>
-  path
-    .split("/")
-    .filter((s) => s !== "")
-    .map(decodeURIComponent);
-
 /** Methods that X-HTTP-Method-Override may name on a POST: those of DAV, and no others (a POST that turns into GET or POST
  *  hides nothing from anybody). */
 const tunnelled = new Set([

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

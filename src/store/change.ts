@@ -18,15 +18,20 @@ const scheduleTagName = caldav("schedule-tag");
 export interface StagedFile extends Staged {
   readonly bytes: Uint8Array;
   readonly properties: Properties;
-  /** Those that found no room in attributes. */
-  readonly homeless: Properties;
+  /** Not all properties found room in attributes. */
+  readonly needsSidecar: boolean;
 }
 
 /** Stages bytes with their properties; see `Collection.stage`. */
 export async function stage(parts: StoreParts, bytes: Uint8Array, properties: Properties): Promise<StagedFile> {
   const path = join(parts.layout.staging, freshName());
-  let homeless: Properties = properties;
-  const decorate = properties.size > 0 ? () => void (homeless = parts.properties.decorate(path, properties)) : undefined;
+  let needsSidecar = false;
+  const decorate =
+    properties.size > 0
+      ? () => {
+          needsSidecar = !parts.properties.decorate(path, properties);
+        }
+      : undefined;
   await stageFile(path, bytes, decorate);
   return {
     path,
@@ -34,7 +39,7 @@ export async function stage(parts: StoreParts, bytes: Uint8Array, properties: Pr
     etag: etagOf(bytes),
     size: bytes.length,
     properties,
-    homeless,
+    needsSidecar,
     discard: () => unlink(path).catch(() => undefined),
   };
 }
@@ -66,12 +71,12 @@ export class OpenChange implements CollectionChange {
     const { parts, path } = this.handle;
     // Before anything is visible: what cannot be expanded is refused here.
     const times = object && indexedOccurrences(object, parts.now());
-    await parts.properties.writeMemberSidecar(path, name, file.etag, file.homeless);
+    if (file.needsSidecar) await parts.properties.writeMemberSidecar(path, name, file.etag, file.properties);
     reach("put.rename");
     await renameFile(file.path, join(path, name));
     reach("put.renamed");
     this.transaction.moved = true;
-    await parts.properties.dropMemberSidecars(path, name, file.etag);
+    await parts.properties.dropMemberSidecars(path, name, file.needsSidecar ? file.etag : undefined);
     const row = this.#rowOf(name, file, object);
     this.index(() => this.transaction.count(this.transaction.index.put(row, times, this.transaction.next())));
     reach("put.rows");
@@ -134,12 +139,12 @@ export class OpenChange implements CollectionChange {
 
   async #replace(name: string, staged: StagedFile, entry: ObjectEntry): Promise<void> {
     const { parts, path } = this.handle;
-    await parts.properties.writeMemberSidecar(path, name, staged.etag, staged.homeless);
+    if (staged.needsSidecar) await parts.properties.writeMemberSidecar(path, name, staged.etag, staged.properties);
     reach("put.rename");
     await renameFile(staged.path, join(path, name));
     reach("put.renamed");
     this.transaction.moved = true;
-    if (staged.homeless.size === 0) await parts.properties.dropMemberSidecars(path, name, undefined);
+    if (!staged.needsSidecar) await parts.properties.dropMemberSidecars(path, name, undefined);
     this.index(() =>
       this.transaction.index.setProperties(name, {
         ...factsAt(join(path, name), staged.size),

@@ -45,8 +45,8 @@ export function moveMember(
     const properties: Properties = entry.hasProperties
       ? await parts.properties.readMember(from.handle.path, name, entry.etag)
       : new Map();
-    // Those that found no room in attributes stand beside the file and have to be there first.
-    if (quickStat(join(from.handle.path, sidecarFolder)))
+    // A sidecar does not move with the file; it has to be there first.
+    if (properties.size > 0 && quickStat(join(from.handle.path, sidecarFolder)))
       await parts.properties.writeMemberSidecar(to.handle.path, newName, entry.etag, properties);
     const target = join(to.handle.path, newName);
     reach("move.rename");

@@ -61,25 +61,24 @@ export class PropertyStore {
     this.#warn = warn;
   }
 
-  /** Writes properties on a staged file. Answers those that found no room and must go to the member's sidecar. */
-  decorate(path: string, properties: Properties): Properties {
-    if (properties.size === 0) return none;
-    if (this.mode === "sidecar") return properties;
-    const homeless = new Map<QName, Element>();
+  /** Writes properties on a staged file. False: not all found room, the member needs a sidecar. */
+  decorate(path: string, properties: Properties): boolean {
+    if (this.mode === "sidecar") return properties.size === 0;
+    let all = true;
     for (const [name, value] of properties) {
       try {
         setAttributeSync(path, attributeOf(name), encodeValue(value));
       } catch (error) {
         if (!noRoom(error) && !unsupported(error)) throw error;
-        homeless.set(name, value);
+        all = false;
       }
     }
-    return homeless;
+    return all;
   }
 
-  /** Puts a member's homeless properties beside it, durable; to be called before the content is renamed into place. */
+  /** Puts all of a member's properties beside it, durable; to be called before the content is renamed into place. Where
+   *  there is a sidecar it counts instead of the attributes, so that one rename shows all properties or none. */
   async writeMemberSidecar(directory: string, name: string, etag: ETag, properties: Properties): Promise<void> {
-    if (properties.size === 0) return;
     const folder = join(directory, sidecarFolder);
     await mkdir(folder, { recursive: true });
     await publishText(folder, memberKey(name, etag), writeXml(el(listName, ...properties.values())));
@@ -97,10 +96,10 @@ export class PropertyStore {
 
   async readMember(directory: string, name: string, etag: ETag): Promise<Properties> {
     const path = join(directory, name);
-    const found = this.#attributes(path);
     const folder = join(directory, sidecarFolder);
-    if (!quickStat(folder)) return found;
+    if (!quickStat(folder)) return this.#attributes(path);
     let text = await readText(join(folder, memberKey(name, etag)));
+    const found = text === undefined ? this.#attributes(path) : none;
     if (text === undefined && found.size === 0) {
       // The content was edited by hand: its properties stand under the old content's name.
       const earlier = (await readdir(folder)).find((file) => file.length === name.length + 33 && file.startsWith(`${name}.`));

@@ -63,7 +63,7 @@ function read(source: string | Uint8Array, limits: XmlLimits, lines: Map<Element
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
   checkCharacters(text, typeof source !== "string");
-  checkRaw(text, limits.doctype);
+  checkRaw(text, limits);
   return new TreeBuilder(limits, lines).build(text);
 }
 
@@ -101,18 +101,6 @@ const forgetful: Record<string, string> = new Proxy(
   { get: (_, name) => (name === "hasOwnProperty" ? () => false : undefined), set: () => true },
 );
 
-// sax also reads &AMP; and &#X41; as &amp; and &#x41;. A reference is looked up here first as written, then in lower case.
-const references: Record<string, string | undefined> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-const entities: Record<string, string> = new Proxy(Object.create(null) as Record<string, string>, {
-  get: (_, name) => {
-    const entity = String(name);
-    const value = Object.hasOwn(references, entity) ? references[entity] : undefined;
-    if (value === undefined && !/^#(?:[0-9]+|x[0-9a-fA-F]+)$/.test(entity))
-      throw new Malformed(`the entity "&${entity.slice(0, 40)};" is not defined`);
-    return value;
-  },
-});
-
 /** A fault found while sax has the floor; the position is added outside. */
 class Malformed extends Error {}
 
@@ -134,7 +122,6 @@ class TreeBuilder {
 
   build(text: string): Element {
     const parser = new sax.SAXParser(true, { xmlns: false, position: true });
-    parser.ENTITIES = entities;
     parser.onerror = (error) => {
       throw new Malformed(saxProblem(error));
     };

@@ -109,7 +109,7 @@ test("all wrong values are reported at once, with key path, bound and what was f
       'DocumentRoot: must be the path of a local file or folder, found "nfs://files.example.com/calendars"',
       'DirectoryService.type: must be one of xml, opendirectory, apache-basic, apache-digest, sql, found "twistedcaldav.directory.nis.NISDirectoryService"',
       "EnableDropBox: must be true or false, found 1",
-      "RejectClients: must be a list of regular expressions, found the list \"(unclosed\"",
+      'RejectClients: must be a list of regular expressions, found the list "(unclosed"',
       "Scheduling.iMIP.Sending.Password: must be text",
       'MultiProcess.ProcessCount: must be a whole number from 0 to 256, found "eight"',
       'MultiProcess.LoadBalancer: must be a dictionary, found "yes"',
@@ -123,7 +123,9 @@ test("a problem names the line of the file", async () => {
   const path = join(folder, "caldavd.plist");
   await writeFile(path, '<plist version="1.0"><dict>\n<key>UserQuota</key>\n<string>much</string>\n</dict></plist>');
   const { problems } = await loadConfigFile(path);
-  assert.deepEqual(problems.map(describeProblem), ['UserQuota: must be a whole number, 0 or more, found "much" (line 3)']);
+  assert.deepEqual(problems.map(describeProblem), [
+    'UserQuota: must be a whole number, 0 or more, found "much" (line 3)',
+  ]);
 });
 
 test("ports that are listened on need the public port", () => {
@@ -210,7 +212,11 @@ test("relative paths start at the property list's folder, those of -o at the wor
 });
 
 test("empty log and pid files are in DataRoot, None means there is none", () => {
-  const { config } = from({ AccessLogFile: "", ErrorLogFile: "", PIDFile: "" }, "DataRoot=/srv/data", "ErrorLogFile=None");
+  const { config } = from(
+    { AccessLogFile: "", ErrorLogFile: "", PIDFile: "" },
+    "DataRoot=/srv/data",
+    "ErrorLogFile=None",
+  );
   assert.equal(config.AccessLogFile, "/srv/data/access.log");
   assert.equal(config.ErrorLogFile, null);
   assert.equal(config.PIDFile, "/srv/data/caldavd.pid");
@@ -228,7 +234,10 @@ test("a missing file means defaults and a warning; a broken one is a problem tha
   await writeFile(broken, "bplist00\u0001\u0002");
   assert.match((await loadConfigFile(broken)).problems.map(describeProblem).join(), /binary property list/);
   await writeFile(broken, '<plist version="1.0"><array/></plist>');
-  assert.match((await loadConfigFile(broken)).problems.map(describeProblem).join(), /must be a dictionary, found an empty list/);
+  assert.match(
+    (await loadConfigFile(broken)).problems.map(describeProblem).join(),
+    /must be a dictionary, found an empty list/,
+  );
 });
 
 test("the default plist in the repository is the one generated from the schema", async () => {
@@ -247,8 +256,12 @@ test("the default plist has every key of the schema and no other, and loads with
   );
   const plist = readPlist(generateDefaultPlist());
   const present = (path: string): boolean =>
-    path.split(".").reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], plist) !== undefined;
-  assert.deepEqual(all.filter((path) => !present(path)), []);
+    path.split(".").reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], plist) !==
+    undefined;
+  assert.deepEqual(
+    all.filter((path) => !present(path)),
+    [],
+  );
   const path = here("../../plist/caldavd.plist");
   const { config, problems, warnings } = await loadConfigFile(path);
   assert.deepEqual([problems, warnings], [[], []]);

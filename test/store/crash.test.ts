@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import type { SyncToken } from "../../src/model/ids.ts";
 import { Refusal } from "../../src/model/refusal.ts";
 import { etagOf } from "../../src/store/contents.ts";
@@ -83,6 +83,8 @@ async function tokensHold(store: FileStore, before: Map<string, SyncToken>, had:
 async function pointsOf(template: string, scenario: string): Promise<WritePoint[]> {
   const root = await copyOf(template);
   const store = await open(root, "look");
+  // Opened before: the copy's own reconcile is no part of the scenario.
+  await tokens(store);
   const seen: WritePoint[] = [];
   onWritePoint((point) => seen.push(point));
   await scenarios[scenario]?.(store);
@@ -120,14 +122,7 @@ async function endsOf(scenario: string): Promise<{ before: Map<string, unknown>;
   return { before, after };
 }
 
-const same = (a: unknown, b: unknown): boolean => {
-  try {
-    assert.deepEqual(a, b);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const same = isDeepStrictEqual;
 
 for (const scenario of Object.keys(scenarios)) {
   test(`killed at any point of ${scenario}: old or new, never half; rows equal files; no token lies`, async () => {
@@ -149,7 +144,7 @@ for (const scenario of Object.keys(scenarios)) {
       assert.equal(ended, "SIGKILL", `${scenario} killed at ${point} (${nth})`);
       const store = await open(root, "second");
       const now = await picture(store);
-      assert.ok(same(now, before) || same(now, after), `${scenario} killed at ${point} (${nth}) is neither old nor new: ${JSON.stringify([...now]).slice(0, 2000)}`);
+      assert.ok(same(now, before) || same(now, after), `${scenario} killed at ${point} (${nth}) is neither old nor new`);
       await tokensHold(store, given, before);
       // And the write can be made again.
       if (same(now, before)) {
@@ -183,7 +178,7 @@ for (const scenario of Object.keys(scenarios)) {
         if (outcome === "done") assert.ok(same(now, after), `${scenario} said done with ${code} at ${point}`);
         await tokensHold(store, given, before);
         const fresh = await open(root, "second");
-        assert.deepEqual(await picture(fresh), now);
+        assert.ok(same(await picture(fresh), now), `another process sees the same after ${code} at ${point}`);
         assert.deepEqual((await readdir(join(root, ".staging"))).filter((name) => !name.startsWith("removed-")), [], `staging after ${code} at ${point}`);
         await fresh.close();
         await store.close();

@@ -29,8 +29,7 @@ export const scenarios: Readonly<Record<string, (store: FileStore) => Promise<un
   "PUT new": async (store) => put(await calendarOf(store), "b.ics", event("b")),
   "PUT over": async (store) => {
     const calendar = await calendarOf(store);
-    const staged = await calendar.stage(Buffer.from(newText), await calendar.properties("a.ics"));
-    await calendar.change((change) => change.put("a.ics", staged, parseCalendarObject(newText)));
+    await put(calendar, "a.ics", newText, await calendar.properties("a.ics"));
   },
   DELETE: async (store) => (await calendarOf(store)).change((change) => change.remove("a.ics")),
   MOVE: async (store) => {

@@ -6,6 +6,7 @@ import type { PrincipalUid } from "../../src/model/ids.ts";
 import { utc } from "../../src/model/ids.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
 import type { Collection } from "../../src/store/contract.ts";
+import type { Element, QName } from "../../src/xml/element.ts";
 import { FileStore, type StoreOptions } from "../../src/store/store.ts";
 
 export const principal = (name: string): Principal => ({
@@ -89,10 +90,19 @@ export async function calendarOf(store: FileStore, name = "calendar"): Promise<C
   return collection;
 }
 
-export async function put(collection: Collection, name: string, text: string): Promise<string> {
-  const staged = await collection.stage(Buffer.from(text), new Map());
-  const entry = await collection.change((change) => change.put(name, staged, parseCalendarObject(text)));
-  return entry.etag;
+export async function put(
+  collection: Collection,
+  name: string,
+  text: string,
+  properties: ReadonlyMap<QName, Element> = new Map(),
+): Promise<string> {
+  const staged = await collection.stage(Buffer.from(text), properties);
+  try {
+    return (await collection.change((change) => change.put(name, staged, parseCalendarObject(text)))).etag;
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
 }
 
 export async function names(collection: Collection): Promise<string[]> {

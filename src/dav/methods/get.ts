@@ -1,5 +1,179 @@
-import type { Method } from "../registry.ts";
+import { joined } from "../../base/stream.ts";
+import { type CurrentState, checkConditions } from "../../http/conditions.ts";
+import { httpDate } from "../../http/dates.ts";
+import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import { rangeResponse } from "../../http/range.ts";
+import { splitList } from "../../http/tokens.ts";
+import { bundle } from "../../ical/bundle.ts";
+import { toJCal } from "../../ical/jcal.ts";
+import type { Content, ObjectEntry } from "../../store/contract.ts";
+import { dav, textOf } from "../../xml/element.ts";
+import { listing } from "../listing.ts";
+import { isSeen, seenText } from "../privacy.ts";
+import { membersOf } from "../reports/members.ts";
+import type { Context, Method } from "../registry.ts";
+import { memberResource } from "../resolve.ts";
+import { type Resource, resourceKinds, type Shape } from "../resource.ts";
+import { stateOf } from "./preconditions.ts";
+import { jcalType } from "./upload.ts";
 
-declare const later: () => never;
-export const getMethod: Method = { name: "GET", on: [], needs: () => [], handle: () => later() };
-export const headMethod: Method = { name: "HEAD", on: [], needs: () => [], handle: () => later() };
+/** GET (RFC 9110 §9.3.1): a member as it is stored, a whole calendar as one stream, anything else as a page for people. */
+export const getMethod: Method = {
+  name: "GET",
+  on: resourceKinds,
+  needs: () => ["read"],
+  handle: (resource, context, request) =>
+    "entry" in resource ? member(resource, context, request) : collection(resource, context, request),
+};
+
+/** HEAD (RFC 9110 §9.3.2): the headers of GET. A length is told where it is known without writing the answer. */
+export const headMethod: Method = {
+  ...getMethod,
+  name: "HEAD",
+  async handle(resource, context, request) {
+    const { status, headers, body } = await getMethod.handle(resource, context, request);
+    if (body === undefined || (typeof body !== "string" && !(body instanceof Uint8Array))) {
+      await body?.[Symbol.asyncIterator]().return?.();
+      return { status, headers: headers ?? {} };
+    }
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    return { status, headers: { ...headers, "Content-Length": `${length}` } };
+  },
+};
+
+type Member = Shape<"object" | "file">;
+
+async function member(resource: Member, context: Context, request: HttpRequest): Promise<HttpResponse> {
+  const content = await resource.collection.read(resource.entry.name);
+  if (content === undefined) throw new HttpError(404, `${resource.href} does not exist`);
+  if (checkConditions(request.headers, content, "GET")) return notModified(content, resource.entry);
+  return representation(resource, content, context, request);
+}
+
+const notModified = ({ etag, modified }: Content, { scheduleTag }: ObjectEntry): HttpResponse => ({
+  status: 304,
+  headers: {
+    ETag: etag,
+    "Last-Modified": httpDate(modified),
+    ...(scheduleTag === undefined ? {} : { "Schedule-Tag": scheduleTag }),
+  },
+});
+
+/** A member's content as the asker may see it, in the form asked for by Accept, whole or in the ranges asked for. */
+export async function representation(
+  resource: Member,
+  content: Content,
+  context: Context,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { entry, kind } = resource;
+  const headers: Record<string, string> = {
+    "Content-Type": entry.hasProperties ? await typeOf(resource) : defaultTypes[kind],
+    ETag: content.etag,
+    "Last-Modified": httpDate(content.modified),
+  };
+  if (entry.scheduleTag !== undefined) headers["Schedule-Tag"] = entry.scheduleTag;
+  let { bytes } = content;
+  if (kind === "file") {
+    // Anybody's upload: a browser must not run it with the reader's rights on this server.
+    headers["X-Content-Type-Options"] = "nosniff";
+    headers["Content-Security-Policy"] = "sandbox; default-src 'none'";
+  } else {
+    if (entry.access !== undefined) {
+      const text = await seenText(bytes.toString(), entry, resource.owner, context);
+      if (text === undefined) throw new HttpError(404, `${resource.href} does not exist`);
+      bytes = Buffer.from(text);
+    }
+    if (prefersJCal(request)) {
+      headers["Content-Type"] = `${jcalType}; charset=utf-8`;
+      headers["Vary"] = "Accept";
+      bytes = Buffer.from(toJCal(bytes.toString()));
+    }
+  }
+  return rangeResponse(request.headers, { bytes, etag: content.etag, modified: content.modified, headers });
+}
+
+const calendarType = "text/calendar; charset=utf-8";
+const defaultTypes = { object: calendarType, file: "application/octet-stream" } as const;
+
+async function typeOf({ collection, entry, kind }: Member): Promise<string> {
+  const stored = (await collection.properties(entry.name)).get(dav("getcontenttype"));
+  return stored === undefined ? defaultTypes[kind] : textOf(stored);
+}
+
+/** Whether Accept likes jCal better than iCalendar, or a PUT that names no preference sent it (RFC 7265 §7). */
+function prefersJCal({ headers }: HttpRequest): boolean {
+  const { accept } = headers;
+  if (accept === undefined) return headers["content-type"]?.startsWith(jcalType) === true;
+  if (!accept.includes(jcalType)) return false;
+  const quality = (type: string): number => {
+    const part = splitList(accept).find((one) => one.toLowerCase().startsWith(type));
+    const q = part === undefined ? undefined : /;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)/i.exec(part)?.[1];
+    return part === undefined ? 0 : Number(q ?? 1);
+  };
+  return quality(jcalType) > 0 && quality(jcalType) >= quality("text/calendar");
+}
+
+const bundled: ReadonlySet<string> = new Set(["calendar", "inbox"]);
+
+async function collection(resource: Resource, context: Context, request: HttpRequest): Promise<HttpResponse> {
+  const state = stateOf(resource);
+  const headers = headersOf(state);
+  if (checkConditions(request.headers, state, "GET")) return { status: 304, headers };
+  const asStream = context.services.settings.monolithicCalendars && !isBrowser(request);
+  if (asStream && bundled.has(resource.kind))
+    return wholeCalendar(resource as Shape<"calendar" | "inbox">, headers, context);
+  const page = await listing(resource, context);
+  return { ...page, headers: { ...headers, ...page.headers } };
+}
+
+function headersOf(state: CurrentState | undefined): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (state?.etag !== undefined) headers["ETag"] = state.etag;
+  if (state?.modified !== undefined) headers["Last-Modified"] = httpDate(state.modified);
+  return headers;
+}
+
+/** As the original told browsers from calendar programs that subscribe. */
+function isBrowser({ headers }: HttpRequest): boolean {
+  const agent = headers["user-agent"];
+  return agent?.startsWith("Mozilla/") === true && agent.includes("Gecko");
+}
+
+async function wholeCalendar(
+  calendar: Shape<"calendar" | "inbox">,
+  headers: Record<string, string>,
+  context: Context,
+): Promise<HttpResponse> {
+  const name = (await calendar.collection.properties()).get(dav("displayname"));
+  const stream = bundle(texts(calendar, context), {
+    product: "-//caldavd//EN",
+    ...(name === undefined ? {} : { name: textOf(name) }),
+  });
+  return { status: 200, headers: { ...headers, "Content-Type": calendarType }, body: joined(stream) };
+}
+
+async function* texts(calendar: Shape<"calendar" | "inbox">, context: Context): AsyncGenerator<string> {
+  for await (const page of membersOf(calendar, readable(calendar, context), context))
+    for (const { text } of page) yield text;
+}
+
+/** The rows of members that the asker may read. */
+async function* readable(
+  calendar: Shape<"calendar" | "inbox">,
+  context: Context,
+): AsyncGenerator<readonly ObjectEntry[]> {
+  for await (const page of calendar.collection.entries()) {
+    const own = page.some(({ hasAcl, access }) => hasAcl || access !== undefined);
+    if (!own) {
+      yield page;
+      continue;
+    }
+    const kept: ObjectEntry[] = [];
+    for (const entry of page) {
+      const granted = !entry.hasAcl || (await context.privileges(memberResource(calendar, entry))).has("read");
+      if (granted && (await isSeen(entry, calendar.owner, context))) kept.push(entry);
+    }
+    yield kept;
+  }
+}

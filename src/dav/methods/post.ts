@@ -1,4 +1,31 @@
+import { randomUUID } from "node:crypto";
+import { encodeSegment } from "../../http/uri.ts";
+import { HttpError } from "../../http/message.ts";
+import type { Href } from "../../model/ids.ts";
 import type { Method } from "../registry.ts";
+import { addMemberName } from "../urls.ts";
+import type { Place } from "./members.ts";
+import { answer, uploadOf } from "./put.ts";
+import { storeMember } from "./store-member.ts";
 
-declare const later: () => never;
-export const postMethod: Method = { name: "POST", on: [], needs: () => [], handle: () => later() };
+/** POST to a calendar's add-member URL (RFC 5995): stores an object under a name that the server chooses. The URL is the
+ *  calendar's with `;add-member` behind it, as DAV:add-member says, or with the query `add-member`. */
+export const postMethod: Method = {
+  name: "POST",
+  on: ["calendar", "unmapped"],
+  needs: ({ kind }) => (kind === "calendar" ? ["bind"] : ["parent bind"]),
+  async handle(resource, context, request) {
+    const calendar = resource.kind === "unmapped" && resource.name === addMemberName ? resource.parent : resource;
+    if (calendar?.kind !== "calendar") throw new HttpError(404, `${resource.href} does not exist`);
+    if (resource.kind === "calendar" && !request.query.has("add-member"))
+      throw new HttpError(405, `to add a member, send it to ${calendar.href}${addMemberName}`);
+    const name = `${randomUUID()}.ics`;
+    const { owner, collection, href } = calendar;
+    const place: Place = { owner, collection, parentHref: href, name, existing: undefined };
+    const upload = await uploadOf(request, place, context);
+    const stored = await storeMember(place, upload, context, (existing) => {
+      if (existing !== undefined) throw new HttpError(409, `${name} exists already`);
+    });
+    return answer(stored, place, (href + encodeSegment(name)) as Href, context, request);
+  },
+};

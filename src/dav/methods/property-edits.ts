@@ -63,11 +63,12 @@ export async function judge(
   const edits = new Map<QName, Element | null>();
   if (failures.size === 0) {
     for (const { name, value } of instructions) {
-      const accept = registry.property(name, resource.kind)?.accept;
+      const property = registry.property(name, resource.kind);
       try {
-        const stored = accept === undefined ? value : await accept(value, resource, context);
+        const stored = property?.accept === undefined ? value : await property.accept(value, resource, context);
         if (stored === undefined) edits.delete(name);
         else edits.set(name, stored);
+        if (stored !== null) for (const other of property?.replaces ?? []) edits.set(other, null);
       } catch (error) {
         failures.set(name, failureOf(name, error));
         break;

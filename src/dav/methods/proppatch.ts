@@ -1,4 +1,52 @@
+import { HttpError } from "../../http/message.ts";
+import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
+import { dav } from "../../xml/element.ts";
+import { multistatus, propstatResponse } from "../multistatus.ts";
 import type { Method } from "../registry.ts";
+import type { Resource } from "../resource.ts";
+import { collectionKinds, memberKinds, principalKinds } from "../resource.ts";
+import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { instructionsOf, judge } from "./property-edits.ts";
+import { xmlBody } from "./xml-body.ts";
 
-declare const later: () => never;
-export const proppatchMethod: Method = { name: "PROPPATCH", on: [], needs: () => [], handle: () => later() };
+/** PROPPATCH (RFC 4918 §9.2): all instructions take effect, or none. With `Prefer: return=minimal` a success has no body but an
+ *  empty multistatus is not needed (RFC 8144 §2.3). Principals store nothing; what can be set there takes effect elsewhere. */
+export const proppatchMethod: Method = {
+  name: "PROPPATCH",
+  on: [...collectionKinds, ...memberKinds, ...principalKinds],
+  needs: () => ["write-properties"],
+  async handle(resource, context, request) {
+    await checkPreconditions(resource, context, request);
+    const root = await xmlBody(request, context);
+    if (root?.name !== dav("propertyupdate"))
+      throw new HttpError(400, `the body of a PROPPATCH must be a DAV:propertyupdate, found ${root?.name ?? "nothing"}`);
+    const instructions = instructionsOf(root);
+    if (instructions.length === 0) throw new HttpError(400, "the DAV:propertyupdate names no property");
+    const verdict = await judge(instructions, resource, context);
+    if (!verdict.accepted) return multistatus([propstatResponse(resource.href, verdict.groups)]);
+    if (verdict.edits.size > 0) await store(resource, verdict.edits, (entry) => checkEntry(request, entry));
+    const { minimal } = preferencesOf(request.headers);
+    const names = [...new Set(instructions.map(({ name }) => name))];
+    if (minimal && request.headers["prefer"] !== undefined)
+      return { status: 200, headers: preferenceApplied("return=minimal") };
+    return multistatus([propstatResponse(resource.href, [{ status: 200, properties: names }])]);
+  },
+};
+
+type Edits = Extract<Awaited<ReturnType<typeof judge>>, { accepted: true }>["edits"];
+
+async function store(
+  resource: Resource,
+  edits: Edits,
+  recheck: (entry: Parameters<typeof checkEntry>[1]) => void,
+): Promise<void> {
+  if (!("collection" in resource)) throw new HttpError(403, `${resource.href} stores no properties`);
+  await resource.collection.change(async (change) => {
+    if (!("entry" in resource)) return change.setProperties(undefined, edits);
+    const { name } = resource.entry;
+    const entry = change.entry(name);
+    if (entry === undefined) throw new HttpError(404, `${resource.href} was removed meanwhile`);
+    recheck(entry);
+    await change.setProperties(name, edits);
+  });
+}

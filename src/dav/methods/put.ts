@@ -1,4 +1,71 @@
-import type { Method } from "../registry.ts";
+import { bodyOf } from "../../http/body.ts";
+import { contentTypeOf } from "../../http/headers.ts";
+import type { HttpResponse } from "../../http/message.ts";
+import { HttpError, type HttpRequest } from "../../http/message.ts";
+import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
+import type { Href } from "../../model/ids.ts";
+import type { Context, Method } from "../registry.ts";
+import { collectionKinds, memberKinds } from "../resource.ts";
+import { representation } from "./get.ts";
+import { type Place, placeOf } from "./members.ts";
+import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { type Stored, storeMember } from "./store-member.ts";
+import type { Upload } from "./upload.ts";
 
-declare const later: () => never;
-export const putMethod: Method = { name: "PUT", on: [], needs: () => [], handle: () => later() };
+/** PUT (RFC 4918 §9.7, RFC 4791 §5.3.2). */
+export const putMethod: Method = {
+  name: "PUT",
+  on: [...memberKinds, ...collectionKinds, "unmapped"],
+  needs: ({ kind }) => (kind === "object" || kind === "file" ? ["write-content"] : ["parent bind"]),
+  async handle(resource, context, request) {
+    // Said in the headers already, so a body of megabytes need not be sent for it.
+    if (request.headers["content-range"] !== undefined)
+      throw new HttpError(400, "a PUT replaces the whole; Content-Range is not supported");
+    const place = placeOf(resource);
+    await checkPreconditions(resource, context, request);
+    const upload = await uploadOf(request, place, context);
+    const stored = await storeMember(place, upload, context, (existing) => checkEntry(request, existing));
+    return answer(stored, place, resource.href, context, request);
+  },
+};
+
+/** Files that are no calendar objects are held in memory on their way to the disk, so they have a bound besides the quota. */
+const largestFile = 16 * 1024 * 1024;
+
+/** Reads what a client sends to be stored at the place. */
+export async function uploadOf(
+  request: HttpRequest,
+  { collection }: Place,
+  { services: { settings } }: Context,
+): Promise<Upload> {
+  const { maxResourceSize = largestFile } = settings;
+  const isFile = collection.kind === "home" || collection.kind === "folder";
+  const limit = isFile ? Math.max(largestFile, maxResourceSize) : maxResourceSize;
+  return { type: contentTypeOf(request.headers), bytes: await bodyOf(request, limit, "max-resource-size") };
+}
+
+/** 201 or 204; with `Prefer: return=representation` what is stored now (RFC 8144 §2.3). A strong ETag is told only of bytes that
+ *  are the ones sent: a client that keeps it takes its own copy for the server's (RFC 4791 §5.3.4). */
+export function answer(
+  { entry, created, bytes, verbatim }: Stored,
+  { owner, collection }: Place,
+  href: Href,
+  context: Context,
+  request: HttpRequest,
+): HttpResponse | Promise<HttpResponse> {
+  const headers: Record<string, string> = verbatim ? { ETag: entry.etag } : {};
+  if (entry.scheduleTag !== undefined) headers["Schedule-Tag"] = entry.scheduleTag;
+  if (created) headers["Location"] = href;
+  if (!preferencesOf(request.headers).representation) return { status: created ? 201 : 204, headers };
+  const kind = collection.kind === "calendar" || collection.kind === "inbox" ? "object" : "file";
+  return representation(
+    { kind, href, owner, collection, entry },
+    { bytes, etag: entry.etag, modified: entry.modified },
+    context,
+    request,
+  ).then((response) => ({
+    ...response,
+    status: created ? 201 : 200,
+    headers: { ...response.headers, ...headers, ...preferenceApplied("return=representation"), "Content-Location": href },
+  }));
+}

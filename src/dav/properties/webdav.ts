@@ -117,6 +117,7 @@ const reportSets = new WeakMap<Registry, Map<Kind, XmlValue>>();
 export const supportedReportSet = property({
   name: dav("supported-report-set"),
   on: resourceKinds,
+  allprop: false,
   get: ({ kind }, { services: { registry } }) => {
     const known = reportSets.get(registry) ?? new Map<Kind, XmlValue>();
     reportSets.set(registry, known);

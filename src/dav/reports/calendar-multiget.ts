@@ -5,6 +5,7 @@ import { Refusal } from "../../model/refusal.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
 import { isMinimal, multistatus, parsePropRequest, type PropRequest, responsesFor, statusResponse } from "../multistatus.ts";
 import { type Context, report } from "../registry.ts";
+import { collectionResource } from "../children.ts";
 import { memberResource, resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 import { calendarData, type DataRequest, dataOf, dataRequestOf } from "./calendar-data.ts";
@@ -94,7 +95,11 @@ async function find(href: string, scope: Scope, withText: boolean, context: Cont
   }
   const resource = await resolveHref(href, context);
   if (resource?.kind !== "object" || !isInside(resource, scope)) return undefined;
-  return memberNamed(resource.entry.name, await collectionOf(resource), pathOf(href) as Href, withText, context);
+  const { owner, collection, entry } = resource;
+  const above = resource.href.slice(0, resource.href.lastIndexOf("/") + 1) as Href;
+  const calendar = await collectionResource(above, owner, collection);
+  if (calendar.kind !== "calendar" && calendar.kind !== "inbox") return undefined;
+  return memberNamed(entry.name, calendar, pathOf(href) as Href, withText, context);
 }
 
 /** The name that a last segment writes; undefined when it is more than one segment, or none. */
@@ -124,12 +129,6 @@ async function memberNamed(
     : { resource: memberResource(parent, entry), text: "" };
   if (member === undefined || member.resource.href === href) return member;
   return { ...member, resource: { ...member.resource, href } };
-}
-
-async function collectionOf({ owner, collection, href }: Shape<"object">): Promise<ObjectCollection> {
-  const info = await collection.info();
-  const kind = collection.kind === "inbox" ? "inbox" : "calendar";
-  return { kind, owner, collection, info, href: href.slice(0, href.lastIndexOf("/") + 1) as Href };
 }
 
 /** Whether the object is the resource the report was sent to, or lies below it. */

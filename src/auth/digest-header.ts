@@ -1,0 +1,86 @@
+import { Buffer, isUtf8 } from "node:buffer";
+
+/** The parameters of an Authorization header's Digest credentials, names in lower case, quotes and escapes undone.
+ *  Undefined when they are malformed, a name stands there twice, or there are more than 32. Linear in the text's length. */
+export function readParameters(text: string): ReadonlyMap<string, string> | undefined {
+  const parameters = new Map<string, string>();
+  let at = skipCommas(text, 0);
+  while (at < text.length) {
+    const nameEnd = skipToken(text, at, true);
+    const name = text.slice(at, nameEnd).toLowerCase();
+    at = skipSpace(text, nameEnd);
+    if (name === "" || text[at] !== "=" || parameters.has(name) || parameters.size >= 32) return undefined;
+    at = skipSpace(text, at + 1);
+    let value = "";
+    if (text[at] === '"') {
+      at += 1;
+      let from = at;
+      for (;;) {
+        const code = text.charCodeAt(at);
+        if (Number.isNaN(code)) return undefined;
+        if (code === 0x22) break;
+        if (code === 0x5c) {
+          value += text.slice(from, at);
+          at += 1;
+          if (at >= text.length) return undefined;
+          from = at;
+        }
+        at += 1;
+      }
+      value += text.slice(from, at);
+      at += 1;
+    } else {
+      const end = skipToken(text, at, false);
+      value = text.slice(at, end);
+      if (value === "") return undefined;
+      at = end;
+    }
+    parameters.set(name, value);
+    at = skipSpace(text, at);
+    if (at < text.length && text[at] !== ",") return undefined;
+    at = skipCommas(text, at);
+  }
+  return parameters;
+}
+
+/** A header's text as it was meant: Node gives bytes as Latin-1, clients send UTF-8. */
+export function decodeHeader(text: string): string {
+  if (!/[\u0080-\u00ff]/.test(text)) return text;
+  const bytes = Buffer.from(text, "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : text;
+}
+
+/** `UTF-8''J%C3%A4s%C3%B8n` (RFC 8187). Undefined for other encodings and malformed text. */
+export function decodeExtended(value: string): string | undefined {
+  const encoded = /^utf-8'[A-Za-z0-9-]*'(.*)$/is.exec(value)?.[1];
+  if (encoded === undefined) return undefined;
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x09;
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+function skipCommas(text: string, from: number): number {
+  let at = from;
+  while (isSpace(text.charCodeAt(at)) || text.charCodeAt(at) === 0x2c) at += 1;
+  return at;
+}
+
+/** Past everything that is no separator. Wider than RFC 9110's token: clients leave quotes off values that need them. */
+function skipToken(text: string, from: number, stopAtEquals: boolean): number {
+  let at = from;
+  for (; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (isSpace(code) || code === 0x2c || code === 0x22 || (stopAtEquals && code === 0x3d)) break;
+  }
+  return at;
+}

@@ -1,0 +1,141 @@
+import { hash, timingSafeEqual } from "node:crypto";
+import type { HttpRequest } from "../http/message.ts";
+import { decodeExtended, decodeHeader, readParameters } from "./digest-header.ts";
+import { Nonces } from "./nonces.ts";
+import { type Accounts, type AuthScheme, quotedString, type Verdict } from "./scheme.ts";
+
+/** As in the configuration: Authentication.Digest.Algorithm. */
+export type DigestAlgorithm = "md5" | "md5-sess" | "sha-256" | "sha-256-sess";
+
+export interface DigestOptions {
+  readonly accounts: Accounts;
+  readonly algorithm: DigestAlgorithm;
+  /** `auth`: each request counts, and a replayed one is told from a new one. Empty: the form from before RFC 2617, in which
+   *  whoever sees a request can repeat it for a quarter of an hour. */
+  readonly qop: "auth" | "";
+  /** Shared by all workers, and kept across restarts if clients are not to sign in anew (they do so by themselves). */
+  readonly secret: Uint8Array;
+  /** Milliseconds; a test gives its own clock. */
+  readonly now?: () => number;
+}
+
+const tokens = { md5: "MD5", "md5-sess": "MD5-sess", "sha-256": "SHA-256", "sha-256-sess": "SHA-256-sess" } as const;
+const maxLength = 8192;
+
+/** Digest (RFC 7616, RFC 2617): MD5 and SHA-256, with and without -sess, qop auth or none. Not offered: auth-int (it would
+ *  mean reading the body first), userhash. */
+export function digest({ accounts, algorithm, qop, secret, now }: DigestOptions): AuthScheme {
+  const nonces = new Nonces(secret, now);
+  const token = tokens[algorithm];
+  return {
+    name: "Digest",
+    challenge: (_, stale) =>
+      `Digest realm=${quotedString(accounts.realm)}, nonce="${nonces.issue(accounts.realm)}", algorithm=${token}` +
+      `${qop === "" ? "" : ', qop="auth"'}${stale ? ", stale=true" : ""}`,
+    async authenticate(credentials, request): Promise<Verdict> {
+      if (credentials.length > maxLength) return "refused";
+      const claim = readClaim(credentials);
+      if (claim === undefined || claim.realm !== accounts.realm || !isTarget(claim.uri, request)) return "refused";
+      // Left out, the algorithm is MD5 (RFC 7616 §3.4).
+      if ((claim.algorithm ?? "md5") !== algorithm) return "refused";
+      if (claim.counted === undefined && qop === "auth") return "refused";
+      const expected = methodsOf(request).map((method) => responder(algorithm, claim, method));
+      const identity = await accounts.signIn(claim.username, {
+        kind: "digest",
+        accepts: (ha1) => expected.some((response) => sameHex(response(ha1), claim.response)),
+      });
+      if (identity === undefined) return "refused";
+      return nonces.accept(claim.nonce, accounts.realm, claim.counted?.nc) === "fresh" ? identity : "stale";
+    },
+  };
+}
+
+/** What the client says (RFC 7616 §3.4). */
+interface Claim {
+  readonly username: string;
+  readonly realm: string;
+  readonly nonce: string;
+  readonly uri: string;
+  /** Hex, lower case. */
+  readonly response: string;
+  /** Lower case. */
+  readonly algorithm: string | undefined;
+  readonly cnonce: string;
+  /** With qop=auth; undefined without qop. */
+  readonly counted: { readonly nc: number; readonly written: string } | undefined;
+}
+
+function readClaim(credentials: string): Claim | undefined {
+  const parameters = readParameters(credentials);
+  if (parameters === undefined) return undefined;
+  const extended = parameters.get("username*");
+  const plain = parameters.get("username");
+  if ((extended === undefined) === (plain === undefined) || parameters.get("userhash") === "true") return undefined;
+  const username = extended === undefined ? decodeHeader(plain ?? "") : decodeExtended(extended);
+  const nonce = parameters.get("nonce");
+  const uri = parameters.get("uri");
+  const response = parameters.get("response")?.toLowerCase();
+  if (!username || !nonce || !uri || response === undefined || !/^[0-9a-f]{32,64}$/.test(response)) return undefined;
+  const qop = parameters.get("qop");
+  const written = parameters.get("nc") ?? "";
+  const cnonce = parameters.get("cnonce") ?? "";
+  if (qop !== undefined && (qop !== "auth" || cnonce === "" || !/^[0-9a-f]{8}$/i.test(written))) return undefined;
+  return {
+    username,
+    realm: decodeHeader(parameters.get("realm") ?? ""),
+    nonce,
+    uri,
+    response,
+    algorithm: parameters.get("algorithm")?.toLowerCase(),
+    cnonce,
+    counted: qop === undefined ? undefined : { nc: Number.parseInt(written, 16), written },
+  };
+}
+
+/** The response that the claim must have, given HA1 of user, realm and password (RFC 7616 §3.4.1 to §3.4.3); empty for an HA1
+ *  of another hash. */
+export function responder(algorithm: DigestAlgorithm, claim: ResponseParts, method: string): (ha1: string) => string {
+  const name = algorithm.startsWith("md5") ? "md5" : "sha256";
+  const h = (text: string): string => hash(name, Buffer.from(text, "latin1"));
+  const digits = name === "md5" ? 32 : 64;
+  const ha2 = h(`${method}:${claim.uri}`);
+  const middle =
+    claim.counted === undefined ? claim.nonce : `${claim.nonce}:${claim.counted.written}:${claim.cnonce}:auth`;
+  return (ha1) => {
+    if (ha1.length !== digits) return "";
+    const session = algorithm.endsWith("-sess") ? h(`${ha1}:${claim.nonce}:${claim.cnonce}`) : ha1;
+    return h(`${session}:${middle}:${ha2}`);
+  };
+}
+
+/** The parts of a claim that are hashed beside HA1; texts as Latin-1 of the bytes sent. */
+export type ResponseParts = Pick<Claim, "nonce" | "uri" | "cnonce" | "counted">;
+
+/** The method that was sent. A tunnelled one (X-HTTP-Method-Override) is the request's method by now, but clients hash the
+ *  POST it came in. */
+const methodsOf = (request: HttpRequest): readonly string[] =>
+  request.headers["x-http-method-override"] === undefined || request.method === "POST"
+    ? [request.method]
+    : [request.method, "POST"];
+
+/** Whether the digest's uri is the request's target: as path or as whole URL, the query in any equivalent spelling
+ *  (RFC 7616 §3.4.6). */
+function isTarget(uri: string, request: HttpRequest): boolean {
+  const local = uri.replace(/^https?:\/\/[^/?#]*/i, "") || "/";
+  const mark = local.indexOf("?");
+  const path = mark < 0 ? local : local.slice(0, mark);
+  if (path !== request.rawPath && (path === "" ? "/" : decoded(path)) !== decoded(request.rawPath)) return false;
+  const query = mark < 0 ? "" : local.slice(mark + 1);
+  return query === "" ? request.query.size === 0 : new URLSearchParams(query).toString() === request.query.toString();
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+const sameHex = (a: string, b: string): boolean =>
+  a.length === b.length && a.length > 0 && timingSafeEqual(Buffer.from(a, "latin1"), Buffer.from(b, "latin1"));

@@ -1,0 +1,45 @@
+import { HttpError } from "../../http/message.ts";
+import type { Href } from "../../model/ids.ts";
+import type { Principal } from "../../model/principal.ts";
+import type { Collection, CollectionKind, ObjectEntry } from "../../store/contract.ts";
+import { isSafeName } from "../../store/layout.ts";
+import type { Resource } from "../resource.ts";
+import { addMemberName } from "../urls.ts";
+
+/** Where a member is stored, or would be. */
+export interface Place {
+  readonly owner: Principal;
+  readonly collection: Collection;
+  /** The collection's address in the form the client used. */
+  readonly parentHref: Href;
+  readonly name: string;
+  /** As resolved; to be asked again under the collection's lock. */
+  readonly existing: ObjectEntry | undefined;
+}
+
+const holdsMembers: ReadonlySet<string> = new Set<CollectionKind>(["home", "calendar", "inbox", "outbox", "folder"]);
+
+/** The place that a PUT, or the Destination of a COPY or MOVE, means by a resource that is no collection. Throws HttpError: 409
+ *  where the parent is missing, 403 where the server keeps the place to itself or the name is no name for a file. */
+export function placeOf(resource: Resource): Place {
+  if ("entry" in resource) {
+    const { owner, collection, entry, href } = resource;
+    const parentHref = href.slice(0, href.lastIndexOf("/") + 1) as Href;
+    return { owner, collection, parentHref, name: entry.name, existing: entry };
+  }
+  if (resource.kind !== "unmapped") throw new HttpError(403, `${resource.href} is a collection; its members are stored`);
+  const { parent, name } = resource;
+  if (parent === undefined) throw new HttpError(409, `the collection that would hold ${resource.href} does not exist`);
+  if (!("info" in parent) || !holdsMembers.has(parent.kind))
+    throw new HttpError(403, `${parent.href} takes no members`);
+  if (resource.href.endsWith("/")) throw new HttpError(409, `there is no collection ${resource.href}`);
+  checkName(name);
+  return { owner: parent.owner, collection: parent.collection, parentHref: parent.href, name, existing: undefined };
+}
+
+/** Throws HttpError(403) for a name that no resource may have. */
+export function checkName(name: string): void {
+  if (name.startsWith(".")) throw new HttpError(403, `the name "${name}" begins with a dot, which is the server's own`);
+  if (name === addMemberName || !isSafeName(name))
+    throw new HttpError(403, `"${name.slice(0, 80)}" cannot be the name of a resource; a name has at most 255 bytes`);
+}

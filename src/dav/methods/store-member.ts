@@ -1,0 +1,111 @@
+import { encodeSegment } from "../../http/uri.ts";
+import type { CalendarObject } from "../../ical/calendar-object.ts";
+import type { Href } from "../../model/ids.ts";
+import { Refusal } from "../../model/refusal.ts";
+import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
+import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
+import type { Context } from "../registry.ts";
+import type { Place } from "./members.ts";
+import { checkObject, type Upload } from "./upload.ts";
+
+/** A member as it was stored. */
+export interface Stored {
+  readonly entry: ObjectEntry;
+  readonly created: boolean;
+  readonly bytes: Buffer;
+  /** The stored bytes are the ones that were sent, so their ETag may be told (RFC 4791 §5.3.4). */
+  readonly verbatim: boolean;
+}
+
+/** Stores what a PUT or POST sent. What can be checked without the lock is checked first and the file is made durable; under the
+ *  lock `recheck` gets the row that cannot move any more, and the limits and the UID are compared with what is there. */
+export async function storeMember(
+  place: Place,
+  upload: Upload,
+  context: Context,
+  recheck: (existing: ObjectEntry | undefined) => void,
+): Promise<Stored> {
+  const { collection } = place;
+  const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
+  const checked = isObject ? await checkObject(upload, place, context) : undefined;
+  const bytes = checked?.bytes ?? upload.bytes;
+  const properties = await propertiesFor(place, upload, isObject);
+  const room = await roomIn(place, context);
+  const staged = await collection.stage(bytes, properties);
+  try {
+    return await collection.change(async (change) => {
+      const existing = change.entry(place.name);
+      recheck(existing);
+      checkMember(change, place, existing, checked?.object, context);
+      room(change, staged.size - (existing?.size ?? 0));
+      const entry = await change.put(place.name, staged, checked?.object);
+      return { entry, created: existing === undefined, bytes, verbatim: checked?.verbatim ?? true };
+    });
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+/** What must hold of a collection for a member to be put into it: its size limit, and one name per UID in a calendar. A name
+ *  keeps its UID, or sync clients would take one event for another. Throws Refusal. */
+export function checkMember(
+  change: CollectionChange,
+  { collection, name, parentHref }: Place,
+  existing: ObjectEntry | undefined,
+  object: CalendarObject | undefined,
+  { services: { settings } }: Context,
+): void {
+  const limit = settings.maxResourcesPerCollection;
+  if (existing === undefined && limit !== undefined && change.totals().objects >= limit)
+    throw new Refusal({ code: "max-resources", limit });
+  if (collection.kind !== "calendar" || object === undefined) return;
+  const holder = change.nameOf(object.uid);
+  const conflicting =
+    holder !== undefined && holder !== name
+      ? holder
+      : existing?.uid !== undefined && existing.uid !== object.uid
+        ? name
+        : undefined;
+  if (conflicting !== undefined)
+    throw new Refusal({ code: "no-uid-conflict", existing: (parentHref + encodeSegment(conflicting)) as Href });
+}
+
+/** A check, to be made under the lock, that a growth by so many bytes leaves the home within its quota (RFC 4331). The other
+ *  collections' bytes are as of now. Throws Refusal(quota-not-exceeded). */
+export async function roomIn(
+  { owner, collection }: Pick<Place, "owner" | "collection">,
+  { services: { store } }: Context,
+): Promise<(change: CollectionChange, growth: number) => void> {
+  const { quota } = store;
+  if (quota === undefined) return () => {};
+  const others = (await store.usedBytes(owner)) - (await collection.info()).bytes;
+  return (change, growth) => {
+    if (growth > 0 && others + change.totals().bytes + growth > quota) throw new Refusal({ code: "quota-not-exceeded" });
+  };
+}
+
+// Describe the old bytes.
+const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, dav("getcontenttype")]);
+
+/** The dead properties of the file to be: those of the one it replaces, and its type where that is not a matter of course. */
+async function propertiesFor(
+  { collection, name, existing }: Place,
+  { type }: Upload,
+  isObject: boolean,
+): Promise<ReadonlyMap<QName, Element>> {
+  const kept = existing?.hasProperties ? await collection.properties(name) : none;
+  if (kept.size === 0 && (isObject || type === undefined)) return none;
+  const properties = new Map([...kept].filter(([property]) => !ofTheBytes.has(property)));
+  if (!isObject && type !== undefined) properties.set(dav("getcontenttype"), el(dav("getcontenttype"), written(type)));
+  return properties;
+}
+
+const none: ReadonlyMap<QName, Element> = new Map();
+
+/** As the original wrote a type: `text/calendar;charset=utf-8`. */
+const written = ({ type, parameters }: NonNullable<Upload["type"]>): string =>
+  [type, ...Object.entries(parameters).map(([name, value]) => `${name}=${quoted(value)}`)].join(";");
+
+const quoted = (value: string): string =>
+  /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;

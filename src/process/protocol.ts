@@ -1,0 +1,33 @@
+import type { DrainMode } from "./listener.ts";
+import type { ListenAddress, ProcessSettings } from "./settings.ts";
+
+/** What a worker is to do. Plain data. */
+export interface Job {
+  /** From 1; the access log's `i=`. A worker that takes another's place takes its number. */
+  readonly worker: number;
+  /** The same for all workers of one start of the server, also for those that come later. */
+  readonly startId: string;
+  readonly settings: ProcessSettings;
+  /** For `createServer`; this floor does not look into it. */
+  readonly config: unknown;
+}
+
+/** From the master to a worker. */
+export type ToWorker =
+  | { readonly type: "start"; readonly job: Job }
+  /** Finish what is under way, then exit with 0; `patience` in seconds. */
+  | { readonly type: "drain"; readonly mode: DrainMode; readonly patience: number };
+
+/** From a worker to the master. */
+export type FromWorker =
+  | { readonly type: "ready"; readonly addresses: readonly ListenAddress[] }
+  /** It cannot serve; it exits with 1 after this. */
+  | { readonly type: "failed"; readonly message: string }
+  /** It is going to exit by itself and accepts nothing any more: another should take its place now. */
+  | { readonly type: "leaving" };
+
+/** Descriptor of the access log's pipe in a worker: behind stdin, stdout, stderr and the IPC channel. */
+export const accessLogFd = 4;
+
+/** Seconds that requests under way have when the server or a worker stops. */
+export const patience = 30;

@@ -1,0 +1,76 @@
+import type { Level } from "../base/log.ts";
+import type { Config } from "../config/schema.ts";
+
+/** One place to listen on. `host` undefined: all addresses. Port 0: any free one. */
+export interface ListenAddress {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** The keys of the plist that processes need, and no others. Travels from the master to its workers, so it is plain data. */
+export interface ProcessSettings {
+  readonly serverHostName: string;
+  readonly addresses: readonly ListenAddress[];
+  readonly backlog: number;
+  /** Workers; never 0. */
+  readonly processCount: number;
+  /** Milliseconds between the starts of two workers. */
+  readonly stagger: number;
+  readonly maxConnections: number;
+  /** Seconds. */
+  readonly idleTimeout: number;
+  /** Seconds. */
+  readonly retryAfter: number;
+  readonly keepAlive: boolean;
+  readonly extendedLog: boolean;
+  readonly rotateAccessLog: boolean;
+  /** undefined: none is written. */
+  readonly accessLogFile: string | undefined;
+  /** undefined: standard output. */
+  readonly errorLogFile: string | undefined;
+  readonly logLevel: Level;
+  readonly logLevels: Readonly<Record<string, Level>>;
+  readonly pidFile: string | undefined;
+  readonly umask: number;
+  /** Empty: no change. */
+  readonly userName: string;
+  readonly groupName: string;
+  readonly documentRoot: string;
+  readonly dataRoot: string;
+}
+
+/** `cores`: what a ProcessCount of 0 means. `foreground`: the error log goes to standard output (-X). */
+export const processSettings = (config: Config, cores: number, foreground: boolean): ProcessSettings => {
+  const ports = config.BindHTTPPorts.length > 0 ? config.BindHTTPPorts : config.HTTPPort === 0 ? [] : [config.HTTPPort];
+  const hosts = config.BindAddresses.length > 0 ? config.BindAddresses : [undefined];
+  const { StaggeredStartup, ProcessCount } = config.MultiProcess;
+  return {
+    serverHostName: config.ServerHostName,
+    addresses: hosts.flatMap((host) => ports.map((port) => ({ host, port }))),
+    backlog: config.ListenBacklog,
+    processCount: ProcessCount === 0 ? cores : ProcessCount,
+    stagger: StaggeredStartup.Enabled ? StaggeredStartup.Interval * 1000 : 0,
+    maxConnections: config.MaxRequests,
+    idleTimeout: config.IdleConnectionTimeOut,
+    retryAfter: config.HTTPRetryAfter,
+    keepAlive: config.EnableKeepAlive,
+    extendedLog: config.EnableExtendedAccessLog,
+    rotateAccessLog: config.RotateAccessLog,
+    accessLogFile: config.AccessLogFile ?? undefined,
+    errorLogFile: foreground ? undefined : (config.ErrorLogFile ?? undefined),
+    logLevel: config.DefaultLogLevel === "" ? "warn" : config.DefaultLogLevel,
+    logLevels: config.LogLevels,
+    pidFile: config.PIDFile ?? undefined,
+    umask: config.umask,
+    userName: config.UserName,
+    groupName: config.GroupName,
+    documentRoot: config.DocumentRoot,
+    dataRoot: config.DataRoot,
+  };
+};
+
+/** `http://127.0.0.1:8008/`: where a person reaches the server, for messages. A wildcard address is shown as loopback. */
+export const urlOf = ({ host, port }: ListenAddress): string => {
+  const name = host === undefined || host === "" || host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}/`;
+};

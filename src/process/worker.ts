@@ -1,0 +1,133 @@
+import cluster from "node:cluster";
+import { createLogger, type Logger } from "../base/log.ts";
+import type { Handler } from "../http/message.ts";
+import { LinePipe } from "./line-pipe.ts";
+import { type DrainMode, Listener } from "./listener.ts";
+import { accessLogFd, type FromWorker, type Job, patience, type ToWorker } from "./protocol.ts";
+import type { ListenAddress, ProcessSettings } from "./settings.ts";
+import { product } from "./version.ts";
+
+/** What a worker tells the server it builds. */
+export interface ServerOptions {
+  readonly worker: number;
+  readonly startId: string;
+  readonly log: Logger;
+}
+
+/** A server without sockets: what `createServer` of src/server.ts gives. */
+export interface RunningServer {
+  readonly handle: Handler;
+  close(): Promise<void>;
+}
+
+export type ServerFactory<C> = (config: C, options: ServerOptions) => Promise<RunningServer>;
+
+/** A server behind sockets, in this process. */
+export interface Service {
+  readonly addresses: readonly ListenAddress[];
+  readonly listener: Listener;
+  /** Drains the listener, then closes the server. */
+  stop(mode: DrainMode, patience: number): Promise<void>;
+}
+
+/** Builds the server and listens on all addresses of the settings. Rejects when either fails. */
+export const serve = async <C>(
+  create: ServerFactory<C>,
+  config: C,
+  options: ServerOptions,
+  settings: ProcessSettings,
+  accessLog: (line: string) => void,
+): Promise<Service> => {
+  const server = await create(config, options);
+  const listener = new Listener(
+    server.handle,
+    {
+      worker: options.worker,
+      product,
+      maxConnections: settings.maxConnections,
+      retryAfter: settings.retryAfter,
+      idleTimeout: settings.idleTimeout,
+      keepAlive: settings.keepAlive,
+      extendedLog: settings.extendedLog,
+    },
+    accessLog,
+    options.log.named("http"),
+  );
+  const addresses: ListenAddress[] = [];
+  for (const { host, port } of settings.addresses) {
+    const bound = await listener.listen(port, host, settings.backlog);
+    addresses.push({ host, port: bound.port });
+  }
+  return {
+    addresses,
+    listener,
+    async stop(mode, seconds) {
+      await listener.drain(mode, seconds);
+      await server.close();
+    },
+  };
+};
+
+const tell = (message: FromWorker): void => {
+  if (process.connected) process.send?.(message);
+};
+
+/** A forked worker: waits for its job, serves, and ends when it is told to, or when its master is gone. Takes over the process:
+ *  signals, uncaught errors, exit codes. */
+export const runWorker = <C>(create: ServerFactory<C>): void => {
+  process.title = "caldavd: worker";
+  // A terminal sends Ctrl-C and hang-ups to every process of a group; what they mean is the master's decision.
+  // SIGUSR1 would open Node's debugger.
+  for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
+  const errors = new LinePipe(2);
+  let log: Logger = createLogger(errors, { level: "warn" });
+  let service: Service | undefined;
+  let leaving: Promise<void> | undefined;
+
+  const leave = (mode: DrainMode, seconds: number, code: number): Promise<void> => {
+    leaving ??= (async () => {
+      tell({ type: "leaving" });
+      try {
+        await service?.stop(mode, seconds);
+      } catch (error) {
+        log.error("the server could not be closed in good order", { error });
+      }
+      process.exit(code);
+    })();
+    return leaving;
+  };
+
+  process.on("SIGTERM", () => void leave("close", patience, 0));
+  process.on("uncaughtException", (error) => {
+    log.error("an error that nothing caught: this worker ends", { error });
+    void leave("close", 2, 1);
+  });
+  process.on("unhandledRejection", (error) => log.error("a promise failed and nothing waited for it", { error }));
+  process.on("disconnect", () => {
+    // Without this, node:cluster would end the process in the midst of its requests.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+    void leave("close", patience, 0);
+  });
+
+  const start = async ({ worker, startId, settings, config }: Job): Promise<void> => {
+    process.title = `caldavd: worker ${worker}`;
+    process.umask(settings.umask);
+    log = createLogger(errors, { level: settings.logLevel, levels: settings.logLevels, fields: { worker } });
+    const lines = new LinePipe(accessLogFd);
+    try {
+      // The master sends what its own `createServer` expects; structured cloning has kept it whole.
+      service = await serve(create, config as C, { worker, startId, log }, settings, (line) => lines.write(line));
+      tell({ type: "ready", addresses: service.addresses });
+    } catch (error) {
+      log.error("this worker cannot serve", { error });
+      process.exitCode = 1;
+      const message = error instanceof Error ? error.message : String(error);
+      process.send?.({ type: "failed", message } satisfies FromWorker, () => process.exit(1));
+    }
+  };
+
+  process.on("message", (message: ToWorker) => {
+    if (message.type === "start") void start(message.job);
+    else void leave(message.mode, message.patience, 0);
+  });
+};

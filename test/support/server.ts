@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository. */
+export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export interface ServerOptions {
+  /** Worker processes. Default 2, so that what two workers can do wrong shows on every machine. */
+  readonly workers?: number;
+  /** More `-o Key=Value`. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /** Folder with Documents and Data; made and removed with the server when absent. */
+  readonly root?: string;
+  /** Default plist/caldavd-test.plist. */
+  readonly plist?: string;
+  /** More environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default a free one. */
+  readonly port?: number;
+}
+
+/** A server process of a test. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  /** Without a final "/". */
+  readonly url: string;
+  readonly pid: number;
+  readonly root: string;
+  readonly documents: string;
+  readonly data: string;
+  /** The home of a user by short name. */
+  home(user: string): string;
+  /** Process ids of the workers that live now. */
+  workers(): readonly number[];
+  /** All that was printed so far. */
+  output(): string;
+  accessLog(): Promise<readonly string[]>;
+  errorLog(): Promise<string>;
+  signal(name: NodeJS.Signals): void;
+  /** TERM, then waits for the end. Answers the exit code. Files stay. */
+  halt(): Promise<number | null>;
+  /** Starts it again on the same files and port. */
+  restart(options?: ServerOptions): Promise<Server>;
+  /** Halts it and removes its files (if they are its own). */
+  stop(): Promise<void>;
+}
+
+/** A port nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+const startTimeout = 60_000;
+const stopTimeout = 60_000;
+
+/** Starts the server in the foreground from its source on a store of its own, and resolves at its ready line. */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const root = options.root ?? (await mkdtemp(join(tmpdir(), "caldavd-e2e-")));
+  const documents = join(root, "Documents");
+  const data = join(root, "Data");
+  await mkdir(documents, { recursive: true });
+  await mkdir(data, { recursive: true });
+  const port = options.port ?? (await freePort());
+  const settings = {
+    HTTPPort: port,
+    DocumentRoot: documents,
+    DataRoot: data,
+    "MultiProcess/ProcessCount": options.workers ?? 2,
+    ...options.settings,
+  };
+  const child = spawn(
+    process.execPath,
+    [
+      ...["--import", "tsx", join(repository, "src/main.ts"), "-X"],
+      ...["-f", options.plist ?? join(repository, "plist/caldavd-test.plist")],
+      ...Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${plistText(value)}`]),
+    ],
+    // NODE_TEST_CONTEXT would make the server's processes believe that they are tests.
+    {
+      cwd: repository,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
+    },
+  );
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      printed += text;
+    });
+  await ready(child, () => printed);
+  const server: Server = {
+    host: "127.0.0.1",
+    port,
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    root,
+    documents,
+    data,
+    home: (user) => join(documents, "calendars/users", user),
+    workers: () => workersOf(child.pid ?? 0),
+    output: () => printed,
+    accessLog: () => linesOf(join(data, "access.log")),
+    errorLog: async () => printed + (await readFile(join(data, "error.log"), "utf8").catch(() => "")),
+    signal: (name) => void child.kill(name),
+    halt: () => halt(child),
+    restart: async (more = {}) => {
+      await halt(child);
+      return startServer({ ...options, ...more, root, port });
+    },
+    stop: async () => {
+      await halt(child);
+      if (options.root === undefined) await rm(root, { recursive: true, force: true });
+    },
+  };
+  return server;
+}
+
+// `-o` takes booleans as the original did.
+const plistText = (value: string | number | boolean): string =>
+  value === true ? "True" : value === false ? "False" : `${value}`;
+
+async function linesOf(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.split("\n").filter((line) => line !== "");
+}
+
+async function ready(child: ChildProcess, printed: () => string): Promise<void> {
+  const deadline = AbortSignal.timeout(startTimeout);
+  while (!/^caldavd: ready on /m.test(printed())) {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`the server ended (${child.exitCode ?? child.signalCode}) before it was ready:\n${printed()}`);
+    const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+    await Promise.race([
+      ...streams.map((stream) => once(stream, "data", { signal: deadline })),
+      once(child, "exit", { signal: deadline }),
+    ]).catch(() => {
+      child.kill("SIGKILL");
+      throw new Error(`the server was not ready after ${startTimeout} ms:\n${printed()}`);
+    });
+  }
+}
+
+async function halt(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    const cut = setTimeout(() => child.kill("SIGKILL"), stopTimeout);
+    await ended;
+    clearTimeout(cut);
+  }
+  return child.exitCode;
+}
+
+/** Children that run the server; esbuild, which tsx starts, is none. */
+function workersOf(master: number): readonly number[] {
+  try {
+    const children = readFileSync(`/proc/${master}/task/${master}/children`, "utf8").trim();
+    return children
+      .split(" ")
+      .filter((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.ts"))
+      .map(Number);
+  } catch {
+    // One of them ended in the midst of it.
+    return [];
+  }
+}
+
+/** Asks again and again until `check` gives something that is not undefined or false; an error names what was waited for. */
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | false | Promise<T | undefined | false>,
+  milliseconds = 10_000,
+): Promise<T> {
+  const end = performance.now() + milliseconds;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`waited ${milliseconds} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

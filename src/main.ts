@@ -15,7 +15,8 @@ import { runWorker, type ServerFactory } from "./process/worker.ts";
 process.on("SIGUSR1", () => {});
 
 /** Loaded only by the process that serves: a master needs neither the store nor the protocol. */
-const create: ServerFactory<Config> = async (config, options) => (await import("./server.ts")).createServer(config, options);
+const create: ServerFactory<Config> = async (config, options) =>
+  (await import("./server.ts")).createServer(config, options);
 
 const usualConfigFile = "/etc/caldavd/caldavd.plist";
 
@@ -60,7 +61,11 @@ const main = async (): Promise<void> => {
   if (ProcessType === "Combined") await runCombined(options);
   else if (ProcessType === "Master") {
     const { runBalancer } = await import("./process/balance.ts");
-    await runBalancer(options, launch.config.PythonDirector.ConfigFile, launch.config.MultiProcess.LoadBalancer.Scheduler);
+    await runBalancer(
+      options,
+      launch.config.PythonDirector.ConfigFile,
+      launch.config.MultiProcess.LoadBalancer.Scheduler,
+    );
   } else await runSingle(options, create);
 };
 

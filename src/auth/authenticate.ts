@@ -61,7 +61,8 @@ export function authenticator({ accounts, schemes }: AuthenticatorOptions): Auth
       const space = header.indexOf(" ");
       const scheme = byName.get(space < 0 ? header.toLowerCase() : header.slice(0, space).toLowerCase());
       if (scheme === undefined) throw unauthorized(request);
-      const verdict = await scheme.authenticate(space < 0 ? "" : header.slice(space + 1), request);
+      const answer = scheme.authenticate(space < 0 ? "" : header.slice(space + 1), request);
+      const verdict = answer instanceof Promise ? await answer : answer;
       if (verdict === "refused") throw unauthorized(request);
       if (verdict === "stale") throw unauthorized(request, scheme);
 

@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { hash, randomBytes } from "node:crypto";
 import { Lru } from "../base/lru.ts";
-import { type Accounts, type AuthScheme, type Identity, quotedString } from "./scheme.ts";
+import { type Accounts, type AuthScheme, type Identity, quotedString, type Verdict } from "./scheme.ts";
 
 /** Credentials found right are believed this long without asking the directory. Milliseconds. */
 const believed = 5 * 60_000;
@@ -26,22 +26,25 @@ export interface BasicOptions {
 export function basic({ accounts, now = Date.now }: BasicOptions): AuthScheme {
   const key = randomBytes(32).toString("latin1");
   const cache = new Lru<string, Known>({ maxEntries: cacheSize });
+  const ask = async (credentials: string, digest: string, generation: number): Promise<Verdict> => {
+    const pair = userAndPassword(credentials);
+    if (pair === undefined) return "refused";
+    const identity = await accounts.signIn(pair.user, { kind: "password", password: pair.password });
+    if (identity === undefined) return "refused";
+    // The generation from before the question: should it have changed meanwhile, the answer is asked for again.
+    cache.set(digest, { identity, generation, until: now() + believed });
+    return identity;
+  };
   return {
     name: "Basic",
     challenge: () => `Basic realm=${quotedString(accounts.realm)}, charset="UTF-8"`,
-    async authenticate(credentials) {
+    authenticate(credentials) {
       if (credentials.length > maxLength) return "refused";
       const digest = hash("sha256", key + credentials, "base64");
       const generation = accounts.generation();
       const known = cache.get(digest);
       if (known !== undefined && known.generation === generation && known.until > now()) return known.identity;
-      const pair = userAndPassword(credentials);
-      if (pair === undefined) return "refused";
-      const identity = await accounts.signIn(pair.user, { kind: "password", password: pair.password });
-      if (identity === undefined) return "refused";
-      // The generation from before the question: should it have changed meanwhile, the answer is asked for again.
-      cache.set(digest, { identity, generation, until: now() + believed });
-      return identity;
+      return ask(credentials, digest, generation);
     },
   };
 }

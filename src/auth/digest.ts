@@ -124,14 +124,15 @@ function isTarget(uri: string, request: HttpRequest): boolean {
   const local = uri.replace(/^https?:\/\/[^/?#]*/i, "") || "/";
   const mark = local.indexOf("?");
   const path = mark < 0 ? local : local.slice(0, mark);
-  if (path !== request.rawPath && (path === "" ? "/" : decoded(path)) !== decoded(request.rawPath)) return false;
+  if (path !== request.rawPath && decoded(path || "/") !== decoded(request.rawPath)) return false;
   const query = mark < 0 ? "" : local.slice(mark + 1);
   return query === "" ? request.query.size === 0 : new URLSearchParams(query).toString() === request.query.toString();
 }
 
+/** The path's segments decoded, kept apart by a character that no path has. */
 function decoded(path: string): string {
   try {
-    return decodeURIComponent(path);
+    return path.split("/").map(decodeURIComponent).join("\0");
   } catch {
     return path;
   }

@@ -16,8 +16,9 @@ export interface AuthScheme {
   readonly name: "Basic" | "Digest" | "Negotiate";
   /** The value of a WWW-Authenticate header, made anew for each answer. */
   challenge(request: HttpRequest, stale: boolean): string;
-  /** Judges what follows the scheme's name in the Authorization header. Never throws for what a client sends. */
-  authenticate(credentials: string, request: HttpRequest): Promise<Verdict>;
+  /** Judges what follows the scheme's name in the Authorization header. Never throws for what a client sends. Answers at
+   *  once when it can: this is on the way of every request. */
+  authenticate(credentials: string, request: HttpRequest): Verdict | Promise<Verdict>;
 }
 
 /** Who may sign in. */

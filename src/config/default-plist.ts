@@ -1,3 +1,4 @@
+import { escapeText } from "../xml/write.ts";
 import { isDictionary, isKey, type Section } from "./key.ts";
 import { chapters } from "./schema.ts";
 
@@ -34,11 +35,11 @@ function writeSection(section: Section, depth: number, lines: string[]): void {
   for (const [name, node] of Object.entries(section)) {
     if (isKey(node)) {
       // A comment must not contain two hyphens (XML 1.0 §2.5).
-      lines.push("", `${indent}<!-- ${escape(node.about).replaceAll("--", "- -")}${without[node.effect]} -->`);
-      lines.push(`${indent}<key>${escape(name)}</key>`);
+      lines.push("", `${indent}<!-- ${escapeText(node.about).replaceAll("--", "- -")}${without[node.effect]} -->`);
+      lines.push(`${indent}<key>${escapeText(name)}</key>`);
       writeValue(node.shipped ?? node.fallback, depth, lines);
     } else {
-      lines.push("", `${indent}<key>${escape(name)}</key>`, `${indent}<dict>`);
+      lines.push("", `${indent}<key>${escapeText(name)}</key>`, `${indent}<dict>`);
       writeSection(node, depth + 1, lines);
       lines.push(`${indent}</dict>`);
     }
@@ -49,7 +50,7 @@ function writeValue(value: unknown, depth: number, lines: string[]): void {
   const indent = "  ".repeat(depth);
   if (typeof value === "boolean") lines.push(`${indent}<${value}/>`);
   else if (typeof value === "number") lines.push(`${indent}<integer>${value}</integer>`);
-  else if (typeof value === "string") lines.push(`${indent}<string>${escape(value)}</string>`);
+  else if (typeof value === "string") lines.push(`${indent}<string>${escapeText(value)}</string>`);
   else if (Array.isArray(value)) {
     if (value.length === 0) lines.push(`${indent}<array/>`);
     else {
@@ -63,7 +64,7 @@ function writeValue(value: unknown, depth: number, lines: string[]): void {
     else {
       lines.push(`${indent}<dict>`);
       for (const [name, item] of entries) {
-        lines.push(`${indent}  <key>${escape(name)}</key>`);
+        lines.push(`${indent}  <key>${escapeText(name)}</key>`);
         writeValue(item, depth + 1, lines);
       }
       lines.push(`${indent}</dict>`);
@@ -71,4 +72,4 @@ function writeValue(value: unknown, depth: number, lines: string[]): void {
   }
 }
 
-const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+

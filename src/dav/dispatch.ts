@@ -60,7 +60,8 @@ async function checkMapped(
     throw notAllowed(resource.kind, context);
   }
   const { own, above } = split(method.needs(resource));
-  if (own.length > 0) await demand(context, resource, own);
+  // A refusal repeats the path as it was asked: a slash put right would tell that there is a collection.
+  if (own.length > 0) await demand(context, { ...resource, href: request.rawPath as Href }, own);
   if (above.length === 0) return;
   const parent = await parentOf(resource, request.path, request.rawPath, context);
   if (parent === undefined) throw new HttpError(403, `${resource.href} is not to be touched`);

@@ -38,8 +38,9 @@ export function errorResponse(
 ): HttpResponse {
   if (error instanceof Refusal) {
     const { status, element, text } = conditionOf(error.reason);
+    // Which resource lacks which right is no stranger's business.
     if (error.reason.code === "need-privileges" && context.user === undefined)
-      return answer(401, element, text, challenge());
+      return answer(401, undefined, "sign in first", challenge());
     return answer(status, element, text);
   }
   if (error instanceof HttpError) {

@@ -113,9 +113,9 @@ const modes: readonly AutoSchedule[] = [
 
 const off = new Set(["false", "no", "0"]);
 /** `<auto-schedule/>` switches on, `<auto-schedule>false</auto-schedule>` does not. */
-const isOn = (element: Element): boolean => !off.has(valueOf(element).toLowerCase());
+const isOn = (element: Element): boolean => !off.has(valueIn(element).toLowerCase());
 
-const valueOf = (element: Element): string => textOf(element).trim();
+const valueIn = (element: Element): string => textOf(element).trim();
 
 function readDraft(record: Element, type: RecordType, lineOf: (element: Element) => number, warn: Warn): Draft {
   const draft: Draft = {
@@ -132,7 +132,7 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
     calendaring: type !== "groups",
   };
   for (const element of elements(record)) {
-    const value = valueOf(element);
+    const value = valueIn(element);
     const name = localOf(element.name);
     switch (name) {
       case "uid":
@@ -196,7 +196,7 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
 
 function readMembers(list: Element, into: MemberName[], lineOf: (element: Element) => number, warn: Warn): void {
   for (const element of elements(list)) {
-    const name = valueOf(element);
+    const name = valueIn(element);
     const written = element.attributes["type"] ?? "users";
     const type = Object.values(recordElements).find((known) => known === written);
     if (localOf(element.name) !== "member")

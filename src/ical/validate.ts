@@ -6,8 +6,8 @@ import { type Component, parameterOf, propertyOf } from "./component.ts";
 import { instancesIn } from "./instances.ts";
 import { isObjectKind, uidOf } from "./parse.ts";
 import { invalidData, readCalendar } from "./read.ts";
-import { type DateTime, dateTimeOf, toUtc } from "./time.ts";
-import { utcZone, type Zone, zonesOf } from "./zones.ts";
+import { type DateTime, dateTimeOf, durationOf, toUtc, type ZoneLookup } from "./time.ts";
+import { utcZone, zonesOf } from "./zones.ts";
 
 /** What a collection takes. Undefined: no bound. */
 export interface ObjectLimits {
@@ -22,8 +22,6 @@ export interface ObjectLimits {
   /** Inbox items are iTIP messages: METHOD may stand, DTSTART may lack, an override may be of any instance. */
   readonly allowMethod?: boolean;
 }
-
-type ZoneLookup = (tzid: string) => Zone | undefined;
 
 /** Checks what a client wants to store, in the order of the original server: size, text, values, VERSION, the rules of
  *  RFC 4791 §4.1, what the collection takes. The text is read once. Throws a Refusal whose problem names the line.
@@ -85,8 +83,10 @@ function requireStart(component: Component, isMessage: boolean): void {
   if (!isMessage && propertyOf(component, "DTSTART") === undefined)
     throw invalidData(component.line, "the VEVENT has no DTSTART");
   const duration = propertyOf(component, "DURATION");
-  if (duration !== undefined && propertyOf(component, "DTEND") !== undefined)
-    throw invalidData(duration.line, "the VEVENT has both DTEND and DURATION");
+  if (duration === undefined || propertyOf(component, "DTEND") === undefined) return;
+  // Thunderbird leaves a DURATION:PT0S beside the DTEND of an instance it moved.
+  const { days, seconds } = durationOf(duration);
+  if (days !== 0 || seconds !== 0) throw invalidData(duration.line, "the VEVENT has both DTEND and DURATION");
 }
 
 /** RFC 4791 §4.1: one kind beside VTIMEZONE, one UID, one component without RECURRENCE-ID. */

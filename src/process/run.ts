@@ -39,7 +39,7 @@ export const readyLine = (addresses: readonly ListenAddress[], workers: number):
   `caldavd: ready on ${addresses.map(urlOf).slice(0, 1).join("")} (${workers} workers)`;
 
 /** What both roles have in common: folders, logs, pid file. */
-const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity | undefined): Promise<Logs> => {
+export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity | undefined): Promise<Logs> => {
   const { settings } = launch;
   if (settings.addresses.length === 0) throw new StartError(["HTTPPort: is 0, so there is nothing to listen on"]);
   const findings = prepare(settings, identity);
@@ -64,14 +64,14 @@ const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity 
 };
 
 /** The last steps of a process that served. */
-const end = async (logs: Logs, pidFile: string | undefined, code: number): Promise<never> => {
+export const end = async (logs: Logs, pidFile: string | undefined, code: number): Promise<never> => {
   if (pidFile !== undefined) removePidFile(pidFile);
   await logs.close();
   process.exit(code);
 };
 
 /** Calls `stop` on the first TERM or INT, and `now` on a second. */
-const onStop = (stop: () => void, now: () => void): void => {
+export const onStop = (stop: () => void, now: () => void): void => {
   let asked = false;
   const signalled = (): void => {
     if (asked) now();

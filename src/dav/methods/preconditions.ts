@@ -1,5 +1,6 @@
 import type { CurrentState } from "../../http/conditions.ts";
 import { checkConditions } from "../../http/conditions.ts";
+import { scheduleTagOf } from "../../http/headers.ts";
 import type { StateTokens } from "../../http/if-header.ts";
 import { evaluateIf, ifResources, parseIf } from "../../http/if-header.ts";
 import type { HttpRequest } from "../../http/message.ts";
@@ -28,6 +29,7 @@ export async function checkPreconditions(resource: Resource, context: Context, r
     headers["if-unmodified-since"] !== undefined
   )
     checkConditions(headers, stateOf(resource), request.method);
+  checkScheduleTag(request, "entry" in resource ? resource.entry : undefined);
   const value = headers["if"];
   if (value === undefined) return;
   const header = parseIf(value);
@@ -46,7 +48,16 @@ function tokensOf(resource: Resource): StateTokens | undefined {
   return { etag: stateOf(resource)?.etag, tokens: new Set(tokens) };
 }
 
-/** If-Match, If-None-Match and If-Unmodified-Since against a row that cannot move now. Throws HttpError(412). */
+/** If-Match, If-None-Match, If-Unmodified-Since and If-Schedule-Tag-Match against a row that cannot move now.
+ *  Throws HttpError(412). */
 export function checkEntry(request: HttpRequest, entry: ObjectEntry | undefined): void {
   checkConditions(request.headers, entry, request.method);
+  checkScheduleTag(request, entry);
+}
+
+/** RFC 6638 §8.3 */
+function checkScheduleTag({ headers }: HttpRequest, entry: ObjectEntry | undefined): void {
+  const tag = scheduleTagOf(headers);
+  if (tag !== undefined && entry?.scheduleTag !== tag)
+    throw new HttpError(412, "the resource has another schedule tag");
 }

@@ -9,8 +9,8 @@ import { checkEntry, checkPreconditions } from "./preconditions.ts";
 import { instructionsOf, judge } from "./property-edits.ts";
 import { xmlBody } from "./xml-body.ts";
 
-/** PROPPATCH (RFC 4918 §9.2): all instructions take effect, or none. With `Prefer: return=minimal` a success has no body but an
- *  empty multistatus is not needed (RFC 8144 §2.3). Principals store nothing; what can be set there takes effect elsewhere. */
+/** PROPPATCH (RFC 4918 §9.2): all instructions take effect, or none. With `Prefer: return=minimal` or `Brief: t` a success has no
+ *  body (RFC 8144 §2.2). Principals store nothing; what can be set there takes effect elsewhere. */
 export const proppatchMethod: Method = {
   name: "PROPPATCH",
   on: [...collectionKinds, ...memberKinds, ...principalKinds],
@@ -25,10 +25,8 @@ export const proppatchMethod: Method = {
     const verdict = await judge(instructions, resource, context);
     if (!verdict.accepted) return multistatus([propstatResponse(resource.href, verdict.groups)]);
     if (verdict.edits.size > 0) await store(resource, verdict.edits, (entry) => checkEntry(request, entry));
-    const { minimal } = preferencesOf(request.headers);
+    if (preferencesOf(request.headers).minimal) return { status: 200, headers: preferenceApplied("return=minimal") };
     const names = [...new Set(instructions.map(({ name }) => name))];
-    if (minimal && request.headers["prefer"] !== undefined)
-      return { status: 200, headers: preferenceApplied("return=minimal") };
     return multistatus([propstatResponse(resource.href, [{ status: 200, properties: names }])]);
   },
 };

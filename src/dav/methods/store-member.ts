@@ -48,13 +48,15 @@ export async function storeMember(
 }
 
 /** What must hold of a collection for a member to be put into it: its size limit, and one name per UID in a calendar. A name
- *  keeps its UID, or sync clients would take one event for another. Throws Refusal. */
+ *  keeps its UID, or sync clients would take one event for another. `leaving` is a name that the object gives up in the same
+ *  change. Throws Refusal. */
 export function checkMember(
   change: CollectionChange,
   { collection, name, parentHref }: Place,
   existing: ObjectEntry | undefined,
   object: CalendarObject | undefined,
   { services: { settings } }: Context,
+  leaving?: string,
 ): void {
   const limit = settings.maxResourcesPerCollection;
   if (existing === undefined && limit !== undefined && change.totals().objects >= limit)
@@ -62,7 +64,7 @@ export function checkMember(
   if (collection.kind !== "calendar" || object === undefined) return;
   const holder = change.nameOf(object.uid);
   const conflicting =
-    holder !== undefined && holder !== name
+    holder !== undefined && holder !== name && holder !== leaving
       ? holder
       : existing?.uid !== undefined && existing.uid !== object.uid
         ? name

@@ -1,9 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type AuthScheme, accountsOf } from "./auth/scheme.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
 import { digest } from "./auth/digest.ts";
+import { type AuthScheme, accountsOf } from "./auth/scheme.ts";
 import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
 import { dispatch } from "./dav/dispatch.ts";
@@ -40,8 +40,8 @@ import { openSudoers } from "./directory/sudoers.ts";
 import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
-import type { Principal } from "./model/principal.ts";
 import { utc } from "./model/ids.ts";
+import type { Principal } from "./model/principal.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */

@@ -40,7 +40,7 @@ export function basic({ accounts, now = Date.now }: BasicOptions): AuthScheme {
     challenge: () => `Basic realm=${quotedString(accounts.realm)}, charset="UTF-8"`,
     authenticate(credentials) {
       if (credentials.length > maxLength) return "refused";
-      const digest = hash("sha256", key + credentials, "base64");
+      const digest = hash("sha256", key + credentials);
       const generation = accounts.generation();
       const known = cache.get(digest);
       if (known !== undefined && known.generation === generation && known.until > now()) return known.identity;

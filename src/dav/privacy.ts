@@ -3,6 +3,7 @@ import { readCalendar } from "../ical/read.ts";
 import { writeComponent } from "../ical/write.ts";
 import type { Principal } from "../model/principal.ts";
 import type { ObjectEntry } from "../store/contract.ts";
+import { aclSettings } from "./acl.ts";
 import type { Context } from "./registry.ts";
 
 /** The words of X-CALENDARSERVER-ACCESS. */
@@ -30,9 +31,10 @@ export async function seenText(
 export async function seesEverything(owner: Principal, { user, services }: Context): Promise<boolean> {
   if (user === undefined) return false;
   if (user.uid === owner.uid) return true;
-  for (const href of services.settings.adminPrincipals)
-    if ((await services.urls.principalOf(href))?.uid === user.uid) return true;
-  return false;
+  const { admins } = await aclSettings(services);
+  if (admins.length === 0) return false;
+  const identities = await services.directory.identities(user);
+  return admins.some((uid) => identities.has(uid));
 }
 
 const calendarKeeps = new Set(["PRODID", "VERSION", "CALSCALE", "X-CALENDARSERVER-ACCESS"]);

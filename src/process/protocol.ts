@@ -20,6 +20,9 @@ export type ToWorker =
 
 /** From a worker to the master. */
 export type FromWorker =
+  /** Its modules are loaded and it listens for messages. Nothing may be sent before: node:cluster takes messages from the first
+   *  moment and drops what no listener of ours hears. */
+  | { readonly type: "here" }
   | { readonly type: "ready"; readonly addresses: readonly ListenAddress[] }
   /** It cannot serve; it exits with 1 after this. */
   | { readonly type: "failed"; readonly message: string }

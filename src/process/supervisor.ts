@@ -177,7 +177,7 @@ export class Supervisor {
     this.members.add(member);
     for (const stream of [worker.process.stdout, worker.process.stderr])
       if (stream !== null) void collectLines(stream as Readable, this.options.output, 0);
-    worker.on("message", (message: FromWorker) => this.heard(member, message));
+    worker.on("message", (message: FromWorker) => this.heard(member, message, plan));
     worker.on("error", (error) => {
       member.failure ??= error.message;
       this.options.log.error("a worker could not be reached", { worker: slot.number, error });
@@ -186,13 +186,14 @@ export class Supervisor {
       worker.process.once("close", () => resolve());
     });
     worker.once("exit", (code, signal) => this.gone(member, code, signal));
-    const { settings, config } = plan;
-    this.tell(member, { type: "start", job: { worker: slot.number, startId: this.startId, settings, config } });
     return member;
   }
 
-  private heard(member: Member, message: FromWorker): void {
-    if (message.type === "ready") {
+  private heard(member: Member, message: FromWorker, { settings, config }: Plan): void {
+    if (message.type === "here") {
+      const job = { worker: member.slot.number, startId: this.startId, settings, config };
+      if (member.state === "starting") this.tell(member, { type: "start", job });
+    } else if (message.type === "ready") {
       member.addresses = message.addresses;
       if (member.state === "starting") member.state = "ready";
       this.options.log.info("a worker accepts connections", {

@@ -130,4 +130,5 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     if (message.type === "start") void start(message.job);
     else void leave(message.mode, message.patience, 0);
   });
+  tell({ type: "here" });
 };

@@ -2,15 +2,16 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { CalendarObject } from "../ical/calendar-object.ts";
 import { type Utc, utc } from "../model/ids.ts";
-import { type Element, caldav, type QName } from "../xml/element.ts";
-import type { CollectionChange, ObjectEntry, PropertyEdits, Staged } from "./contract.ts";
+import { caldav, type Element, type QName } from "../xml/element.ts";
 import { etagOf, factsOf } from "./contents.ts";
+import type { CollectionChange, ObjectEntry, PropertyEdits, Staged } from "./contract.ts";
 import { freshName, isMissing, quickLstat, renameFile, stageFile } from "./files.ts";
-import type { Handle, StoreParts, Transaction } from "./handle.ts";
+import type { Handle, StoreParts } from "./handle.ts";
 import type { ResourceRow } from "./index-file.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
 import { indexedOccurrences, objectColumns, scheduleTagOf } from "./reconcile.ts";
+import type { Transaction } from "./transaction.ts";
 
 const scheduleTagName = caldav("schedule-tag");
 
@@ -127,7 +128,9 @@ export class OpenChange implements CollectionChange {
     const content = await parts.contents.read(join(path, name));
     const entry = this.entry(name);
     if (content === undefined || entry === undefined) return;
-    const before = entry.hasProperties ? await parts.properties.readMember(path, name, content.etag) : new Map<QName, Element>();
+    const before = entry.hasProperties
+      ? await parts.properties.readMember(path, name, content.etag)
+      : new Map<QName, Element>();
     const staged = await stage(parts, content.bytes, mergeEdits(before, edits));
     try {
       await this.#replace(name, staged, entry);
@@ -242,4 +245,3 @@ export class ChangeQueue {
     }
   }
 }
-

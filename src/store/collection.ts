@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { SqlValue } from "../base/sqlite.ts";
-import { utcZone } from "../ical/zones.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import { instancesIn as objectInstancesIn } from "../ical/instances.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
+import { utcZone } from "../ical/zones.ts";
 import type { SyncToken, TimeRange, Utc } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -21,9 +21,10 @@ import type {
   ObjectEntry,
   Staged,
 } from "./contract.ts";
-import { CollectionGone, type Handle, type View } from "./handle.ts";
+import type { Handle, View } from "./handle.ts";
 import { busyOfCode, entryColumns, entryOf, revisionOf, tokenOf } from "./index-file.ts";
 import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
+import { CollectionGone } from "./transaction.ts";
 
 const pageSize = 1_000;
 const queues = new WeakMap<Handle, ChangeQueue>();

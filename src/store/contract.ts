@@ -84,7 +84,10 @@ export interface Collection {
   search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]>;
   /** Instances that overlap the range; floating ones are compared after adding `floatingOffset` seconds to them.
    *  `uncertain` names objects whose indexed window does not cover the range: they must be expanded by the caller. */
-  busy(range: TimeRange, floatingOffset: number): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
+  busy(
+    range: TimeRange,
+    floatingOffset: number,
+  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
   /** Undefined token: everything. Throws Refusal(valid-sync-token). */
   changesSince(token: SyncToken | undefined, limit: number): Promise<Changes>;
   /** Whether a token is one this collection gave out and can still answer. */

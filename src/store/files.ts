@@ -11,7 +11,8 @@ const call = <T>(start: (done: (error: NodeJS.ErrnoException | null, value: T) =
 const openFile = (path: string, flags: number, mode: number): Promise<number> =>
   call((done) => fs.open(path, flags, mode, done));
 const writeAll = async (fd: number, bytes: Uint8Array): Promise<void> => {
-  for (let at = 0; at < bytes.length; ) at += await call<number>((done) => fs.write(fd, bytes, at, bytes.length - at, null, done));
+  for (let at = 0; at < bytes.length; )
+    at += await call<number>((done) => fs.write(fd, bytes, at, bytes.length - at, null, done));
 };
 const syncFile = (fd: number): Promise<void> => call((done) => fs.fsync(fd, (error) => done(error, undefined)));
 const closeFile = (fd: number): Promise<void> => call((done) => fs.close(fd, (error) => done(error, undefined)));
@@ -141,4 +142,3 @@ export async function sweepStaging(staging: string, age: number): Promise<number
   }
   return swept;
 }
-

@@ -4,15 +4,16 @@ import { join } from "node:path";
 import type { Lru } from "../base/lru.ts";
 import { isBroken, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
 import type { Utc } from "../model/ids.ts";
-import type { CollectionKind, ObjectEntry } from "./contract.ts";
 import type { ContentCache } from "./contents.ts";
 import { factsOf, sameFacts } from "./contents.ts";
+import type { CollectionKind, ObjectEntry } from "./contract.ts";
 import { freshName, quickLstat, quickStat, syncDirectory } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName, type Layout } from "./layout.ts";
 import { reach } from "./points.ts";
 import type { Properties, PropertyStore } from "./properties.ts";
 import { differences, reconcile } from "./reconcile.ts";
+import { CollectionGone, OpenTransaction, type Transaction } from "./transaction.ts";
 
 /** What every part of the store shares. */
 export interface StoreParts {
@@ -34,20 +35,6 @@ export interface View {
   readonly index: IndexFile;
   readonly state: State;
   readonly directory: Stats;
-}
-
-/** A write in progress: the lock is held, the rows agree with the directory. */
-export interface Transaction {
-  readonly index: IndexFile;
-  state: State;
-  /** Files were renamed or removed: the directory must be synced, and cannot be taken back. */
-  moved: boolean;
-  /** Why the rows could not follow a rename; the index is dropped at the end and made again. */
-  failed: unknown;
-  /** Takes the next revision. */
-  next(): number;
-  /** Adds to the totals. */
-  count(change: { readonly objects: number; readonly bytes: number }): void;
 }
 
 /** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
@@ -266,7 +253,10 @@ export class Handle {
     const { state } = transaction;
     const directory = quickStat(this.path);
     const agrees =
-      this.#verified && directory !== undefined && this.#agrees(transaction.index, state, directory) && state.inode === this.#inode;
+      this.#verified &&
+      directory !== undefined &&
+      this.#agrees(transaction.index, state, directory) &&
+      state.inode === this.#inode;
     if (agrees) return;
     if (await this.parts.properties.recoverCollection(this.path)) this.properties = undefined;
     await reconcile(this, transaction, this.#inode);
@@ -369,39 +359,5 @@ export class Handle {
     this.parts.lists.delete(this);
     this.properties = undefined;
     this.children = undefined;
-  }
-}
-
-/** The collection was removed while someone waited for its lock. */
-export class CollectionGone extends Error {
-  constructor(path: string) {
-    super(`${path}: no such collection any more`);
-    this.name = "CollectionGone";
-  }
-}
-
-class OpenTransaction implements Transaction {
-  readonly index: IndexFile;
-  state: State;
-  moved = false;
-  failed: unknown;
-  readonly #start: string;
-  #entered = false;
-
-  constructor(index: IndexFile, state: State, start: string) {
-    this.index = index;
-    this.state = state;
-    this.#start = start;
-  }
-
-  next(): number {
-    const era = this.#entered ? this.state.era : this.index.enterEra(this.#start, this.state);
-    this.#entered = true;
-    this.state = { ...this.state, era, revision: this.state.revision + 1 };
-    return this.state.revision;
-  }
-
-  count({ objects, bytes }: { readonly objects: number; readonly bytes: number }): void {
-    this.state = { ...this.state, objects: this.state.objects + objects, bytes: this.state.bytes + bytes };
   }
 }

@@ -123,7 +123,9 @@ export class IndexFile {
     try {
       prepareConnection(db);
       const known = db.prepare("select count(*) from sqlite_master where name = 'CALDAV'").get()?.[0];
-      const version = known ? db.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get()?.[0] : undefined;
+      const version = known
+        ? db.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get()?.[0]
+        : undefined;
       if (version === schemaVersion) return new IndexFile(db);
     } catch (error) {
       db.close();
@@ -146,7 +148,11 @@ export class IndexFile {
       }
       db.exec(schema);
       const era = freshEra();
-      db.prepare(`insert into state (id, ${stateColumns}) values (1, 0, 0, ?, 0, 0, 0, ?, 0, 0, ?)`).run(era, inode(), kind);
+      db.prepare(`insert into state (id, ${stateColumns}) values (1, 0, 0, ?, 0, 0, 0, ?, 0, 0, ?)`).run(
+        era,
+        inode(),
+        kind,
+      );
       db.prepare("insert into era values (?, ?, 0)").run(era, start);
       return new IndexFile(db);
     } catch (error) {

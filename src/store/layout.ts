@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { Principal } from "../model/principal.ts";
 import type { PrincipalUid } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
 import type { CollectionKind } from "./contract.ts";
 
 /** Name of a collection's index; disposable. The original's name, so that an administrator finds it where the guide says. */

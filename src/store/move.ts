@@ -1,24 +1,21 @@
 import { join } from "node:path";
 import type { CalendarObject } from "../ical/calendar-object.ts";
 import { utc } from "../model/ids.ts";
+import { caldav } from "../xml/element.ts";
 import { OpenChange } from "./change.ts";
 import type { StoredCollection } from "./collection.ts";
-import type { CollectionChange } from "./contract.ts";
 import { factsOf } from "./contents.ts";
+import type { CollectionChange } from "./contract.ts";
 import { quickLstat, quickStat, renameFile, syncDirectory } from "./files.ts";
-import type { Handle, Transaction } from "./handle.ts";
+import type { Handle } from "./handle.ts";
 import { sidecarFolder } from "./layout.ts";
-import type { Properties } from "./properties.ts";
-import { caldav } from "../xml/element.ts";
 import { reach } from "./points.ts";
+import type { Properties } from "./properties.ts";
 import { indexedOccurrences, objectColumns, scheduleTagOf } from "./reconcile.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Both locks, in order of path: two moves in opposite directions do not wait for each other. */
-async function withBoth<T>(
-  a: Handle,
-  b: Handle,
-  work: (inA: Transaction, inB: Transaction) => Promise<T>,
-): Promise<T> {
+async function withBoth<T>(a: Handle, b: Handle, work: (inA: Transaction, inB: Transaction) => Promise<T>): Promise<T> {
   if (a === b) return a.locked((both) => work(both, both));
   return a.path < b.path
     ? a.locked((inA) => b.locked((inB) => work(inA, inB)))

@@ -41,7 +41,13 @@ function elementOf(instance: Instance): Element {
   };
   const namespace =
     given("namespace") ??
-    (instance.module.includes("caldavxml") ? CALDAV : instance.module.includes("customxml") ? CS : instance.module.includes("extensions") ? TWISTED : DAV);
+    (instance.module.includes("caldavxml")
+      ? CALDAV
+      : instance.module.includes("customxml")
+        ? CS
+        : instance.module.includes("extensions")
+          ? TWISTED
+          : DAV);
   const local =
     given("name") ?? names[instance.name] ?? instance.name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
   const children = instance.state.get("children");
@@ -90,7 +96,8 @@ function load(bytes: Buffer): unknown {
     return items;
   };
   const instanceOf = (made: unknown): Instance => {
-    if (typeof made !== "object" || made === null || !("class" in made)) throw new Error("pickle makes something else than an element");
+    if (typeof made !== "object" || made === null || !("class" in made))
+      throw new Error("pickle makes something else than an element");
     const { module, name } = (made as Class).class;
     return { module, name, state: new Map() };
   };

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { getAttributeSync, listAttributesSync, removeAttributeSync, setAttributeSync } from "fs-xattr";
 import type { ETag } from "../model/ids.ts";
-import { el, elements, type Element, type QName } from "../xml/element.ts";
+import { type Element, el, elements, type QName } from "../xml/element.ts";
 import { readXml } from "../xml/read.ts";
 import { writeXml } from "../xml/write.ts";
 import type { PropertyEdits } from "./contract.ts";
@@ -102,7 +102,9 @@ export class PropertyStore {
     const found = text === undefined ? this.#attributes(path) : none;
     if (text === undefined && found.size === 0) {
       // The content was edited by hand: its properties stand under the old content's name.
-      const earlier = (await readdir(folder)).find((file) => file.length === name.length + 33 && file.startsWith(`${name}.`));
+      const earlier = (await readdir(folder)).find(
+        (file) => file.length === name.length + 33 && file.startsWith(`${name}.`),
+      );
       if (earlier !== undefined) text = await readText(join(folder, earlier));
     }
     return text === undefined ? found : this.#merge(found, path, text);
@@ -241,7 +243,8 @@ export class PropertyStore {
   #merge(found: Properties, path: string, text: string, all = false): Properties {
     try {
       const merged = new Map(found);
-      for (const element of elements(readXml(text))) if (all || !internal(element.name)) merged.set(element.name, element);
+      for (const element of elements(readXml(text)))
+        if (all || !internal(element.name)) merged.set(element.name, element);
       return merged;
     } catch (error) {
       this.#warn("sidecar left out: it cannot be read", { path, reason: String(error) });

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
-import { CALDAV, DAV, el, type Element, type QName, textOf } from "../xml/element.ts";
+import { CALDAV, DAV, type Element, el, type QName, textOf } from "../xml/element.ts";
 import { freshName, isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import type { StoreParts } from "./handle.ts";
 import { reach } from "./points.ts";
@@ -70,7 +70,8 @@ export async function makeHome(parts: StoreParts, owner: Principal): Promise<str
   } catch (error) {
     await rm(home, { recursive: true, force: true });
     // Somebody else's rename came first; a directory that is not empty cannot be renamed over.
-    if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST"].includes(String(error.code))) return target;
+    if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST"].includes(String(error.code)))
+      return target;
     throw error;
   }
   await syncDirectory(dirname(target));
@@ -78,7 +79,11 @@ export async function makeHome(parts: StoreParts, owner: Principal): Promise<str
 }
 
 /** Makes a collection with its properties, complete before it is visible. Throws the errno error when the name is taken. */
-export async function makeCollection(parts: StoreParts, path: string, properties: ReadonlyMap<QName, Element>): Promise<void> {
+export async function makeCollection(
+  parts: StoreParts,
+  path: string,
+  properties: ReadonlyMap<QName, Element>,
+): Promise<void> {
   const staged = join(parts.layout.staging, `collection-${freshName()}`);
   await mkdir(staged);
   try {

@@ -6,11 +6,12 @@ import { occurrences } from "../ical/instances.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
 import type { Utc } from "../model/ids.ts";
 import { caldav, type Element, textOf } from "../xml/element.ts";
-import type { CollectionKind } from "./contract.ts";
 import { factsOf, sameFacts } from "./contents.ts";
+import type { CollectionKind } from "./contract.ts";
 import { isMissing, quickLstat, quickStat } from "./files.ts";
-import type { Handle, Transaction } from "./handle.ts";
+import type { Handle } from "./handle.ts";
 import type { FileFacts, IndexFile } from "./index-file.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Instances of one object that the index holds at most; the window of a longer series is narrowed. */
 export const indexedInstances = 1_000;
@@ -123,7 +124,11 @@ export const scheduleTagOf = (value: Element | undefined): string | undefined =>
 export const indexedOccurrences = (object: CalendarObject, now: Utc): Occurrences =>
   occurrences(object, now, indexedInstances);
 
-function readObject(handle: Handle, name: string, bytes: Buffer): { object: CalendarObject; times: Occurrences } | undefined {
+function readObject(
+  handle: Handle,
+  name: string,
+  bytes: Buffer,
+): { object: CalendarObject; times: Occurrences } | undefined {
   try {
     const object = parseCalendarObject(bytes.toString("utf8"));
     return { object, times: indexedOccurrences(object, handle.parts.now()) };

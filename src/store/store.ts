@@ -9,13 +9,7 @@ import { Refusal } from "../model/refusal.ts";
 import { type Element, elements, localOf, type QName } from "../xml/element.ts";
 import { infoOf, StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
-import type {
-  CalendarStore,
-  Collection,
-  CollectionChange,
-  CollectionKind,
-  CollectionRef,
-} from "./contract.ts";
+import type { CalendarStore, Collection, CollectionChange, CollectionKind, CollectionRef } from "./contract.ts";
 import {
   discardDirectory,
   freshName,
@@ -34,8 +28,8 @@ import { type PropertyMode, PropertyStore, probeProperties } from "./properties.
 import {
   calendarType,
   findHome,
-  folderType,
   foldersIn,
+  folderType,
   makeCollection,
   makeHome,
   ownerOfHome,
@@ -123,16 +117,22 @@ export class FileStore implements CalendarStore {
     return list;
   }
 
-  async create(ref: CollectionRef, kind: "calendar" | "folder", properties: ReadonlyMap<QName, Element>): Promise<Collection> {
+  async create(
+    ref: CollectionRef,
+    kind: "calendar" | "folder",
+    properties: ReadonlyMap<QName, Element>,
+  ): Promise<Collection> {
     const path = await this.#pathOf(ref);
-    if (path === undefined || quickStat(dirname(path)) === undefined) throw new Refusal({ code: "resource-must-be-null", problem: "the parent is gone" });
+    if (path === undefined || quickStat(dirname(path)) === undefined)
+      throw new Refusal({ code: "resource-must-be-null", problem: "the parent is gone" });
     const all = new Map(properties);
     all.set(resourcetypeName, kind === "calendar" ? calendarType : folderType);
     if (quickStat(path)) throw taken(ref);
     try {
       await makeCollection(this.#parts, path, all);
     } catch (error) {
-      if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(error.code))) throw taken(ref);
+      if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(error.code)))
+        throw taken(ref);
       throw error;
     }
     const made = await this.#open(ref);
@@ -151,7 +151,9 @@ export class FileStore implements CalendarStore {
       throw error;
     }
     this.#forget(path);
-    free().catch((error: unknown) => this.#parts.warn("removed collection not yet freed", { path, reason: String(error) }));
+    free().catch((error: unknown) =>
+      this.#parts.warn("removed collection not yet freed", { path, reason: String(error) }),
+    );
   }
 
   async move(from: CollectionRef, to: CollectionRef): Promise<void> {
@@ -184,7 +186,8 @@ export class FileStore implements CalendarStore {
     const view = await collection?.handle.view();
     if (collection === undefined || view === undefined) return 0;
     let sum = infoOf(collection.kind, view).bytes;
-    for (const { name } of await this.children(ref)) sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] });
+    for (const { name } of await this.children(ref))
+      sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] });
     return sum;
   }
 
@@ -263,7 +266,8 @@ export class FileStore implements CalendarStore {
   }
 
   #forget(path: string): void {
-    for (const key of [...this.#handles.keys()]) if (key === path || key.startsWith(`${path}/`)) this.#handles.delete(key);
+    for (const key of [...this.#handles.keys()])
+      if (key === path || key.startsWith(`${path}/`)) this.#handles.delete(key);
     for (const [uid, home] of this.#homesAt(path)) if (home === path) this.#homes.delete(uid);
   }
 

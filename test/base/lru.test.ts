@@ -36,7 +36,11 @@ test("entries leave until the weight is within its bound", () => {
 
 test("a value too heavy by itself is disposed of at once and takes the old one of its key with it", () => {
   const gone: string[] = [];
-  const lru = new Lru<string, string>({ maxWeight: 4, weigh: (value) => value.length, dispose: (value) => gone.push(value) });
+  const lru = new Lru<string, string>({
+    maxWeight: 4,
+    weigh: (value) => value.length,
+    dispose: (value) => gone.push(value),
+  });
   lru.set("a", "abc");
   lru.set("a", "abcde");
   assert.deepEqual(gone, ["abc", "abcde"]);

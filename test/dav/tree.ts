@@ -5,8 +5,8 @@ import {
   type AnyReport,
   type Context,
   type DavSettings,
-  makeRegistry,
   type Method,
+  makeRegistry,
   type Services,
 } from "../../src/dav/registry.ts";
 import { makeUrls } from "../../src/dav/urls.ts";

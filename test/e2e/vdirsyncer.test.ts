@@ -163,9 +163,9 @@ password = "user02"
     await writeFile(local("displayname"), "Work & Play");
     await vdirsyncer("metasync");
     const [there] = await client.multistatus("PROPFIND", `${home}work/`, propfind(displayname, color), { depth: "0" });
-    const valueOf = (name: typeof displayname | typeof color): string => textOf(there?.found.get(name) ?? "");
-    assert.equal(valueOf(displayname), "Work & Play");
-    assert.match(valueOf(color), /^#ff8800/i);
+    const value = (name: typeof displayname | typeof color): string => textOf(there?.found.get(name) ?? "");
+    assert.equal(value(displayname), "Work & Play");
+    assert.match(value(color), /^#ff8800/i);
     await client.multistatus(
       "PROPPATCH",
       `${home}work/`,

@@ -5,8 +5,8 @@ import { appendFile, copyFile, readFile, rename, rm, unlink, writeFile } from "n
 import { join } from "node:path";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { Refusal } from "../../src/model/refusal.ts";
 import { utc } from "../../src/model/ids.ts";
+import { Refusal } from "../../src/model/refusal.ts";
 import { el } from "../../src/xml/element.ts";
 import { alice, calendarOf, event, givenStore, names, put } from "../support/store.ts";
 
@@ -53,7 +53,10 @@ test("changes since a token are what was put and removed since", async () => {
   await put(calendar, "c.ics", event("c"));
   await calendar.change((change) => change.remove("a.ics"));
   const changes = await calendar.changesSince(token, 1e9);
-  assert.deepEqual(changes.changed.map(({ name }) => name), ["c.ics"]);
+  assert.deepEqual(
+    changes.changed.map(({ name }) => name),
+    ["c.ics"],
+  );
   assert.deepEqual(changes.removed, ["a.ics"]);
   const first = await calendar.changesSince(token, 1);
   assert.equal(first.truncated, true);
@@ -104,10 +107,12 @@ test("a restored index refuses the tokens of the future it has forgotten, even a
   await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
   for (const name of ["d", "e", "f", "g"]) await put(calendar, `${name}.ics`, event(name));
   await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
-  assert.deepEqual(
-    (await calendar.changesSince(early, 10)).changed.map(({ name }) => name).sort(),
-    ["d.ics", "e.ics", "f.ics", "g.ics"],
-  );
+  assert.deepEqual((await calendar.changesSince(early, 10)).changed.map(({ name }) => name).sort(), [
+    "d.ics",
+    "e.ics",
+    "f.ics",
+    "g.ics",
+  ]);
   await given.end();
 });
 
@@ -120,7 +125,10 @@ test("a restart refuses no token", async () => {
   calendar = await calendarOf(await given.again({ startId: "second" }));
   assert.deepEqual((await calendar.changesSince(token, 10)).changed, []);
   await put(calendar, "b.ics", event("b"));
-  assert.deepEqual((await calendar.changesSince(token, 10)).changed.map(({ name }) => name), ["b.ics"]);
+  assert.deepEqual(
+    (await calendar.changesSince(token, 10)).changed.map(({ name }) => name),
+    ["b.ics"],
+  );
   await given.end();
 });
 
@@ -139,7 +147,10 @@ test("files added, edited in place, renamed over and removed by hand are seen at
   // The kernel's notice comes through the event loop; a request from a client does too, and later.
   await new Promise((resolve) => setImmediate(resolve));
   changes = await calendar.changesSince(changes.token, 10);
-  assert.deepEqual(changes.changed.map(({ name }) => name), ["a.ics"]);
+  assert.deepEqual(
+    changes.changed.map(({ name }) => name),
+    ["a.ics"],
+  );
   assert.equal((await calendar.entry("a.ics"))?.etag, (await calendar.read("a.ics"))?.etag);
   await given.end();
 });
@@ -189,7 +200,8 @@ test("a time range finds what overlaps it, floating events where the asker is", 
   const find = async (start: number, end: number, floatingOffset = 0): Promise<string[]> => {
     const found: string[] = [];
     const range = { start: utc(start), end: utc(end) };
-    for await (const page of calendar.search({ op: "time-range", range, floatingOffset })) found.push(...page.map(({ name }) => name));
+    for await (const page of calendar.search({ op: "time-range", range, floatingOffset }))
+      found.push(...page.map(({ name }) => name));
     return found;
   };
   const ten = Date.UTC(2026, 10, 21, 10) / 1000;
@@ -227,8 +239,24 @@ for (const mode of ["xattr", "sidecar"] as const) {
     const calendar = await calendarOf(given.store);
     await put(calendar, "a.ics", event("a"));
     const large = el("{urn:x}large", Array.from({ length: 3000 }, (_, at) => (at * 7919) % 9973).join("-"));
-    await calendar.change((change) => change.setProperties("a.ics", new Map([["{urn:x}small", el("{urn:x}small", "é")], ["{urn:x}large", large]])));
-    await calendar.change((change) => change.setProperties(undefined, new Map([["{DAV:}displayname", el("{DAV:}displayname", "Work")], ["{urn:x}large", large]])));
+    await calendar.change((change) =>
+      change.setProperties(
+        "a.ics",
+        new Map([
+          ["{urn:x}small", el("{urn:x}small", "é")],
+          ["{urn:x}large", large],
+        ]),
+      ),
+    );
+    await calendar.change((change) =>
+      change.setProperties(
+        undefined,
+        new Map([
+          ["{DAV:}displayname", el("{DAV:}displayname", "Work")],
+          ["{urn:x}large", large],
+        ]),
+      ),
+    );
     const fresh = await calendarOf(await given.again());
     const kept = await fresh.properties("a.ics");
     assert.deepEqual([...kept.keys()].sort(), ["{urn:x}large", "{urn:x}small"]);
@@ -248,15 +276,16 @@ test("a collection moves, disappears at once, and leaves nothing behind", async 
   await given.store.provision(alice);
   const work = await given.store.create({ owner: alice, path: ["work"] }, "calendar", new Map());
   await put(work, "a.ics", event("a"));
-  await assert.rejects(() => given.store.create({ owner: alice, path: ["work"] }, "folder", new Map()), refused("resource-must-be-null"));
+  await assert.rejects(
+    () => given.store.create({ owner: alice, path: ["work"] }, "folder", new Map()),
+    refused("resource-must-be-null"),
+  );
   await given.store.move({ owner: alice, path: ["work"] }, { owner: alice, path: ["play"] });
   assert.equal(await given.store.open({ owner: alice, path: ["work"] }), undefined);
-  assert.deepEqual((await given.store.children({ owner: alice, path: [] })).map(({ name, kind }) => `${name} ${kind}`), [
-    "calendar calendar",
-    "inbox inbox",
-    "outbox outbox",
-    "play calendar",
-  ]);
+  assert.deepEqual(
+    (await given.store.children({ owner: alice, path: [] })).map(({ name, kind }) => `${name} ${kind}`),
+    ["calendar calendar", "inbox inbox", "outbox outbox", "play calendar"],
+  );
   assert.equal(await given.store.usedBytes(alice), event("a").length);
   await given.store.remove({ owner: alice, path: ["play"] });
   assert.equal(await given.store.open({ owner: alice, path: ["play"] }), undefined);

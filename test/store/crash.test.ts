@@ -44,9 +44,16 @@ async function picture(store: FileStore): Promise<Map<string, unknown>> {
         const content = await collection.read(entry.name);
         assert.equal(content?.etag, entry.etag, `${entry.name}: row and file agree`);
         assert.equal(content && etagOf(content.bytes), entry.etag);
-        members[entry.name] = [content?.bytes.toString(), [...(await collection.properties(entry.name))].sort(), entry.uid];
+        members[entry.name] = [
+          content?.bytes.toString(),
+          [...(await collection.properties(entry.name))].sort(),
+          entry.uid,
+        ];
       }
-    seen.set(label(ref), [members, [...(await collection.properties())].filter(([name]) => name !== "{DAV:}resourcetype").sort()]);
+    seen.set(label(ref), [
+      members,
+      [...(await collection.properties())].filter(([name]) => name !== "{DAV:}resourcetype").sort(),
+    ]);
   }
   return seen;
 }
@@ -144,7 +151,10 @@ for (const scenario of Object.keys(scenarios)) {
       assert.equal(ended, "SIGKILL", `${scenario} killed at ${point} (${nth})`);
       const store = await open(root, "second");
       const now = await picture(store);
-      assert.ok(same(now, before) || same(now, after), `${scenario} killed at ${point} (${nth}) is neither old nor new`);
+      assert.ok(
+        same(now, before) || same(now, after),
+        `${scenario} killed at ${point} (${nth}) is neither old nor new`,
+      );
       await tokensHold(store, given, before);
       // And the write can be made again.
       if (same(now, before)) {
@@ -174,12 +184,19 @@ for (const scenario of Object.keys(scenarios)) {
         );
         onWritePoint(undefined);
         const now = await picture(store);
-        assert.ok(same(now, before) || same(now, after), `${scenario} with ${code} at ${point}: neither old nor new after ${outcome}`);
+        assert.ok(
+          same(now, before) || same(now, after),
+          `${scenario} with ${code} at ${point}: neither old nor new after ${outcome}`,
+        );
         if (outcome === "done") assert.ok(same(now, after), `${scenario} said done with ${code} at ${point}`);
         await tokensHold(store, given, before);
         const fresh = await open(root, "second");
         assert.ok(same(await picture(fresh), now), `another process sees the same after ${code} at ${point}`);
-        assert.deepEqual((await readdir(join(root, ".staging"))).filter((name) => !name.startsWith("removed-")), [], `staging after ${code} at ${point}`);
+        assert.deepEqual(
+          (await readdir(join(root, ".staging"))).filter((name) => !name.startsWith("removed-")),
+          [],
+          `staging after ${code} at ${point}`,
+        );
         await fresh.close();
         await store.close();
         await rm(root, { recursive: true, force: true });

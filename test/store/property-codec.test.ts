@@ -22,10 +22,17 @@ test("attribute names are Darwin's, and all its spellings are read", () => {
 });
 
 test("values are deflated XML, and plain XML of the first servers is read", () => {
-  const value = elWith(caldav("calendar-description"), { "{http://www.w3.org/XML/1998/namespace}lang": "en" }, "A & <é>\r\n");
+  const value = elWith(
+    caldav("calendar-description"),
+    { "{http://www.w3.org/XML/1998/namespace}lang": "en" },
+    "A & <é>\r\n",
+  );
   assert.deepEqual(decodeValue(value.name, encodeValue(value)), value);
   assert.deepEqual(
-    decodeValue(dav("displayname"), Buffer.from("<?xml version='1.0' encoding='UTF-8'?><displayname xmlns='DAV:'>Lab é</displayname>")),
+    decodeValue(
+      dav("displayname"),
+      Buffer.from("<?xml version='1.0' encoding='UTF-8'?><displayname xmlns='DAV:'>Lab é</displayname>"),
+    ),
     el(dav("displayname"), "Lab é"),
   );
   assert.throws(() => decodeValue(dav("displayname"), Buffer.from("rubbish")));

@@ -5,7 +5,13 @@ import { scenarios } from "./crash-scenarios.ts";
 import { now } from "./store.ts";
 
 const [root = "", scenario = "", point = "", times = "1"] = process.argv.slice(2);
-const { store } = await FileStore.open({ root, startId: "child", quota: undefined, now: () => now, warn: () => undefined });
+const { store } = await FileStore.open({
+  root,
+  startId: "child",
+  quota: undefined,
+  now: () => now,
+  warn: () => undefined,
+});
 let left = Number(times);
 onWritePoint((reached) => {
   if (reached === point && --left === 0) process.kill(process.pid, "SIGKILL");

@@ -1,6 +1,6 @@
 import { parseCalendarObject } from "../../src/ical/parse.ts";
 import type { FileStore } from "../../src/store/store.ts";
-import { el, type Element, type QName } from "../../src/xml/element.ts";
+import { type Element, el, type QName } from "../../src/xml/element.ts";
 import { alice, calendarOf, event, principal, put } from "./store.ts";
 
 export const bob = principal("bob");
@@ -34,7 +34,14 @@ export const scenarios: Readonly<Record<string, (store: FileStore) => Promise<un
   DELETE: async (store) => (await calendarOf(store)).change((change) => change.remove("a.ics")),
   MOVE: async (store) => {
     const other = await calendarOf(store, "other");
-    await store.moveMember(await calendarOf(store), "a.ics", other, "moved.ics", parseCalendarObject(oldText), () => undefined);
+    await store.moveMember(
+      await calendarOf(store),
+      "a.ics",
+      other,
+      "moved.ics",
+      parseCalendarObject(oldText),
+      () => undefined,
+    );
   },
   MKCALENDAR: (store) => store.create({ owner: alice, path: ["made"] }, "calendar", properties("new")),
   "PROPPATCH collection": async (store) =>

@@ -6,8 +6,8 @@ import type { PrincipalUid } from "../../src/model/ids.ts";
 import { utc } from "../../src/model/ids.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
 import type { Collection } from "../../src/store/contract.ts";
-import type { Element, QName } from "../../src/xml/element.ts";
 import { FileStore, type StoreOptions } from "../../src/store/store.ts";
+import type { Element, QName } from "../../src/xml/element.ts";
 
 export const principal = (name: string): Principal => ({
   uid: `UID-${name}` as PrincipalUid,

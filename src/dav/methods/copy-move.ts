@@ -1,5 +1,162 @@
-import type { Method } from "../registry.ts";
+import { depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
+import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import type { CollectionRef } from "../../store/contract.ts";
+import { demand } from "../privileges.ts";
+import type { Context, Method } from "../registry.ts";
+import { parentOf, resolve } from "../resolve.ts";
+import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
+import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
+import { copyMember, moveMember } from "./copy-member.ts";
+import { checkName, type Place, placeOf } from "./members.ts";
+import { checkPreconditions } from "./preconditions.ts";
 
-declare const later: () => never;
-export const copyMethod: Method = { name: "COPY", on: [], needs: () => [], handle: () => later() };
-export const moveMethod: Method = { name: "MOVE", on: [], needs: () => [], handle: () => later() };
+/** Where a COPY or MOVE goes, what the client may do there established. */
+interface Target {
+  readonly resource: Resource;
+  readonly parent: Resource;
+  /** Whether something that is there may be replaced. */
+  readonly overwrite: boolean;
+}
+
+type Source = Shape<"object" | "file" | (typeof collectionKinds)[number]>;
+type Movable = Shape<"calendar" | "folder">;
+
+/** COPY (RFC 4918 §9.8): members, and plain collections with what is in them. */
+export const copyMethod: Method = {
+  name: "COPY",
+  on: [...collectionKinds, ...memberKinds],
+  needs: () => ["read"],
+  async handle(resource, context, request) {
+    const source = resource as Source;
+    await checkPreconditions(source, context, request);
+    const target = await targetOf(source, "COPY", context, request);
+    if ("entry" in source) {
+      const place = placeIn(target);
+      if (target.resource.kind === "folder") await clear(target.resource, context);
+      await copyMember(source, place, target.overwrite, context, request);
+      return answer(target);
+    }
+    const depth = depthOf(request.headers, "infinity");
+    if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
+    if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
+    const to = collectionTarget(source, target);
+    await refuseCalendarsInside(source.collection.ref, context);
+    await clear(target.resource, context);
+    await copyFolder(source.collection, to, depth === "infinity", context);
+    return answer(target);
+  },
+};
+
+/** MOVE (RFC 4918 §9.9): one rename, of a member or of a collection. */
+export const moveMethod: Method = {
+  name: "MOVE",
+  on: [...collectionKinds, ...memberKinds],
+  needs: () => ["parent unbind"],
+  async handle(resource, context, request) {
+    const source = resource as Source;
+    await checkPreconditions(source, context, request);
+    const target = await targetOf(source, "MOVE", context, request);
+    if ("entry" in source) {
+      const place = placeIn(target);
+      if (target.resource.kind === "folder") await clear(target.resource, context);
+      await moveMember(source, place, target.overwrite, context, request);
+      return answer(target);
+    }
+    if (depthOf(request.headers, "infinity") !== "infinity")
+      throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
+    const to = collectionTarget(source, target);
+    await clear(target.resource, context);
+    await context.services.store.move(source.collection.ref, to);
+    return answer(target);
+  },
+};
+
+async function targetOf(
+  source: Source,
+  method: "COPY" | "MOVE",
+  context: Context,
+  request: HttpRequest,
+): Promise<Target> {
+  const destination = destinationOf(request.headers, (authority) => isOurs(authority, request, context));
+  const overwrite = overwriteOf(request.headers);
+  const resource = await resolve(destination.path, destination.rawPath, context);
+  const parent = await parentOf(resource, destination.path, destination.rawPath, context);
+  if (isSame(source, resource)) throw new HttpError(403, "the source and the destination are the same resource");
+  if (parent === undefined)
+    throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
+  if (resource.kind === "unmapped") await demand(context, parent, ["bind"]);
+  else {
+    if (!overwrite) throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
+    if ("entry" in resource && method === "COPY") await demand(context, resource, ["write-content", "write-properties"]);
+    else await demand(context, parent, ["bind", "unbind"]);
+  }
+  if ("owner" in parent && parent.owner.uid !== source.owner.uid)
+    throw new HttpError(403, "between the calendars of two users nothing is copied or moved");
+  return { resource, parent, overwrite };
+}
+
+/** By the name the client used, or the server's own; ports do not matter, a proxy has others. */
+function isOurs(authority: string, { headers }: HttpRequest, { services: { settings } }: Context): boolean {
+  const host = (name: string | undefined): string | undefined => name?.toLowerCase().replace(/:\d+$/, "");
+  const asked = host(authority);
+  return [headers["host"], headers["x-forwarded-host"], settings.serverHostName].some((name) => host(name) === asked);
+}
+
+function isSame(source: Source, target: Resource): boolean {
+  if (!("collection" in target) || target.owner.uid !== source.owner.uid) return false;
+  const name = (resource: Source): string | undefined => ("entry" in resource ? resource.entry.name : undefined);
+  return samePath(source.collection.ref, target.collection.ref) && name(source) === name(target);
+}
+
+const samePath = (a: CollectionRef, b: CollectionRef): boolean => a.path.join("/") === b.path.join("/");
+
+/** The place for a member; where it replaces a plain collection, that one's (RFC 4918 §9.8.4). */
+function placeIn({ resource, parent }: Target): Place {
+  const name = resource.kind === "folder" ? resource.collection.ref.path.at(-1) : undefined;
+  if (name === undefined || (parent.kind !== "home" && parent.kind !== "folder")) return placeOf(resource);
+  const { owner, collection, href } = parent;
+  return { owner, collection, parentHref: href, name, existing: undefined };
+}
+
+/** Where a collection goes. Throws HttpError(403) for what is no place for it. */
+function collectionTarget(source: Source, { resource }: Target): CollectionRef {
+  const { kind, owner, collection } = source;
+  if (kind !== "calendar" && kind !== "folder")
+    throw new HttpError(403, `${source.href} is a collection that every home has; it stays where it is`);
+  const path =
+    resource.kind === "unmapped" ? pathBelow(resource) : "collection" in resource ? pathOf(resource) : undefined;
+  if (path === undefined) throw new HttpError(403, `${resource.href} is no place for a collection`);
+  const from = collection.ref.path;
+  if (from.every((segment, at) => segment === path[at]))
+    throw new HttpError(403, `${source.href} cannot be put into itself`);
+  // What would be replaced must not hold what replaces it.
+  if (path.every((segment, at) => segment === from[at]))
+    throw new HttpError(403, `${resource.href} holds ${source.href} and cannot be replaced by it`);
+  return { owner, path };
+}
+
+function pathBelow({ parent, name }: Shape<"unmapped">): readonly string[] | undefined {
+  if (parent?.kind !== "home" && parent?.kind !== "folder") return undefined;
+  checkName(name);
+  return [...parent.collection.ref.path, name];
+}
+
+function pathOf(resource: Source): readonly string[] | undefined {
+  const { path } = resource.collection.ref;
+  if ("entry" in resource) return resource.kind === "file" ? [...path, resource.entry.name] : undefined;
+  return isMovable(resource) ? path : undefined;
+}
+
+const isMovable = (resource: Resource): resource is Movable => resource.kind === "calendar" || resource.kind === "folder";
+
+/** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
+async function clear(resource: Resource, context: Context): Promise<void> {
+  if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
+  else if (resource.kind === "file") {
+    const { name } = resource.entry;
+    await resource.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));
+  }
+}
+
+const answer = ({ resource }: Target): HttpResponse =>
+  resource.kind === "unmapped" ? { status: 201, headers: { Location: resource.href } } : { status: 204 };

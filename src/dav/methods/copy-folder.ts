@@ -1,0 +1,58 @@
+import { HttpError } from "../../http/message.ts";
+import type { Collection, CollectionRef } from "../../store/contract.ts";
+import { dav, type Element, type QName } from "../../xml/element.ts";
+import type { Context } from "../registry.ts";
+import { roomIn } from "./store-member.ts";
+
+/** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done.
+ *  Throws HttpError(403). */
+export async function refuseCalendarsInside(ref: CollectionRef, context: Context): Promise<void> {
+  for (const { name, kind } of await context.services.store.children(ref)) {
+    const inside = { owner: ref.owner, path: [...ref.path, name] };
+    if (kind === "calendar") throw new HttpError(403, `${inside.path.join("/")} is a calendar and cannot be copied`);
+    await refuseCalendarsInside(inside, context);
+  }
+}
+
+/** Copies a plain collection with its properties, and with `deep` everything in it (RFC 4918 §9.8.3). ACLs stay behind. */
+export async function copyFolder(source: Collection, to: CollectionRef, deep: boolean, context: Context): Promise<void> {
+  const { store } = context.services;
+  const copy = await store.create(to, "folder", copied(await source.properties()));
+  if (!deep) return;
+  for await (const page of source.entries())
+    for (const { name, hasProperties } of page)
+      await copyFile(source, copy, name, hasProperties ? copied(await source.properties(name)) : new Map(), context);
+  const { owner, path } = source.ref;
+  for (const { name } of await store.children(source.ref)) {
+    const inside = await store.open({ owner, path: [...path, name] });
+    if (inside !== undefined) await copyFolder(inside, { owner: to.owner, path: [...to.path, name] }, deep, context);
+  }
+}
+
+async function copyFile(
+  source: Collection,
+  copy: Collection,
+  name: string,
+  properties: ReadonlyMap<QName, Element>,
+  context: Context,
+): Promise<void> {
+  const content = await source.read(name);
+  if (content === undefined) return;
+  const room = await roomIn({ owner: copy.ref.owner, collection: copy }, context);
+  const staged = await copy.stage(content.bytes, properties);
+  try {
+    await copy.change(async (change) => {
+      room(change, staged.size - (change.entry(name)?.size ?? 0));
+      await change.put(name, staged, undefined);
+    });
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+// What makes the copy a collection of its own is set when it is made.
+const ownOnes: ReadonlySet<QName> = new Set([dav("acl"), dav("resourcetype")]);
+
+const copied = (properties: ReadonlyMap<QName, Element>): ReadonlyMap<QName, Element> =>
+  new Map([...properties].filter(([name]) => !ownOnes.has(name)));

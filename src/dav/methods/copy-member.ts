@@ -1,0 +1,106 @@
+import { parseContentType } from "../../http/headers.ts";
+import { HttpError, type HttpRequest } from "../../http/message.ts";
+import type { CalendarObject } from "../../ical/calendar-object.ts";
+import { parseCalendarObject } from "../../ical/parse.ts";
+import { Refusal } from "../../model/refusal.ts";
+import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
+import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
+import { seesEverything } from "../privacy.ts";
+import { supportedKinds } from "../properties/calendar.ts";
+import type { Context } from "../registry.ts";
+import type { Shape } from "../resource.ts";
+import type { Place } from "./members.ts";
+import { checkEntry } from "./preconditions.ts";
+import { checkMember, roomIn } from "./store-member.ts";
+import { checkObject } from "./upload.ts";
+
+type Source = Shape<"object" | "file">;
+
+/** Copies a member with its properties. Its ACL stays behind (RFC 3744 §7.3). */
+export async function copyMember(
+  source: Source,
+  place: Place,
+  overwrite: boolean,
+  context: Context,
+  request: HttpRequest,
+): Promise<void> {
+  const { bytes, object, properties } = await contentFor(source, place, context);
+  const room = await roomIn(place, context);
+  const kept = new Map(properties);
+  kept.delete(dav("acl"));
+  const staged = await place.collection.stage(bytes, kept);
+  try {
+    await place.collection.change(async (change) => {
+      const existing = change.entry(place.name);
+      refuseOverwriting(existing, overwrite, request);
+      checkMember(change, place, existing, object, context);
+      room(change, staged.size - (existing?.size ?? 0));
+      await change.put(place.name, staged, object);
+    });
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+/** Moves a member. The conditions of the request are about the source, and are asked again under both locks. */
+export async function moveMember(
+  source: Source,
+  place: Place,
+  overwrite: boolean,
+  context: Context,
+  request: HttpRequest,
+): Promise<void> {
+  const { object } = await contentFor(source, place, context);
+  const { name } = source.entry;
+  const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
+  const check = (from: CollectionChange, to: CollectionChange): void => {
+    const entry = from.entry(name);
+    if (entry === undefined) throw new HttpError(404, `${source.href} does not exist`);
+    checkEntry(request, entry);
+    if (entry.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
+    const existing = to.entry(place.name);
+    refuseOverwriting(existing, overwrite, request);
+    checkMember(to, place, existing, object, context, samePlace ? name : undefined);
+  };
+  await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+}
+
+function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean, request: HttpRequest): void {
+  if (existing !== undefined && !overwrite)
+    throw new HttpError(412, `the destination of the ${request.method} exists, and Overwrite is F`);
+}
+
+interface MemberContent {
+  readonly bytes: Buffer;
+  /** undefined where the destination holds plain files. */
+  readonly object: CalendarObject | undefined;
+  readonly properties: ReadonlyMap<QName, Element>;
+}
+
+/** What is copied or moved, as the destination takes it. Between calendars the object was checked when it was stored; whatever
+ *  comes from elsewhere is checked as if it were sent now. */
+async function contentFor(source: Source, place: Place, context: Context): Promise<MemberContent> {
+  const { entry, collection, owner } = source;
+  const content = await collection.read(entry.name);
+  if (content === undefined) throw new HttpError(404, `${source.href} does not exist`);
+  // The copy would be as readable as the place it goes to.
+  if (entry.access !== undefined && !(await seesEverything(owner, context)))
+    throw new HttpError(403, `${source.href} is ${entry.access}; only its owner copies or moves it`);
+  const properties = entry.hasProperties ? await collection.properties(entry.name) : new Map<QName, Element>();
+  const { bytes } = content;
+  const into = place.collection.kind;
+  if (into === "home" || into === "folder") return { bytes, object: undefined, properties };
+  if (into !== "calendar")
+    throw new HttpError(403, `nothing is copied or moved into ${place.parentHref}`);
+  if (collection.kind !== "calendar") {
+    const stored = properties.get(dav("getcontenttype"));
+    const type = stored && parseContentType(textOf(stored));
+    const { object } = await checkObject({ bytes, type }, place, context);
+    return { bytes, object, properties };
+  }
+  const object = parseCalendarObject(bytes.toString());
+  if (!supportedKinds(await place.collection.properties()).includes(object.kind))
+    throw new Refusal({ code: "supported-calendar-component", component: object.kind });
+  return { bytes, object, properties };
+}

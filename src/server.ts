@@ -24,13 +24,8 @@ import { calendarMultiget } from "./dav/reports/calendar-multiget.ts";
 import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
 import { freeBusyQuery } from "./dav/reports/free-busy-query.ts";
-import {
-  aclPrincipalPropSet,
-  calendarserverPrincipalSearch,
-  principalMatch,
-  principalPropertySearch,
-  principalSearchPropertySet,
-} from "./dav/reports/principals.ts";
+import { aclPrincipalPropSet, principalMatch } from "./dav/reports/principal-match.ts";
+import { calendarserverPrincipalSearch, principalPropertySearch, principalSearchPropertySet } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";

@@ -11,7 +11,7 @@ export interface DigestOptions {
   readonly accounts: Accounts;
   readonly algorithm: DigestAlgorithm;
   /** `auth`: each request counts, and a replayed one is told from a new one. Empty: the form from before RFC 2617, in which
-   *  whoever sees a request can repeat it for a quarter of an hour. */
+   *  whoever sees a request can repeat it for a quarter of an hour; not with -sess, which needs what only qop brings. */
   readonly qop: "auth" | "";
   /** Shared by all workers, and kept across restarts if clients are not to sign in anew (they do so by themselves). */
   readonly secret: Uint8Array;
@@ -27,18 +27,19 @@ const maxLength = 8192;
 export function digest({ accounts, algorithm, qop, secret, now }: DigestOptions): AuthScheme {
   const nonces = new Nonces(secret, now);
   const token = tokens[algorithm];
+  const counted = qop === "auth" || algorithm.endsWith("-sess");
   return {
     name: "Digest",
     challenge: (_, stale) =>
       `Digest realm=${quotedString(accounts.realm)}, nonce="${nonces.issue(accounts.realm)}", algorithm=${token}` +
-      `${qop === "" ? "" : ', qop="auth"'}${stale ? ", stale=true" : ""}`,
+      `${counted ? ', qop="auth"' : ""}${stale ? ", stale=true" : ""}`,
     async authenticate(credentials, request): Promise<Verdict> {
       if (credentials.length > maxLength) return "refused";
       const claim = readClaim(credentials);
       if (claim === undefined || claim.realm !== accounts.realm || !isTarget(claim.uri, request)) return "refused";
       // Left out, the algorithm is MD5 (RFC 7616 §3.4).
       if ((claim.algorithm ?? "md5") !== algorithm) return "refused";
-      if (claim.counted === undefined && qop === "auth") return "refused";
+      if (claim.counted === undefined && counted) return "refused";
       const expected = methodsOf(request).map((method) => responder(algorithm, claim, method));
       const identity = await accounts.signIn(claim.username, {
         kind: "digest",

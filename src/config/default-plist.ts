@@ -71,5 +71,3 @@ function writeValue(value: unknown, depth: number, lines: string[]): void {
     }
   }
 }
-
-

@@ -176,6 +176,9 @@ function checkTogether(config: Config, given: Readonly<Record<string, unknown>>,
     if (key.effect === "used" && !meant.includes(name) && at(given, ["DirectoryService", "params", name]) !== undefined)
       if (params[name as keyof typeof params] !== key.fallback)
         warnings.push(`DirectoryService.params.${name}: means nothing to a directory of type ${type}`);
+  const { Algorithm, Qop } = config.Authentication.Digest;
+  if (Qop === "" && Algorithm.endsWith("-sess"))
+    warnings.push(`Authentication.Digest.Qop: ${Algorithm} needs auth, which is used`);
   const digest = at(given, ["Authentication", "Digest", "Algorithm"]);
   if (typeof digest === "string" && /^sha$/i.test(digest))
     warnings.push("Authentication.Digest.Algorithm: sha (SHA-1) is not in RFC 7616; sha-256 is used");

@@ -3,6 +3,7 @@ import { encodeSegment } from "../http/uri.ts";
 import type { Href } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
+import { aclSettings } from "./acl.ts";
 import type { Context } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
 import { uidsName } from "./urls.ts";
@@ -126,8 +127,11 @@ async function* homes(resource: Shape<"calendar-type">, context: Context): Async
 }
 
 async function concerns(user: Principal, owner: Principal, { services }: Context): Promise<boolean> {
-  if (user.uid === owner.uid) return true;
-  return (await services.directory.delegateAccess(user, owner)) !== "none";
+  if (user.uid === owner.uid || (await services.directory.delegateAccess(user, owner)) !== "none") return true;
+  const { admins, readers } = await aclSettings(services);
+  if (admins.length + readers.length === 0) return false;
+  const identities = await services.directory.identities(user);
+  return [...admins, ...readers].some((uid) => identities.has(uid));
 }
 
 async function* inside(parent: OwnedCollection, context: Context): AsyncGenerator<readonly Resource[]> {

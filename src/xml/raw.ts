@@ -138,10 +138,15 @@ function afterClosing(text: string, less: number, from: number, closing: string,
   return end + closing.length;
 }
 
+// Namespaces in XML 1.0 §7 keeps colons out of it.
+const target = /^[A-Za-z_\u0080-\uffff][A-Za-z0-9._\u0080-\uffff-]*(?:\s|\?$)/;
+
 function afterInstruction(text: string, less: number): number {
   const after = afterClosing(text, less, less + 2, "?>", "processing instruction");
   if (after - less > maxMarkup)
     throw errorAt(text, less, `a processing instruction may have ${maxMarkup} characters, not more`);
+  if (!target.test(text.slice(less + 2, after - 1)))
+    throw errorAt(text, less, "<? must be followed by a name, and that by a blank or ?>");
   if (/^xml(?:\s|\?)/i.test(text.slice(less + 2, less + 6))) {
     if (less !== 0) throw errorAt(text, less, "an XML declaration is allowed at the very start only");
     if (after > maxDeclaration || !declaration.test(text.slice(0, after - 2)))

@@ -101,6 +101,25 @@ const forgetful: Record<string, string> = new Proxy(
   { get: (_, name) => (name === "hasOwnProperty" ? () => false : undefined), set: () => true },
 );
 
+const lineEnds = /[\t\n]/;
+const named: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+/** An attribute's value as XML 1.0 §3.3.3 wants it, whose closing quote is the last character before `end`: tabs and line ends
+ *  are blanks unless written as references. sax does not tell the two apart. */
+function normalisedValue(text: string, end: number): string {
+  const quote = text[end - 1] ?? '"';
+  const raw = text.slice(text.lastIndexOf(quote, end - 2) + 1, end - 1);
+  return raw
+    .replace(/[\t\n]/g, " ")
+    .replace(/&(?:#([0-9]+)|#x([0-9a-fA-F]+)|([a-z]+));/g, (_, decimal?: string, hex?: string, name = "") =>
+      decimal !== undefined
+        ? String.fromCodePoint(Number(decimal))
+        : hex !== undefined
+          ? String.fromCodePoint(Number.parseInt(hex, 16))
+          : (named[name] ?? ""),
+    );
+}
+
 /** A fault found while sax has the floor; the position is added outside. */
 class Malformed extends Error {}
 
@@ -128,7 +147,8 @@ class TreeBuilder {
     parser.onopentagstart = (tag) => {
       tag.attributes = forgetful;
     };
-    parser.onattribute = ({ name, value }) => this.#attribute(name, value);
+    parser.onattribute = ({ name, value }) =>
+      this.#attribute(name, lineEnds.test(value) ? normalisedValue(text, parser.position) : value);
     parser.onopentag = (tag) => this.#start(tag.name, parser);
     parser.onclosetag = () => this.#end();
     parser.ontext = (run) => this.#text(run);

@@ -80,7 +80,16 @@ test("wrong password, unknown name, record without password, name of a room: 401
 
 test("malformed credentials and unknown schemes are refused with 401", async () => {
   const { auth } = await given();
-  for (const authorization of ["Basic", "Basic ", "Basic %%%", "Basic YWxpY2U=", "Bearer abc", "Negotiate xyz", "", "constructor x"])
+  for (const authorization of [
+    "Basic",
+    "Basic ",
+    "Basic %%%",
+    "Basic YWxpY2U=",
+    "Bearer abc",
+    "Negotiate xyz",
+    "",
+    "constructor x",
+  ])
     await assert.rejects(auth.authenticate(request({ authorization })), refused(401));
   assert.equal(userAndPassword(Buffer.from(":x").toString("base64")), undefined);
 });

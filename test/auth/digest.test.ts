@@ -29,7 +29,10 @@ interface Sent {
 function answer(sent: Sent): string {
   const { user = "alice", password = "wonder:land", nonce, algorithm = "md5", nc = 1, qop = true, uri = target } = sent;
   const { method = "PROPFIND", cnonce = "NWQzZjY0ZTQ=", realm = "Test Realm", extra = "" } = sent;
-  const h = (text: string) => createHash(algorithm.startsWith("md5") ? "md5" : "sha256").update(text).digest("hex");
+  const h = (text: string) =>
+    createHash(algorithm.startsWith("md5") ? "md5" : "sha256")
+      .update(text)
+      .digest("hex");
   let ha1 = h(`${user}:${realm}:${password}`);
   if (algorithm.endsWith("-sess")) ha1 = h(`${ha1}:${nonce}:${cnonce}`);
   const count = nc.toString(16).padStart(8, "0");
@@ -76,8 +79,7 @@ test("RFC 7616 §3.9.1: the responses of the example, MD5 and SHA-256", () => {
     cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
     counted: { nc: 1, written: "00000001" },
   };
-  const ha1 = (name: string) =>
-    createHash(name).update("Mufasa:http-auth@example.org:Circle of Life").digest("hex");
+  const ha1 = (name: string) => createHash(name).update("Mufasa:http-auth@example.org:Circle of Life").digest("hex");
   assert.equal(responder("md5", claim, "GET")(ha1("md5")), "8ca523f5e9506fed4657c9700eebdbec");
   assert.equal(
     responder("sha-256", claim, "GET")(ha1("sha256")),
@@ -110,10 +112,11 @@ test("every algorithm signs in with qop=auth, and without qop where none is aske
   }
 });
 
-test("the challenge names realm, nonce, algorithm and qop; an empty Qop leaves qop out", async () => {
+test("the challenge names realm, nonce, algorithm and qop; an empty Qop leaves qop out, except with -sess, which needs it", async () => {
   const given = await givenAccounts();
   const text = String(worker(given, "sha-256").auth.unauthorized(request()).headers["www-authenticate"]);
   assert.match(text, /^Digest realm="Test Realm", nonce="[\w-]{40}", algorithm=SHA-256, qop="auth"$/);
+  assert.match(String(worker(given, "md5-sess", "").auth.unauthorized(request()).headers["www-authenticate"]), /qop="auth"/);
   assert.doesNotMatch(String(worker(given, "md5", "").auth.unauthorized(request()).headers["www-authenticate"]), /qop/);
 });
 
@@ -186,8 +189,10 @@ test("the uri must be the request's target, with its query; a whole URL and anot
   const nonce = one.nonce();
   const target = "/calendars/users/alice/calendar/?a=b%20c";
   let nc = 1;
-  const ok = async (uri: string, to: string) => assert.equal(await one.send({ nonce, nc: nc++, uri }, to), "alice", uri);
-  const no = async (uri: string, to: string) => assert.match(String(await one.send({ nonce, nc: nc++, uri }, to)), /^Digest /, uri);
+  const ok = async (uri: string, to: string) =>
+    assert.equal(await one.send({ nonce, nc: nc++, uri }, to), "alice", uri);
+  const no = async (uri: string, to: string) =>
+    assert.match(String(await one.send({ nonce, nc: nc++, uri }, to)), /^Digest /, uri);
   await ok(target, target);
   await ok("/calendars/users/alice/calendar/?a=b+c", target);
   await ok(`http://localhost:8008${target}`, target);
@@ -244,7 +249,10 @@ test("malformed and hostile headers are refused with 401, quickly", async () => 
     `Digest ${",".repeat(8000)}x`,
     `Digest ${"\\".repeat(9000)}`,
   ])
-    await assert.rejects(one.auth.authenticate(request({ authorization })), (error) => (error as HttpError).status === 401);
+    await assert.rejects(
+      one.auth.authenticate(request({ authorization })),
+      (error) => (error as HttpError).status === 401,
+    );
 });
 
 test("parameters: quotes, escapes, blanks, bare values, base64 without quotes", () => {

@@ -164,7 +164,7 @@ test("auto-schedule-mode says how, whether or not auto-schedule is there", async
   const modes = (await all(directory, "resources")).map((resource) => resource.autoSchedule);
   assert.deepEqual(modes, ["decline-if-busy", "none", "accept-always", "automatic", "none"]);
   assert.deepEqual(warnings, [
-    'line 7: <auto-schedule-mode> must be one of none, accept-always, decline-always, accept-if-free, decline-if-busy, automatic, found "sometimes"',
+    'line 8: <auto-schedule-mode> must be one of none, accept-always, decline-always, accept-if-free, decline-if-busy, automatic, found "sometimes"',
   ]);
 });
 
@@ -208,9 +208,9 @@ test("a name or address of two records finds neither; both are found by GUID; on
   assert.equal(await directory.byUid(uid("G004")), undefined);
   assert.equal(await directory.byShortName("users", "cid"), undefined);
   assert.deepEqual(warnings, [
-    "line 8: two records have the GUID G004 (users:cid and locations:ann); both are left out",
-    "line 5: two records have the name users:ann (G001 and G002); neither is found by it",
-    "line 6: two records have the address mailto:info@example.com (users:ann and users:bea); neither is found by it",
+    "line 9: two records have the GUID G004 (users:cid and locations:ann); both are left out",
+    "line 6: two records have the name users:ann (G001 and G002); neither is found by it",
+    "line 7: two records have the address mailto:info@example.com (users:ann and users:bea); neither is found by it",
   ]);
 });
 
@@ -255,10 +255,16 @@ test("a file that breaks or goes keeps the records, says so once, and is read wh
 
 test("a file that is missing or broken at first is an error that names file and line", async () => {
   const options = { warn: () => {} };
-  await assert.rejects(openXmlAccounts("/nonexistent/accounts.xml", options), /accounts\.xml: there is no such accounts file/);
+  await assert.rejects(
+    openXmlAccounts("/nonexistent/accounts.xml", options),
+    /accounts\.xml: there is no such accounts file/,
+  );
   const path = join(await mkdtemp(join(tmpdir(), "caldavd-accounts-")), "accounts.xml");
   await writeFile(path, "<people/>");
-  await assert.rejects(openXmlAccounts(path, options), /accounts\.xml: line 1: the root element must be <accounts>, found <people>/);
+  await assert.rejects(
+    openXmlAccounts(path, options),
+    /accounts\.xml: line 1: the root element must be <accounts>, found <people>/,
+  );
 });
 
 test("passwords: clear text and Digest's hash, for any of the names; none is never right", async () => {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { startsOf } from "../../src/ical/recurrence-starts.ts";
 import { parseRule } from "../../src/ical/recurrence.ts";
+import { startsOf } from "../../src/ical/recurrence-starts.ts";
 import { dayNumber, daySeconds, formatLocal, weekdayOf } from "../../src/ical/time.ts";
 
 const python = "/usr/bin/python3";
@@ -67,7 +67,11 @@ function randomCase(random: () => number): Case {
   const short = frequency === "HOURLY" || frequency === "MINUTELY" || frequency === "SECONDLY";
   const parts = new Map<string, string>([["FREQ", frequency]]);
 
-  if (chance(0.25)) parts.set("BYMONTH", list(4, () => whole(1, 12)));
+  if (chance(0.25))
+    parts.set(
+      "BYMONTH",
+      list(4, () => whole(1, 12)),
+    );
   if (frequency === "YEARLY" && chance(0.15)) parts.set("BYWEEKNO", list(4, signed(53)));
   if ((frequency === "YEARLY" || short) && chance(0.12)) parts.set("BYYEARDAY", list(6, signed(366)));
   if (frequency !== "WEEKLY" && chance(0.25)) parts.set("BYMONTHDAY", list(5, signed(31)));
@@ -76,11 +80,26 @@ function randomCase(random: () => number): Case {
     const high = frequency === "MONTHLY" || parts.has("BYMONTH") ? 5 : 53;
     // Numbered and plain weekdays together are a union (§3.3.10, "If an integer modifier is not present, it means all days of
     // this type"); dateutil intersects them, so they are not mixed here.
-    parts.set("BYDAY", list(4, () => `${counted ? signed(high)() : ""}${weekdays[whole(0, 6)]}`));
+    parts.set(
+      "BYDAY",
+      list(4, () => `${counted ? signed(high)() : ""}${weekdays[whole(0, 6)]}`),
+    );
   }
-  if (chance(0.2)) parts.set("BYHOUR", list(3, () => whole(0, 23)));
-  if (chance(0.2)) parts.set("BYMINUTE", list(3, () => whole(0, 59)));
-  if (chance(0.15)) parts.set("BYSECOND", list(3, () => whole(0, 59)));
+  if (chance(0.2))
+    parts.set(
+      "BYHOUR",
+      list(3, () => whole(0, 23)),
+    );
+  if (chance(0.2))
+    parts.set(
+      "BYMINUTE",
+      list(3, () => whole(0, 59)),
+    );
+  if (chance(0.15))
+    parts.set(
+      "BYSECOND",
+      list(3, () => whole(0, 59)),
+    );
   if (chance(0.3)) parts.set("WKST", weekdays[whole(0, 6)]!);
   if (chance(0.5)) parts.set("INTERVAL", `${whole(1, short ? 40 : 5)}`);
   const expands = [...parts.keys()].some((name) => name.startsWith("BY"));
@@ -141,7 +160,9 @@ test(`${count} random rules give the instances that python3-dateutil gives (seed
     instances += wanted.length;
     const found = expand(one);
     if (found.join() !== wanted.join())
-      problems.push(`DTSTART:${formatLocal(one.start)} ${one.rule}\n  here ${found.slice(0, 12)}\n  there ${wanted.slice(0, 12)}`);
+      problems.push(
+        `DTSTART:${formatLocal(one.start)} ${one.rule}\n  here ${found.slice(0, 12)}\n  there ${wanted.slice(0, 12)}`,
+      );
   }
   assert.deepEqual(problems.slice(0, 20), [], `${problems.length} of ${count} rules differ`);
   assert.ok(instances > count * 5, `only ${instances} instances were compared`);

@@ -48,6 +48,10 @@ test("text is kept to the last blank; comments, CDATA and references do not spli
 
 test("line ends become LF unless written as references", () => {
   assert.deepEqual(readXml("<a>1\r\n2\r3&#13;\n</a>"), el("{}a", "1\n2\n3\r\n"));
+  assert.deepEqual(
+    readXml(`<a b="1\t2\r\n3&#10;4&#x9;&lt;'" c='5\n"'/>`),
+    elWith("{}a", { b: "1 2 3\n4\t<'", c: '5 "' }),
+  );
 });
 
 test("attributes with names that JavaScript knows are attributes like others", () => {
@@ -110,6 +114,10 @@ test("what sax overlooks is refused", () => {
   refused('<a><?xml version="1.0"?></a>', /very start/);
   refused("<?xml?><a/>", /declaration is malformed/);
   refused('<?xml version="2.0"?><a/>', /declaration is malformed/);
+  refused("<??><a/>", /followed by a name/);
+  refused("<?1?><a/>", /followed by a name/);
+  refused("<?a<b?><a/>", /followed by a name/);
+  assert.deepEqual(readXml("<?a?><?b c?><a/>"), el("{}a"));
   refused("< a/>", /white space/);
   refused("<a></ a>", /white space/);
   refused("<a><![cdata[x]]></a>", /<! must begin/);

@@ -15,7 +15,12 @@ export async function refuseCalendarsInside(ref: CollectionRef, context: Context
 }
 
 /** Copies a plain collection with its properties, and with `deep` everything in it (RFC 4918 §9.8.3). ACLs stay behind. */
-export async function copyFolder(source: Collection, to: CollectionRef, deep: boolean, context: Context): Promise<void> {
+export async function copyFolder(
+  source: Collection,
+  to: CollectionRef,
+  deep: boolean,
+  context: Context,
+): Promise<void> {
   const { store } = context.services;
   const copy = await store.create(to, "folder", copied(await source.properties()));
   if (!deep) return;

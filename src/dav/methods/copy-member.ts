@@ -91,8 +91,7 @@ async function contentFor(source: Source, place: Place, context: Context): Promi
   const { bytes } = content;
   const into = place.collection.kind;
   if (into === "home" || into === "folder") return { bytes, object: undefined, properties };
-  if (into !== "calendar")
-    throw new HttpError(403, `nothing is copied or moved into ${place.parentHref}`);
+  if (into !== "calendar") throw new HttpError(403, `nothing is copied or moved into ${place.parentHref}`);
   if (collection.kind !== "calendar") {
     const stored = properties.get(dav("getcontenttype"));
     const type = stored && parseContentType(textOf(stored));

@@ -87,7 +87,8 @@ async function targetOf(
   if (resource.kind === "unmapped") await demand(context, parent, ["bind"]);
   else {
     if (!overwrite) throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
-    if ("entry" in resource && method === "COPY") await demand(context, resource, ["write-content", "write-properties"]);
+    if ("entry" in resource && method === "COPY")
+      await demand(context, resource, ["write-content", "write-properties"]);
     else await demand(context, parent, ["bind", "unbind"]);
   }
   if ("owner" in parent && parent.owner.uid !== source.owner.uid)
@@ -147,7 +148,8 @@ function pathOf(resource: Source): readonly string[] | undefined {
   return isMovable(resource) ? path : undefined;
 }
 
-const isMovable = (resource: Resource): resource is Movable => resource.kind === "calendar" || resource.kind === "folder";
+const isMovable = (resource: Resource): resource is Movable =>
+  resource.kind === "calendar" || resource.kind === "folder";
 
 /** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
 async function clear(resource: Resource, context: Context): Promise<void> {

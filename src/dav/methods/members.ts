@@ -27,7 +27,8 @@ export function placeOf(resource: Resource): Place {
     const parentHref = href.slice(0, href.lastIndexOf("/") + 1) as Href;
     return { owner, collection, parentHref, name: entry.name, existing: entry };
   }
-  if (resource.kind !== "unmapped") throw new HttpError(403, `${resource.href} is a collection; its members are stored`);
+  if (resource.kind !== "unmapped")
+    throw new HttpError(403, `${resource.href} is a collection; its members are stored`);
   const { parent, name } = resource;
   if (parent === undefined) throw new HttpError(409, `the collection that would hold ${resource.href} does not exist`);
   if (!("info" in parent) || !holdsMembers.has(parent.kind))

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { encodeSegment } from "../../http/uri.ts";
 import { HttpError } from "../../http/message.ts";
+import { encodeSegment } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
 import type { Method } from "../registry.ts";
 import { addMemberName } from "../urls.ts";

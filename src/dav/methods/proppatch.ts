@@ -19,7 +19,10 @@ export const proppatchMethod: Method = {
     await checkPreconditions(resource, context, request);
     const root = await xmlBody(request, context);
     if (root?.name !== dav("propertyupdate"))
-      throw new HttpError(400, `the body of a PROPPATCH must be a DAV:propertyupdate, found ${root?.name ?? "nothing"}`);
+      throw new HttpError(
+        400,
+        `the body of a PROPPATCH must be a DAV:propertyupdate, found ${root?.name ?? "nothing"}`,
+      );
     const instructions = instructionsOf(root);
     if (instructions.length === 0) throw new HttpError(400, "the DAV:propertyupdate names no property");
     const verdict = await judge(instructions, resource, context);

@@ -66,6 +66,11 @@ export function answer(
   ).then((response) => ({
     ...response,
     status: created ? 201 : 200,
-    headers: { ...response.headers, ...headers, ...preferenceApplied("return=representation"), "Content-Location": href },
+    headers: {
+      ...response.headers,
+      ...headers,
+      ...preferenceApplied("return=representation"),
+      "Content-Location": href,
+    },
   }));
 }

@@ -83,7 +83,8 @@ export async function roomIn(
   if (quota === undefined) return () => {};
   const others = (await store.usedBytes(owner)) - (await collection.info()).bytes;
   return (change, growth) => {
-    if (growth > 0 && others + change.totals().bytes + growth > quota) throw new Refusal({ code: "quota-not-exceeded" });
+    if (growth > 0 && others + change.totals().bytes + growth > quota)
+      throw new Refusal({ code: "quota-not-exceeded" });
   };
 }
 

@@ -86,7 +86,12 @@ function nameOf(element: Element): string {
 /** The value of CALDAV:calendar-data for an object's text. `floatingZone` is looked at only where there is a selection; undefined
  *  means UTC. Throws Refusal(number-of-recurrences-within-limits) when an
  *  expansion has more than `limit` instances. */
-export function dataOf(text: string, { json, selection }: DataRequest, floatingZone: Zone | undefined, limit: number): XmlValue {
+export function dataOf(
+  text: string,
+  { json, selection }: DataRequest,
+  floatingZone: Zone | undefined,
+  limit: number,
+): XmlValue {
   const selected =
     selection === undefined ? text : selectData(parseCalendarObject(text), selection, floatingZone ?? utcZone, limit);
   return json ? elWith(calendarData, { "content-type": jcalType, version: "2.0" }, toJCal(selected)) : selected;

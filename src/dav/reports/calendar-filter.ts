@@ -1,7 +1,7 @@
+import { HttpError } from "../../http/message.ts";
 import type { CompFilter, ParamFilter, PropFilter } from "../../ical/filter.ts";
 import type { Collation, TextMatch } from "../../ical/text-match.ts";
 import { collations } from "../../ical/text-match.ts";
-import { HttpError } from "../../http/message.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Element } from "../../xml/element.ts";
 import { caldav, elements, localOf, textOf } from "../../xml/element.ts";
@@ -52,7 +52,9 @@ export function parseFilter(filter: Element): CompFilter {
   if (outermost === undefined || outermost.name !== names.compFilter || more.length > 0)
     throw invalidFilter("CALDAV:filter holds exactly one CALDAV:comp-filter");
   if (nameOf(outermost) !== "VCALENDAR")
-    throw invalidFilter(`the outermost CALDAV:comp-filter must name VCALENDAR, found "${outermost.attributes["name"]}"`);
+    throw invalidFilter(
+      `the outermost CALDAV:comp-filter must name VCALENDAR, found "${outermost.attributes["name"]}"`,
+    );
   return compFilter(outermost, undefined);
 }
 
@@ -155,8 +157,7 @@ function textMatch(element: Element): TextMatch {
 }
 
 function collationOf(collation: string | undefined, caseless: string | undefined): Collation {
-  if (collation === undefined)
-    return yesNo(caseless, "caseless") === false ? "i;octet" : "i;ascii-casemap";
+  if (collation === undefined) return yesNo(caseless, "caseless") === false ? "i;octet" : "i;ascii-casemap";
   // RFC 4790 §3.1: the default collation of this protocol.
   if (collation === "default") return "i;ascii-casemap";
   const found = collations.find((one) => one === collation);

@@ -3,9 +3,16 @@ import { parseReference } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
-import { isMinimal, multistatus, parsePropRequest, type PropRequest, responsesFor, statusResponse } from "../multistatus.ts";
-import { type Context, report } from "../registry.ts";
 import { collectionResource } from "../children.ts";
+import {
+  isMinimal,
+  multistatus,
+  type PropRequest,
+  parsePropRequest,
+  responsesFor,
+  statusResponse,
+} from "../multistatus.ts";
+import { type Context, report } from "../registry.ts";
 import { memberResource, resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 import { calendarData, type DataRequest, dataOf, dataRequestOf } from "./calendar-data.ts";

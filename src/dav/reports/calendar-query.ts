@@ -10,7 +10,7 @@ import { Refusal } from "../../model/refusal.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, child } from "../../xml/element.ts";
 import { counted } from "../methods/count.ts";
-import { isMinimal, multistatus, parsePropRequest, type PropRequest, responsesFor } from "../multistatus.ts";
+import { isMinimal, multistatus, type PropRequest, parsePropRequest, responsesFor } from "../multistatus.ts";
 import { isSeen, seenText } from "../privacy.ts";
 import { type Context, report } from "../registry.ts";
 import { memberResource } from "../resolve.ts";
@@ -86,8 +86,7 @@ class Answer {
   async ofObject(resource: Extract<Resource, { kind: "object" }>): Promise<Iterable<readonly Resource[]>> {
     const zone = await this.#zoneFor(resource.collection);
     const content = await resource.collection.read(resource.entry.name);
-    const text =
-      content && (await seenText(content.bytes.toString(), resource.entry, resource.owner, this.#context));
+    const text = content && (await seenText(content.bytes.toString(), resource.entry, resource.owner, this.#context));
     if (text === undefined || !this.#matches(text, zone)) return [];
     this.#texts.set(resource, { text, zone });
     return [[resource]];

@@ -1,5 +1,5 @@
-import type { Privilege } from "../../model/privilege.ts";
 import type { Depth } from "../../http/headers.ts";
+import type { Privilege } from "../../model/privilege.ts";
 import type { Context } from "../registry.ts";
 import { childrenOf } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";

@@ -27,7 +27,11 @@ export const freeBusyQuery = report({
       limit: settings.maxQueryResults,
     });
     const component = freeBusyComponent({ range, stamp: now(), uid: undefined, properties: [] }, periods);
-    return { status: 200, headers: { "content-type": "text/calendar; charset=utf-8" }, body: writeComponent(component) };
+    return {
+      status: 200,
+      headers: { "content-type": "text/calendar; charset=utf-8" },
+      body: writeComponent(component),
+    };
   },
 });
 

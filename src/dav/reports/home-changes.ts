@@ -46,8 +46,7 @@ export async function* homeChanges(
   for (const name of before?.children.keys() ?? [])
     if (!now.children.has(name)) removed.push(`${home.href}${encodeSegment(name)}/` as Href);
 
-  if (changed.length + removed.length > limit)
-    throw new Refusal({ code: "number-of-matches-within-limits", limit });
+  if (changed.length + removed.length > limit) throw new Refusal({ code: "number-of-matches-within-limits", limit });
   yield { changed, removed, token: state, truncated: false };
   for (const { inner, since } of inside)
     for await (const changes of memberChanges(inner, since))

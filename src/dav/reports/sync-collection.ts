@@ -1,11 +1,18 @@
-import { HttpError } from "../../http/message.ts";
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
+import { HttpError } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import type { SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { child, dav, type Element, el, textOf } from "../../xml/element.ts";
 import { escapeText } from "../../xml/write.ts";
-import { isMinimal, multistatus, parsePropRequest, type PropRequest, responsesFor, statusResponse } from "../multistatus.ts";
+import {
+  isMinimal,
+  multistatus,
+  type PropRequest,
+  parsePropRequest,
+  responsesFor,
+  statusResponse,
+} from "../multistatus.ts";
 import { type Context, report } from "../registry.ts";
 import { memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";

@@ -1,5 +1,5 @@
-import { parseDateTimeText } from "../../ical/time.ts";
 import { HttpError } from "../../http/message.ts";
+import { parseDateTimeText } from "../../ical/time.ts";
 import type { TimeRange, Utc } from "../../model/ids.ts";
 import { utc } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";

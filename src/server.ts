@@ -25,7 +25,11 @@ import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
 import { freeBusyQuery } from "./dav/reports/free-busy-query.ts";
 import { aclPrincipalPropSet, principalMatch } from "./dav/reports/principal-match.ts";
-import { calendarserverPrincipalSearch, principalPropertySearch, principalSearchPropertySet } from "./dav/reports/principals.ts";
+import {
+  calendarserverPrincipalSearch,
+  principalPropertySearch,
+  principalSearchPropertySet,
+} from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
@@ -86,7 +90,8 @@ const davSettings = (config: Config): DavSettings => ({
   maxInstances: config.MaxInstancesForRRULE,
   maxCollectionsPerHome: noneIfZero(config.MaxCollectionsPerHome),
   maxResourcesPerCollection: noneIfZero(config.MaxResourcesPerCollection),
-  maxXmlBody: 2 * oneMegabyte,
+  // What the parser may hold the loop for at most: some 20 ms.
+  maxXmlBody: oneMegabyte,
   maxMultigetHrefs: 5_000,
   maxQueryResults: 100_000,
   anonymousReadRoot: config.EnableAnonymousReadRoot,

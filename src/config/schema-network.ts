@@ -87,11 +87,13 @@ export const processes = {
       },
     ),
     LoadBalancer: {
-      Enabled: flag(true, "Spread connections over the workers."),
+      Enabled: flag(true, "The workers share the port; the original gave each its own when this was off.", {
+        effect: "ignored",
+      }),
       Scheduler: choice(
         ["LeastConnections", "RoundRobin", "LeastConnectionsAndRoundRobin"],
         "LeastConnections",
-        "How the balancer chooses a worker for a connection.",
+        "How a process of type Master chooses a slave for a connection.",
       ),
     },
     StaggeredStartup: {
@@ -127,7 +129,7 @@ export const machinery = {
   },
   PythonDirector: {
     pydir: path("/usr/share/caldavd/bin/pydir.py", "The original's load balancer.", { effect: "ignored" }),
-    ConfigFile: path("/etc/caldavd/pydir.xml", "Its configuration.", { effect: "ignored" }),
+    ConfigFile: path("/etc/caldavd/pydir.xml", "The slaves that a process of type Master spreads connections over."),
     ControlSocket: path("/var/run/caldavd-pydir.sock", "Its control socket.", { effect: "ignored" }),
   },
   Profiling: {

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { link, mkdir, open, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Database, isBusy, retryWhileBusy } from "../base/sqlite.ts";
 import type { PrincipalUid } from "../model/ids.ts";
@@ -76,9 +76,10 @@ async function create(path: string): Promise<void> {
     // A link, not a rename: of several workers that start at once one wins, and nobody's rows are replaced.
     await link(draft, path);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    // An empty file (a backup that failed, a full disk) is no database.
-    if (!(await holdsData(path))) await rm(path).then(() => link(draft, path));
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "EEXIST" && code !== "EPERM" && code !== "ENOTSUP") throw error;
+    // An empty file (a backup that failed, a full disk) is no database. Volumes without links are for one host.
+    if (!(await holdsData(path))) await rename(draft, path);
   } finally {
     await Promise.all([rm(draft, { force: true }), rm(`${draft}-journal`, { force: true })]);
   }
@@ -109,6 +110,10 @@ class DelegateDatabase implements Delegates {
   #missing = false;
   #version: unknown;
   #generation = 1;
+  #asked = false;
+  readonly #askAgain = (): void => {
+    this.#asked = false;
+  };
 
   constructor(path: string, warn: (message: string) => void) {
     this.#path = path;
@@ -193,6 +198,11 @@ class DelegateDatabase implements Delegates {
   }
 
   generation(): number {
+    // Asking takes 6 µs (locks and a read), and one request asks more than once. Until this turn of the event loop and its
+    // promises have ended, no request can arrive whose sender saw a later writing.
+    if (this.#asked) return this.#generation;
+    this.#asked = true;
+    process.nextTick(this.#askAgain);
     const now = Date.now();
     if (now - this.#lookedAt >= lookEvery || now < this.#lookedAt) this.#look();
     try {

@@ -2,6 +2,7 @@ import cluster, { type Worker } from "node:cluster";
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Logger } from "../base/log.ts";
+import { watchHandoffs } from "./handoffs.ts";
 import { collectLines } from "./line-pipe.ts";
 import type { DrainMode } from "./listener.ts";
 import type { Identity } from "./privileges.ts";
@@ -158,6 +159,7 @@ export class Supervisor {
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
     const worker = cluster.fork();
+    watchHandoffs(worker.process);
     let settle: (ready: boolean) => void = () => {};
     const settled = new Promise<boolean>((resolve) => {
       settle = resolve;

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
-import { CALDAV, DAV, type Element, el, type QName, textOf } from "../xml/element.ts";
+import { CALDAV, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
 import { freshName, isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import type { StoreParts } from "./handle.ts";
 import { reach } from "./points.ts";
@@ -14,9 +14,17 @@ export const calendarType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{
 /** Ours, so that a plain collection is told from a calendar that lost its attributes. */
 export const folderType = el(resourcetypeName, el(`{${DAV}}collection`));
 
-/** The collections a new home begins with. */
+const componentsName = caldav("supported-calendar-component-set");
+const calendarOf = (kind: string): Properties =>
+  new Map([
+    [resourcetypeName, calendarType],
+    [componentsName, el(componentsName, elWith(caldav("comp"), { name: kind }))],
+  ]);
+
+/** The collections a new home begins with. Events and tasks apart: Apple's clients cannot work with both in one calendar. */
 const beginnings: readonly { readonly name: string; readonly properties: Properties }[] = [
-  { name: "calendar", properties: new Map([[resourcetypeName, calendarType]]) },
+  { name: "calendar", properties: calendarOf("VEVENT") },
+  { name: "tasks", properties: calendarOf("VTODO") },
   { name: "inbox", properties: new Map() },
   { name: "outbox", properties: new Map() },
 ];

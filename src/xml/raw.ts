@@ -44,10 +44,12 @@ export function checkCharacters(text: string, decoded: boolean): void {
 }
 
 const quoted = (pattern: string): string => `(?:"${pattern}"|'${pattern}')`;
+const equals = "[ \\t\\n]*=[ \\t\\n]*";
+// Not \s, which also means blanks that are none in XML. Line ends are LF by now.
 const declaration = new RegExp(
-  `^<\\?xml\\s+version\\s*=\\s*${quoted("1\\.[0-9]+")}` +
-    `(?:\\s+encoding\\s*=\\s*${quoted("[A-Za-z][A-Za-z0-9._-]*")})?` +
-    `(?:\\s+standalone\\s*=\\s*${quoted("(?:yes|no)")})?\\s*$`,
+  `^<\\?xml[ \\t\\n]+version${equals}${quoted("1\\.[0-9]+")}` +
+    `(?:[ \\t\\n]+encoding${equals}${quoted("[A-Za-z][A-Za-z0-9._-]*")})?` +
+    `(?:[ \\t\\n]+standalone${equals}${quoted("(?:yes|no)")})?[ \\t\\n]*$`,
 );
 const maxDeclaration = 256;
 
@@ -139,7 +141,7 @@ function afterClosing(text: string, less: number, from: number, closing: string,
 }
 
 // Namespaces in XML 1.0 §7 keeps colons out of it.
-const target = /^[A-Za-z_\u0080-\uffff][A-Za-z0-9._\u0080-\uffff-]*(?:\s|\?$)/;
+const target = /^[A-Za-z_\u0080-\uffff][A-Za-z0-9._\u0080-\uffff-]*(?:[ \t\n]|\?$)/;
 
 function afterInstruction(text: string, less: number): number {
   const after = afterClosing(text, less, less + 2, "?>", "processing instruction");
@@ -163,7 +165,7 @@ function afterBang(text: string, less: number, doctype: "refuse" | "skip"): numb
   }
   if (text.startsWith("[CDATA[", less + 2)) return afterClosing(text, less, less + 9, "]]>", "CDATA section");
   const head = text.slice(less, less + 4096);
-  if (!/^<!DOCTYPE\s/i.test(head)) throw errorAt(text, less, "<! must begin a comment or a CDATA section");
+  if (!/^<!DOCTYPE[ \t\n]/i.test(head)) throw errorAt(text, less, "<! must begin a comment or a CDATA section");
   if (doctype === "skip") {
     const plain = plainDoctype.exec(head);
     if (plain !== null) return less + plain[0].length;

@@ -116,7 +116,10 @@ test("the challenge names realm, nonce, algorithm and qop; an empty Qop leaves q
   const given = await givenAccounts();
   const text = String(worker(given, "sha-256").auth.unauthorized(request()).headers["www-authenticate"]);
   assert.match(text, /^Digest realm="Test Realm", nonce="[\w-]{40}", algorithm=SHA-256, qop="auth"$/);
-  assert.match(String(worker(given, "md5-sess", "").auth.unauthorized(request()).headers["www-authenticate"]), /qop="auth"/);
+  assert.match(
+    String(worker(given, "md5-sess", "").auth.unauthorized(request()).headers["www-authenticate"]),
+    /qop="auth"/,
+  );
   assert.doesNotMatch(String(worker(given, "md5", "").auth.unauthorized(request()).headers["www-authenticate"]), /qop/);
 });
 

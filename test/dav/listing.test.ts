@@ -5,7 +5,7 @@ import { resolve } from "../../src/dav/resolve.ts";
 import type { Shape } from "../../src/dav/resource.ts";
 import { HttpError, type HttpResponse } from "../../src/http/message.ts";
 import { decodePath } from "../../src/http/uri.ts";
-import { givenTree, textOfBody, type Tree } from "./tree.ts";
+import { givenTree, type Tree, textOfBody } from "./tree.ts";
 
 let tree: Tree;
 before(async () => {
@@ -53,4 +53,7 @@ test("a principal shows addresses, groups and calendars", async () => {
 });
 
 test("__uids__ is refused before a page is begun", () =>
-  assert.rejects(page("user01", "/principals/__uids__/"), (error) => error instanceof HttpError && error.status === 403));
+  assert.rejects(
+    page("user01", "/principals/__uids__/"),
+    (error) => error instanceof HttpError && error.status === 403,
+  ));

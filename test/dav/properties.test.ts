@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { propertyValue } from "../../src/dav/property-value.ts";
 import { supportedKinds } from "../../src/dav/properties/calendar.ts";
+import { propertyValue } from "../../src/dav/property-value.ts";
 import { type AnyProperty, type Context, creationValue } from "../../src/dav/registry.ts";
 import { resolve } from "../../src/dav/resolve.ts";
 import { type Resource, resourceKinds, type Shape } from "../../src/dav/resource.ts";
@@ -59,7 +59,12 @@ describe("a principal tells", () => {
   test("its mail address first, and its URLs among its addresses", async () => {
     const addresses = await value(principal, caldav("calendar-user-address-set"));
     assert.match(addresses, /^<C:calendar-user-address-set><D:href>mailto:user01@example\.com<\/D:href>/);
-    for (const address of [`urn:uuid:${uid}`, `/principals/__uids__/${uid}/`, "/principals/users/user01/", "http://localhost:8008/principals/users/user01/"])
+    for (const address of [
+      `urn:uuid:${uid}`,
+      `/principals/__uids__/${uid}/`,
+      "/principals/users/user01/",
+      "http://localhost:8008/principals/users/user01/",
+    ])
       assert.ok(addresses.includes(`<D:href>${address}</D:href>`), address);
   });
   test("that it is one, in resourcetype", async () =>
@@ -72,7 +77,10 @@ describe("a principal tells", () => {
   test("no home when it has no calendars", async () => {
     assert.equal(await value("/principals/groups/group01/", caldav("calendar-home-set")), "404");
     assert.match(await value("/principals/groups/group01/", dav("group-member-set")), new RegExp(uid));
-    assert.equal(await value("/principals/groups/group01/", caldav("calendar-user-type")), "<C:calendar-user-type>GROUP</C:calendar-user-type>");
+    assert.equal(
+      await value("/principals/groups/group01/", caldav("calendar-user-type")),
+      "<C:calendar-user-type>GROUP</C:calendar-user-type>",
+    );
   });
   test("who is asking", async () =>
     assert.equal(
@@ -84,11 +92,24 @@ describe("a principal tells", () => {
 test("delegates are set as the complete new list, named by any address; they find it in group-membership", async () => {
   const group = "/principals/users/user01/calendar-proxy-write/";
   const other = await tree.user("user02");
-  const set2 = el(dav("group-member-set"), href("/principals/users/user02/"), href(`/principals/__uids__/${other.uid}/`));
+  const set2 = el(
+    dav("group-member-set"),
+    href("/principals/users/user02/"),
+    href(`/principals/__uids__/${other.uid}/`),
+  );
   assert.equal(await set(group, set2), undefined);
-  assert.equal(await value(group, dav("group-member-set")), `<D:group-member-set><D:href>/principals/__uids__/${other.uid}/</D:href></D:group-member-set>`);
-  assert.match(await value("/principals/users/user02/", dav("group-membership")), new RegExp(`${uid}/calendar-proxy-write/`));
-  assert.match(await value("/principals/users/user02/", cs("calendar-proxy-write-for")), new RegExp(`/principals/__uids__/${uid}/<`));
+  assert.equal(
+    await value(group, dav("group-member-set")),
+    `<D:group-member-set><D:href>/principals/__uids__/${other.uid}/</D:href></D:group-member-set>`,
+  );
+  assert.match(
+    await value("/principals/users/user02/", dav("group-membership")),
+    new RegExp(`${uid}/calendar-proxy-write/`),
+  );
+  assert.match(
+    await value("/principals/users/user02/", cs("calendar-proxy-write-for")),
+    new RegExp(`/principals/__uids__/${uid}/<`),
+  );
   await assert.rejects(
     set(group, el(dav("group-member-set"), href("/principals/users/nobody/"))),
     (error) => error instanceof HttpError && error.status === 400,
@@ -116,31 +137,59 @@ describe("a calendar", () => {
     assert.match(await value(calendar, dav("current-user-privilege-set")), /<D:write-content\/>/));
   test("counts its home's quota", async () => {
     assert.equal(await value(calendar, dav("quota-used-bytes")), "<D:quota-used-bytes>0</D:quota-used-bytes>");
-    assert.equal(await value(calendar, dav("quota-available-bytes")), "<D:quota-available-bytes>104857600</D:quota-available-bytes>");
+    assert.equal(
+      await value(calendar, dav("quota-available-bytes")),
+      "<D:quota-available-bytes>104857600</D:quota-available-bytes>",
+    );
     assert.equal(await value("/calendars/", dav("quota-used-bytes")), "404");
   });
   test("is opaque until something else is set, which must be one of two", async () => {
     assert.match(await value(calendar, caldav("schedule-calendar-transp")), /<C:opaque\/>/);
     await set(calendar, el(caldav("schedule-calendar-transp"), el(caldav("transparent"))));
     assert.match(await value(calendar, caldav("schedule-calendar-transp")), /<C:transparent\/>/);
-    await assert.rejects(set(calendar, el(caldav("schedule-calendar-transp"), "opaque")), /either opaque or transparent/);
+    await assert.rejects(
+      set(calendar, el(caldav("schedule-calendar-transp"), "opaque")),
+      /either opaque or transparent/,
+    );
     await set(calendar, null, caldav("schedule-calendar-transp"));
   });
   test("fixes its components at creation: known ones only, protected afterwards", async () => {
     const name = caldav("supported-calendar-component-set");
     const property = tree.services.registry.property(name, "calendar") as AnyProperty;
     assert.equal(property.accept, undefined);
-    const asked = readXml('<C:supported-calendar-component-set xmlns:C="urn:ietf:params:xml:ns:caldav"><C:comp name="vtodo"/></C:supported-calendar-component-set>');
+    const asked = readXml(
+      '<C:supported-calendar-component-set xmlns:C="urn:ietf:params:xml:ns:caldav"><C:comp name="vtodo"/></C:supported-calendar-component-set>',
+    );
     const stored = await creationValue(property, asked, context);
     assert.deepEqual(supportedKinds(new Map([[name, stored]])), ["VTODO"]);
     assert.ok(supportedKinds(new Map()).includes("VEVENT"));
-    const bad = readXml('<C:supported-calendar-component-set xmlns:C="urn:ietf:params:xml:ns:caldav"><C:comp name="VBOGUS"/></C:supported-calendar-component-set>');
-    assert.throws(() => creationValue(property, bad, context), (error) => error instanceof Refusal && error.reason.code === "supported-calendar-component");
+    const bad = readXml(
+      '<C:supported-calendar-component-set xmlns:C="urn:ietf:params:xml:ns:caldav"><C:comp name="VBOGUS"/></C:supported-calendar-component-set>',
+    );
+    assert.throws(
+      () => creationValue(property, bad, context),
+      (error) => error instanceof Refusal && error.reason.code === "supported-calendar-component",
+    );
   });
   test("gives protected properties to nobody", async () => {
-    for (const name of [dav("getetag"), cs("getctag"), dav("resourcetype"), dav("owner"), dav("sync-token"), caldav("schedule-tag")])
+    for (const name of [
+      dav("getetag"),
+      cs("getctag"),
+      dav("resourcetype"),
+      dav("owner"),
+      dav("sync-token"),
+      caldav("schedule-tag"),
+    ])
       for (const kind of resourceKinds) assert.equal(tree.services.registry.property(name, kind)?.accept, undefined);
-    assert.throws(() => creationValue(tree.services.registry.property(dav("getetag"), "calendar") as AnyProperty, el(dav("getetag")), context), Refusal);
+    assert.throws(
+      () =>
+        creationValue(
+          tree.services.registry.property(dav("getetag"), "calendar") as AnyProperty,
+          el(dav("getetag")),
+          context,
+        ),
+      Refusal,
+    );
   });
   test("leaves Apple's colour and order to the store", () => {
     for (const name of [ical("calendar-color"), ical("calendar-order")])
@@ -180,7 +229,8 @@ describe("a calendar's time zone", () => {
     assert.match(await value(calendar, zone), /TZID:Europe\/Berlin/);
     assert.equal(await value(calendar, id), "<C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id>");
     await set(calendar, null, zone);
-    for (const text of ["", "nonsense", berlin.replaceAll("VTIMEZONE", "VEVENT")]) await refuses(set(calendar, el(zone, text)), "valid-calendar-data");
+    for (const text of ["", "nonsense", berlin.replaceAll("VTIMEZONE", "VEVENT")])
+      await refuses(set(calendar, el(zone, text)), "valid-calendar-data");
   });
   test("may be set by the name of a zone that is known", async () => {
     await set(calendar, el(id, "America/New_York"));
@@ -205,7 +255,10 @@ describe("the inbox", () => {
   test("names `calendar` as the default calendar until one of the user's own is set", async () => {
     const name = caldav("schedule-default-calendar-URL");
     assert.match(await value(inbox, name), /\/calendar\//);
-    await refuses(set(inbox, el(name, href("/calendars/users/user02/calendar/"))), "valid-schedule-default-calendar-URL");
+    await refuses(
+      set(inbox, el(name, href("/calendars/users/user02/calendar/"))),
+      "valid-schedule-default-calendar-URL",
+    );
     await refuses(set(inbox, el(name)), "valid-schedule-default-calendar-URL");
   });
   test("has one availability under two names", async () => {

@@ -12,11 +12,19 @@ const count = Number(process.env["RRULE_COUNT"] ?? 5_000);
 const most = 60;
 
 const program = `
-import sys, json, itertools
+import sys, json, itertools, datetime as real
 from datetime import datetime
+import dateutil.rrule
 from dateutil.rrule import rrulestr
+
+# A rule that never matches is searched to datetime.MAXYEAR, UNTIL or not: for the module, that is the year after UNTIL.
+class Calendar:
+    date, time, datetime, timedelta = real.date, real.time, real.datetime, real.timedelta
+dateutil.rrule.datetime = Calendar
+
 out = []
 for rule, start, most in json.load(sys.stdin):
+    Calendar.MAXYEAR = int(rule.partition("UNTIL=")[2][:4]) + 1
     try:
         found = rrulestr(rule, dtstart=datetime.strptime(start, "%Y%m%dT%H%M%S"))
         out.append([d.strftime("%Y%m%dT%H%M%S") for d in itertools.islice(found, most)])
@@ -127,7 +135,6 @@ function randomCase(random: () => number): Case {
   // … day … would have been retrieved from DTSTART", §3.3.10); dateutil takes all seven.
   if (parts.has("BYWEEKNO") && !parts.has("BYDAY") && !parts.has("BYMONTHDAY") && !parts.has("BYYEARDAY"))
     asked += `;BYDAY=${weekdays[weekdayOf(Math.floor(start / daySeconds))]}`;
-  // COUNT would let dateutil search to the year 9999 for rules that never match, which takes it minutes.
   if (parts.has("COUNT")) asked += `;UNTIL=${formatLocal(start + Math.floor(years[frequency]! * 365.25 * daySeconds))}`;
   return { rule, asked, start };
 }

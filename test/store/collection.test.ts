@@ -16,7 +16,12 @@ const refused = (code: string) => (error: unknown) => error instanceof Refusal &
 test("a new home has the layout of the administration guide and its owner's uid", async () => {
   const given = await givenStore();
   await given.store.provision(alice);
-  assert.deepEqual(readdirSync(join(given.root, "calendars/users/alice")).sort(), ["calendar", "inbox", "outbox"]);
+  assert.deepEqual(readdirSync(join(given.root, "calendars/users/alice")).sort(), [
+    "calendar",
+    "inbox",
+    "outbox",
+    "tasks",
+  ]);
   assert.ok(existsSync(join(given.root, "principals/users/alice")));
   assert.ok(existsSync(join(given.root, "principals/__uids__/UID-alice")));
   assert.equal(await given.store.ownerOf(join(given.root, "calendars/users/alice")), "UID-alice");
@@ -88,33 +93,37 @@ test("an index of garbage, or of another server, is made again", async () => {
   await given.end();
 });
 
-test("a restored index refuses the tokens of the future it has forgotten, even after it has caught up in numbers", async () => {
-  const given = await givenStore();
-  let calendar = await calendarOf(given.store);
-  await put(calendar, "a.ics", event("a"));
-  const early = (await calendar.changesSince(undefined, 10)).token;
-  const index = join(folder(given.root), ".db.sqlite");
-  await copyFile(index, `${given.root}/backup`);
-  await put(calendar, "b.ics", event("b"));
-  await put(calendar, "c.ics", event("c"));
-  const lost = (await calendar.changesSince(undefined, 10)).token;
-  await given.store.close();
-  await copyFile(`${given.root}/backup`, `${index}.new`);
-  await rename(`${index}.new`, index);
-  for (const name of ["b.ics", "c.ics"]) await unlink(join(folder(given.root), name));
-  const after = await given.again({ startId: "second" });
-  calendar = await calendarOf(after);
-  await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
-  for (const name of ["d", "e", "f", "g"]) await put(calendar, `${name}.ics`, event(name));
-  await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
-  assert.deepEqual((await calendar.changesSince(early, 10)).changed.map(({ name }) => name).sort(), [
-    "d.ics",
-    "e.ics",
-    "f.ics",
-    "g.ics",
-  ]);
-  await given.end();
-});
+for (const how of ["as a new file", "in place, as a rolled back volume would"])
+  test(`an index restored ${how} refuses the tokens of the future it has forgotten, even after it has caught up in numbers`, async () => {
+    const given = await givenStore();
+    let calendar = await calendarOf(given.store);
+    await put(calendar, "a.ics", event("a"));
+    const early = (await calendar.changesSince(undefined, 10)).token;
+    const index = join(folder(given.root), ".db.sqlite");
+    await copyFile(index, `${given.root}/backup`);
+    await put(calendar, "b.ics", event("b"));
+    await put(calendar, "c.ics", event("c"));
+    const lost = (await calendar.changesSince(undefined, 10)).token;
+    await given.store.close();
+    if (how.startsWith("in place")) await copyFile(`${given.root}/backup`, index);
+    else {
+      await copyFile(`${given.root}/backup`, `${index}.new`);
+      await rename(`${index}.new`, index);
+    }
+    for (const name of ["b.ics", "c.ics"]) await unlink(join(folder(given.root), name));
+    const after = await given.again({ startId: "second" });
+    calendar = await calendarOf(after);
+    await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
+    for (const name of ["d", "e", "f", "g"]) await put(calendar, `${name}.ics`, event(name));
+    await assert.rejects(() => calendar.changesSince(lost, 10), refused("valid-sync-token"));
+    assert.deepEqual((await calendar.changesSince(early, 10)).changed.map(({ name }) => name).sort(), [
+      "d.ics",
+      "e.ics",
+      "f.ics",
+      "g.ics",
+    ]);
+    await given.end();
+  });
 
 test("a restart refuses no token", async () => {
   const given = await givenStore();

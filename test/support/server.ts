@@ -72,8 +72,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const root = options.root ?? (await mkdtemp(join(tmpdir(), "caldavd-e2e-")));
   const documents = join(root, "Documents");
   const data = join(root, "Data");
-  await mkdir(documents, { recursive: true });
-  await mkdir(data, { recursive: true });
+  await mkdir(documents, { recursive: true, mode: 0o750 });
+  await mkdir(data, { recursive: true, mode: 0o750 });
   const port = options.port ?? (await freePort());
   const settings = {
     HTTPPort: port,

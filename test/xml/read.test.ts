@@ -113,6 +113,7 @@ test("what sax overlooks is refused", () => {
   refused('\n<?xml version="1.0"?><a/>', /very start/, 2);
   refused('<a><?xml version="1.0"?></a>', /very start/);
   refused("<?xml?><a/>", /declaration is malformed/);
+  refused('<?xml version="1.0"\ufeffencoding="utf-8"?><a/>', /declaration is malformed/);
   refused('<?xml version="2.0"?><a/>', /declaration is malformed/);
   refused("<??><a/>", /followed by a name/);
   refused("<?1?><a/>", /followed by a name/);

@@ -1,3 +1,4 @@
+import { httpDate } from "../../http/dates.ts";
 import { depthOf } from "../../http/headers.ts";
 import type { HttpRequest } from "../../http/message.ts";
 import { HttpError } from "../../http/message.ts";
@@ -9,6 +10,7 @@ import { childrenOf } from "../resolve.ts";
 import type { Resource } from "../resource.ts";
 import { isCollection, navigationKinds, resourceKinds } from "../resource.ts";
 import { counted } from "./count.ts";
+import { stateOf } from "./preconditions.ts";
 import { xmlBody } from "./xml-body.ts";
 
 const navigation: ReadonlySet<string> = new Set(navigationKinds);
@@ -27,7 +29,10 @@ export const propfindMethod: Method = {
     const asked = parsePropRequest(root);
     if (depth === "infinity" && navigation.has(resource.kind)) throw new Refusal({ code: "propfind-finite-depth" });
     const pages = depth === "0" ? alone(resource, request) : counted(below(resource, depth, context, request), request);
-    return multistatus(responsesFor(asked, pages, context, { minimal: isMinimal(request) }));
+    const { modified } = stateOf(resource) ?? {};
+    // As the original; some of its clients looked here instead of asking for DAV:getlastmodified.
+    const headers = modified === undefined ? {} : { "Last-Modified": httpDate(modified) };
+    return multistatus(responsesFor(asked, pages, context, { minimal: isMinimal(request) }), { headers });
   },
 };
 

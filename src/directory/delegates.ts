@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -28,7 +29,7 @@ export async function openDelegates(options: DelegatesOptions): Promise<Delegate
   const path = (await holdsData(own)) || !(await holdsData(old)) ? own : old;
   if (!(await holdsData(path))) {
     if (options.storeIsUsed) await confirmLoss(path, options.warn);
-    await create(path);
+    else await create(path);
   }
   return retryWhileBusy(path, () => new DelegateDatabase(path, options.warn));
 }
@@ -43,7 +44,7 @@ async function confirmLoss(path: string, warn: (message: string) => void): Promi
   if (confirmed) {
     warn(`${path}: a new, empty delegate database is made, because ${confirmation} says that the old one is lost`);
     await create(path);
-    await rm(confirmation);
+    await rm(confirmation, { force: true });
   } else if (!(await holdsData(path)))
     throw new Error(
       `${path}: the delegate database is missing although the store is in use. It says who may see and edit whose ` +
@@ -55,8 +56,7 @@ async function confirmLoss(path: string, warn: (message: string) => void): Promi
 /** Makes an empty delegate database at its place, complete or not at all; one that is there stays. */
 async function create(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${process.pid}.new`;
-  await rm(draft, { force: true });
+  const draft = `${path}.${randomUUID()}.new`;
   const database = new Database(draft);
   try {
     database.exec(

@@ -293,7 +293,7 @@ test("a collection moves, disappears at once, and leaves nothing behind", async 
   assert.equal(await given.store.open({ owner: alice, path: ["work"] }), undefined);
   assert.deepEqual(
     (await given.store.children({ owner: alice, path: [] })).map(({ name, kind }) => `${name} ${kind}`),
-    ["calendar calendar", "inbox inbox", "outbox outbox", "play calendar"],
+    ["calendar calendar", "inbox inbox", "outbox outbox", "play calendar", "tasks calendar"],
   );
   assert.equal(await given.store.usedBytes(alice), event("a").length);
   await given.store.remove({ owner: alice, path: ["play"] });

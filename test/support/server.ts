@@ -100,6 +100,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
       printed += text;
+      // CALDAVD_TEST_OUTPUT=1 shows what servers of tests print, while somebody looks for a cause.
+      if (process.env["CALDAVD_TEST_OUTPUT"] !== undefined) process.stderr.write(text);
     });
   await ready(child, () => printed);
   const server: Server = {

@@ -61,11 +61,7 @@ const main = async (): Promise<void> => {
   if (ProcessType === "Combined") await runCombined(options);
   else if (ProcessType === "Master") {
     const { runBalancer } = await import("./process/balance.ts");
-    await runBalancer(
-      options,
-      launch.config.PythonDirector.ConfigFile,
-      launch.config.MultiProcess.LoadBalancer.Scheduler,
-    );
+    await runBalancer(options, launch.config.PythonDirector.ConfigFile);
   } else await runSingle(options, create);
 };
 

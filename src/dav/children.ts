@@ -135,22 +135,37 @@ async function concerns(user: Principal, owner: Principal, { services }: Context
 }
 
 async function* inside(parent: OwnedCollection, context: Context): AsyncGenerator<readonly Resource[]> {
-  const { store } = context.services;
-  const { owner, collection } = parent;
   // Calendars hold objects only (RFC 4791 §4.2); the original made no collections in them, nor in an inbox or outbox.
   if (parent.kind === "home" || parent.kind === "folder" || parent.kind === "dropbox") {
-    const names = await store.children(collection.ref);
-    for (let from = 0; from < names.length; from += pageSize) {
-      const opened = await Promise.all(
-        names.slice(from, from + pageSize).map(async ({ name }) => {
-          const child = await store.open({ owner, path: [...collection.ref.path, name] });
-          // Gone since its name was read.
-          return child && collectionResource(`${parent.href}${encodeSegment(name)}/` as Href, owner, child);
-        }),
-      );
-      const found = opened.filter((child) => child !== undefined);
-      if (found.length > 0) yield found;
-    }
+    const found = await collectionsIn(parent, context);
+    for (let from = 0; from < found.length; from += pageSize) yield found.slice(from, from + pageSize);
   }
-  for await (const entries of collection.entries()) yield entries.map((entry) => memberResource(parent, entry));
+  for await (const entries of parent.collection.entries()) yield entries.map((entry) => memberResource(parent, entry));
+}
+
+const opened = new WeakMap<Context, Map<string, Promise<readonly OwnedCollection[]>>>();
+
+/** The collections directly inside, as of the first time that this request asks: a PROPFIND with Depth 1 on a home needs them
+ *  for the home's sync token and for itself. */
+export function collectionsIn(parent: OwnedCollection, context: Context): Promise<readonly OwnedCollection[]> {
+  const known = opened.get(context) ?? new Map<string, Promise<readonly OwnedCollection[]>>();
+  opened.set(context, known);
+  const found = known.get(parent.href) ?? openCollections(parent, context);
+  known.set(parent.href, found);
+  return found;
+}
+
+async function openCollections(
+  { href, owner, collection: { ref } }: OwnedCollection,
+  { services: { store } }: Context,
+): Promise<readonly OwnedCollection[]> {
+  const names = await store.children(ref);
+  const found = await Promise.all(
+    names.map(async ({ name }) => {
+      const child = await store.open({ owner, path: [...ref.path, name] });
+      // undefined: gone since its name was read.
+      return child && collectionResource(`${href}${encodeSegment(name)}/` as Href, owner, child);
+    }),
+  );
+  return found.filter((child) => child !== undefined);
 }

@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { SyncToken } from "../model/ids.ts";
+import { collectionsIn } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Shape } from "./resource.ts";
 
@@ -45,17 +46,13 @@ export function decodeHomeToken(token: string): HomeToken | undefined {
   return { own: own as SyncToken, children };
 }
 
-/** The home's state now. The inbox and outbox are part of it; the dropbox is not, its boxes are no calendars' business. */
-export async function homeToken(home: Shape<"home">, { services: { store } }: Context): Promise<HomeToken> {
-  const names = await store.children({ owner: home.owner, path: [] });
-  const states = await Promise.all(
-    names.map(async ({ name, kind }) => {
-      if (kind === "dropbox") return [name, undefined] as const;
-      const collection = await store.open({ owner: home.owner, path: [name] });
-      return [name, (await collection?.info())?.syncToken] as const;
-    }),
-  );
+/** The home's state, as of the first time that this request looks into it. The inbox and outbox are part of it; the dropbox is
+ *  not, its boxes are no calendars' business. */
+export async function homeToken(home: Shape<"home">, context: Context): Promise<HomeToken> {
   const children = new Map<string, SyncToken>();
-  for (const [name, state] of states) if (state !== undefined) children.set(name, state);
+  for (const { kind, collection, info } of await collectionsIn(home, context)) {
+    const name = collection.ref.path[0];
+    if (kind !== "dropbox" && name !== undefined) children.set(name, info.syncToken);
+  }
   return { own: home.info.syncToken, children };
 }

@@ -26,6 +26,8 @@ export function fromJCal(json: string): string {
   return writeComponent(root);
 }
 
+const token = /^[a-z0-9_.-]+$/i;
+
 const invalidJCal = (problem: string): Refusal =>
   new Refusal({ code: "valid-calendar-data", problem: `jCal: ${problem}` });
 
@@ -100,7 +102,7 @@ function ruleToJ(value: string): Record<string, unknown> | undefined {
   for (const part of value.split(";")) {
     const [name = "", text, more] = part.split("=");
     const key = name.toLowerCase();
-    if (name === "" || text === undefined || more !== undefined || parts.has(key)) return undefined;
+    if (!token.test(name) || text === undefined || more !== undefined || parts.has(key)) return undefined;
     parts.set(key, partToJ(key, text));
   }
   return Object.fromEntries(parts);
@@ -120,7 +122,6 @@ const dateToJ = (text: string): string =>
 // -------------------------------------------------------------------------------------------------------------- from jCal
 
 const maxDepth = 16;
-const token = /^[a-z0-9_.-]+$/i;
 
 function componentFromJ(value: unknown, depth: number): Component {
   if (!Array.isArray(value) || value.length !== 3) throw invalidJCal("a component is a list of three");

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { type Element, isElement } from "../xml/element.ts";
 import { readXml } from "../xml/read.ts";
-import { type Backend, Balancer, type Scheduler } from "./balancer.ts";
+import { type Backend, Balancer } from "./balancer.ts";
 import { reasonOf } from "./prepare.ts";
 import { patience } from "./protocol.ts";
-import { begin, end, onStop, type RunOptions, readyLine, StartError } from "./run.ts";
+import { begin, end, fail, onStop, type RunOptions, readyLine, StartError } from "./run.ts";
 import type { ListenAddress } from "./settings.ts";
 
 const localName = (element: Element): string => element.name.slice(element.name.indexOf("}") + 1);
@@ -37,11 +37,7 @@ export const readDirectorFile = (text: string): readonly Backend[] => {
 
 /** ProcessType Master: this process passes connections on to Slaves on other hosts, named in `directorFile`. Resolves when it
  *  listens. Throws StartError. */
-export const runBalancer = async <C>(
-  options: RunOptions<C>,
-  directorFile: string,
-  scheduler: Scheduler,
-): Promise<void> => {
+export const runBalancer = async <C>(options: RunOptions<C>, directorFile: string): Promise<void> => {
   process.title = "caldavd: balancer";
   const { settings } = options.launch;
   const backends = await readFile(directorFile, "utf8")
@@ -50,14 +46,13 @@ export const runBalancer = async <C>(
       throw new StartError([`PythonDirector.ConfigFile: ${directorFile}: ${reasonOf(error)}`], { cause: error });
     });
   const logs = await begin(options, undefined);
-  const balancer = new Balancer(backends, { scheduler, log: logs.log.named("balancer") });
+  const balancer = new Balancer(backends, { scheduler: settings.scheduler, log: logs.log.named("balancer") });
   const addresses: ListenAddress[] = [];
   try {
     for (const { host, port } of settings.addresses)
       addresses.push({ host, port: await balancer.listen(port, host, settings.backlog) });
   } catch (error) {
-    await logs.close();
-    throw new StartError([reasonOf(error)], { cause: error });
+    await fail(logs, settings.pidFile, error);
   }
   onStop(
     () => void balancer.drain(patience).then(() => end(logs, settings.pidFile, 0)),

@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
+import { choose, type Scheduler } from "./schedule.ts";
 
 /** A server behind the balancer. */
 export interface Backend {
@@ -7,12 +8,9 @@ export interface Backend {
   readonly port: number;
 }
 
-export type Scheduler = "LeastConnections" | "RoundRobin" | "LeastConnectionsAndRoundRobin";
-
 interface Host extends Backend {
   open: number;
-  /** When the last of its connections ended, on the balancer's own count of such ends. */
-  lastEnd: number;
+  lastTurn: number;
   good: boolean;
   timer: NodeJS.Timeout | undefined;
 }
@@ -31,8 +29,7 @@ export class Balancer {
   private readonly connectTimeout: number;
   private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
-  private turn = 0;
-  private ends = 0;
+  private turns = 0;
   private stopped = false;
 
   constructor(
@@ -46,7 +43,7 @@ export class Balancer {
       readonly connectTimeout?: number;
     },
   ) {
-    this.hosts = backends.map(({ host, port }) => ({ host, port, open: 0, lastEnd: 0, good: true, timer: undefined }));
+    this.hosts = backends.map(({ host, port }) => ({ host, port, open: 0, lastTurn: 0, good: true, timer: undefined }));
     this.scheduler = options.scheduler;
     this.log = options.log;
     this.checkInterval = options.checkInterval ?? 2_000;
@@ -93,7 +90,7 @@ export class Balancer {
 
   /** Connects the client to the best host not in `tried`. */
   private forward(client: Socket, tried: Set<Host>): void {
-    const host = this.choose(tried);
+    const host = this.best(tried);
     if (host === undefined) {
       client.end(overloaded);
       client.resume();
@@ -101,6 +98,7 @@ export class Balancer {
     }
     tried.add(host);
     host.open++;
+    host.lastTurn = ++this.turns;
     const server = connect({ host: host.host, port: host.port, noDelay: true, allowHalfOpen: true });
     this.track(server);
     let through = false;
@@ -117,7 +115,6 @@ export class Balancer {
     server.once("close", () => {
       clearTimeout(late);
       host.open--;
-      host.lastEnd = ++this.ends;
       if (through) client.destroySoon();
       else if (!client.destroyed) this.forward(client, tried);
     });
@@ -126,17 +123,12 @@ export class Balancer {
     });
   }
 
-  private choose(tried: ReadonlySet<Host>): Host | undefined {
+  private best(tried: ReadonlySet<Host>): Host | undefined {
     const free = (host: Host): boolean => !tried.has(host);
     const good = this.hosts.filter((host) => host.good && free(host));
     // With none known to be good, the bad ones are worth a try: they may just have come back.
     const candidates = good.length > 0 ? good : this.hosts.filter(free);
-    if (this.scheduler === "RoundRobin") return candidates[this.turn++ % Math.max(candidates.length, 1)];
-    const rested = this.scheduler === "LeastConnectionsAndRoundRobin";
-    return candidates.reduce<Host | undefined>((best, host) => {
-      if (best === undefined || host.open < best.open) return host;
-      return rested && host.open === best.open && host.lastEnd < best.lastEnd ? host : best;
-    }, undefined);
+    return choose(candidates, this.scheduler);
   }
 
   private markBad(host: Host, error: Error): void {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
 import type { Handler } from "../http/message.ts";
 import { refusedLine } from "./access-line.ts";
@@ -28,6 +28,8 @@ export class Listener implements Served {
   draining = false;
   private readonly connections = new Map<Socket, Connection>();
   private readonly servers: Server[] = [];
+  private adopter: Server | undefined;
+  private emptied: (() => void) | undefined;
 
   /** `accessLog` is called once for each request, before the last byte of its answer leaves. */
   constructor(handler: Handler, settings: ListenerSettings, accessLog: (line: string) => void, log: Logger) {
@@ -35,6 +37,8 @@ export class Listener implements Served {
     this.settings = settings;
     this.accessLog = accessLog;
     this.log = log;
+    this.adopter = undefined;
+    this.emptied = undefined;
   }
 
   /** Open connections. */
@@ -42,8 +46,9 @@ export class Listener implements Served {
     return this.connections.size;
   }
 
-  /** Listens on `host` (undefined: all addresses) and `port` (0: any free one). Rejects with the system's error. */
-  listen(port: number, host: string | undefined, backlog: number): Promise<AddressInfo> {
+  /** Listens on `host` (undefined: all addresses) and `port` (0: any free one); resolves with the port. Rejects with the system's
+   *  error. */
+  listen(port: number, host: string | undefined, backlog: number): Promise<number> {
     const server = this.createServer();
     return new Promise((resolve, reject) => {
       server.once("error", reject);
@@ -52,36 +57,52 @@ export class Listener implements Served {
         server.on("error", (error) => this.log.error("a listening socket failed", { error }));
         this.servers.push(server);
         const address = server.address();
-        // In a cluster a listener on all addresses has none of its own to tell.
-        resolve(
-          typeof address === "object" && address !== null ? address : { address: host ?? "", family: "IPv4", port },
-        );
+        resolve(typeof address === "object" && address !== null ? address.port : port);
       });
     });
+  }
+
+  /** Takes over a connection that another process accepted. */
+  adopt(socket: Socket): void {
+    this.adopter ??= this.createAdopter();
+    // As sockets of a listening node:http server are: a client may end its side before it has read the answer.
+    socket.allowHalfOpen = true;
+    this.adopter.emit("connection", socket);
+    socket.resume();
   }
 
   /** Accepts no more connections and resolves when all open ones have ended, or after `patience` seconds have cut them off. */
   async drain(mode: DrainMode, patience: number): Promise<void> {
     this.draining = true;
-    const closed = this.servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          // Server.prototype.close of node:http would reset idle keep-alive connections, also those on which a request is just
-          // arriving: a rolling restart would fail requests. The method of node:net only stops listening.
-          if (mode === "linger") NetServer.prototype.close.call(server, () => resolve());
-          else server.close(() => resolve());
-        }),
-    );
-    if (mode === "close")
+    for (const server of this.servers) {
+      // Server.prototype.close of node:http would reset idle keep-alive connections, also those on which a request is just
+      // arriving: a rolling restart would fail requests. The method of node:net only stops listening.
+      if (mode === "linger") NetServer.prototype.close.call(server);
+      else server.close();
+    }
+    if (mode === "close") {
+      this.adopter?.closeIdleConnections();
       for (const [socket, connection] of this.connections)
         if (connection.pending === 0 && socket.bytesRead === 0) socket.destroy();
+    }
+    if (this.connections.size === 0) return;
     const cut = setTimeout(() => {
       if (this.outstanding > 0)
         this.log.warn("requests were cut off at the end of the drain", { requests: this.outstanding });
-      for (const server of this.servers) server.closeAllConnections();
+      for (const socket of this.connections.keys()) socket.destroy();
     }, patience * 1000);
-    await Promise.all(closed);
+    await new Promise<void>((resolve) => {
+      this.emptied = resolve;
+    });
     clearTimeout(cut);
+  }
+
+  /** A server that listens nowhere. */
+  private createAdopter(): Server {
+    const server = this.createServer();
+    // With this event, node:http begins to watch over the time that headers and requests take.
+    server.emit("listening");
+    return server;
   }
 
   private createServer(): Server {
@@ -126,7 +147,10 @@ export class Listener implements Served {
       return;
     }
     this.connections.set(socket, connection);
-    socket.once("close", () => this.connections.delete(socket));
+    socket.once("close", () => {
+      this.connections.delete(socket);
+      if (this.connections.size === 0) this.emptied?.();
+    });
   }
 
   private receive(message: IncomingMessage, response: ServerResponse, expects: boolean): void {

@@ -1,5 +1,5 @@
 import type { DrainMode } from "./listener.ts";
-import type { ListenAddress, ProcessSettings } from "./settings.ts";
+import type { ProcessSettings } from "./settings.ts";
 
 /** What a worker is to do. Plain data. */
 export interface Job {
@@ -15,6 +15,8 @@ export interface Job {
 /** From the master to a worker. */
 export type ToWorker =
   | { readonly type: "start"; readonly job: Job }
+  /** Comes with a socket. Answered with `took` before anything is read from it. */
+  | { readonly type: "connection"; readonly id: number }
   /** Finish what is under way, then exit with 0; `patience` in seconds. */
   | { readonly type: "drain"; readonly mode: DrainMode; readonly patience: number };
 
@@ -23,7 +25,10 @@ export type FromWorker =
   /** Its modules are loaded and it listens for messages. Nothing may be sent before: node:cluster takes messages from the first
    *  moment and drops what no listener of ours hears. */
   | { readonly type: "here" }
-  | { readonly type: "ready"; readonly addresses: readonly ListenAddress[] }
+  | { readonly type: "ready" }
+  | { readonly type: "took"; readonly id: number }
+  /** So many of its connections have ended since it last said so. */
+  | { readonly type: "ended"; readonly count: number }
   /** It cannot serve; it exits with 1 after this. */
   | { readonly type: "failed"; readonly message: string }
   /** It is going to exit by itself and accepts nothing any more: another should take its place now. */

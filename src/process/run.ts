@@ -8,7 +8,7 @@ import { patience } from "./protocol.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";
 import { urlOf } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
-import { type ServerFactory, serve } from "./worker.ts";
+import { type ServerFactory, type Service, serve } from "./worker.ts";
 
 /** A configuration that may be started: the keys for processes, and all of it for the server. */
 export interface Launch<C> {
@@ -61,6 +61,13 @@ export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Id
   }
   for (const warning of [...warnings, ...findings.warnings]) logs.log.warn(warning);
   return logs;
+};
+
+/** Undoes `begin` when the rest of the start fails. */
+export const fail = async (logs: Logs, pidFile: string | undefined, error: unknown): Promise<never> => {
+  if (pidFile !== undefined) removePidFile(pidFile);
+  await logs.close();
+  throw new StartError([error instanceof Error ? error.message : String(error)], { cause: error });
 };
 
 /** The last steps of a process that served. */
@@ -136,7 +143,7 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
     }
     await logs.apply(next.settings);
     const failure = await supervisor.roll({ ...next, identity: nextIdentity });
-    if (failure === undefined) log.info("the configuration was reloaded", { workers: supervisor.pids.length });
+    if (failure === undefined) log.info("the configuration was reloaded", { workers: next.settings.processCount });
     else log.error("the configuration was not reloaded: a worker could not serve with it", { failure });
   };
   let reloading: Promise<void> = Promise.resolve();
@@ -154,10 +161,8 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
   } catch (error) {
     // A signal during the start is no failure; `stop` ends the process.
     if (stopping) return;
-    if (pidFile !== undefined) removePidFile(pidFile);
     await collector.close();
-    await logs.close();
-    throw new StartError([error instanceof Error ? error.message : String(error)], { cause: error });
+    await fail(logs, pidFile, error);
   }
 };
 
@@ -169,13 +174,15 @@ export const runSingle = async <C>(options: RunOptions<C>, create: ServerFactory
   const { settings, config } = options.launch;
   const logs = await begin(options, undefined);
   const { log } = logs;
-  const service = await serve(create, config, { worker: 1, startId: randomUUID(), log }, settings, logs.accessed).catch(
-    async (error: unknown) => {
-      if (settings.pidFile !== undefined) removePidFile(settings.pidFile);
-      await logs.close();
-      throw new StartError([error instanceof Error ? error.message : String(error)], { cause: error });
-    },
-  );
+  const addresses: ListenAddress[] = [];
+  let service: Service;
+  try {
+    service = await serve(create, config, { worker: 1, startId: randomUUID(), log }, settings, logs.accessed);
+    for (const { host, port } of settings.addresses)
+      addresses.push({ host, port: await service.listener.listen(port, host, settings.backlog) });
+  } catch (error) {
+    return fail(logs, settings.pidFile, error);
+  }
   const stop = async (code: number, seconds: number): Promise<void> => {
     await service.stop("close", seconds);
     await end(logs, settings.pidFile, code);
@@ -193,5 +200,5 @@ export const runSingle = async <C>(options: RunOptions<C>, create: ServerFactory
     log.error("an error that nothing caught: the server stops", { error });
     void stop(1, 2);
   });
-  options.announce(readyLine(service.addresses, 1));
+  options.announce(readyLine(addresses, 1));
 };

@@ -1,5 +1,6 @@
 import type { Level } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import type { Scheduler } from "./schedule.ts";
 
 /** One place to listen on. `host` undefined: all addresses. Port 0: any free one. */
 export interface ListenAddress {
@@ -14,6 +15,7 @@ export interface ProcessSettings {
   readonly backlog: number;
   /** Workers; never 0. */
   readonly processCount: number;
+  readonly scheduler: Scheduler;
   /** Milliseconds between the starts of two workers. */
   readonly stagger: number;
   readonly maxConnections: number;
@@ -43,12 +45,13 @@ export interface ProcessSettings {
 export const processSettings = (config: Config, cores: number, foreground: boolean): ProcessSettings => {
   const ports = config.BindHTTPPorts.length > 0 ? config.BindHTTPPorts : config.HTTPPort === 0 ? [] : [config.HTTPPort];
   const hosts = config.BindAddresses.length > 0 ? config.BindAddresses : [undefined];
-  const { StaggeredStartup, ProcessCount } = config.MultiProcess;
+  const { StaggeredStartup, ProcessCount, LoadBalancer } = config.MultiProcess;
   return {
     serverHostName: config.ServerHostName,
     addresses: hosts.flatMap((host) => ports.map((port) => ({ host, port }))),
     backlog: config.ListenBacklog,
     processCount: ProcessCount === 0 ? cores : ProcessCount,
+    scheduler: LoadBalancer.Scheduler,
     stagger: StaggeredStartup.Enabled ? StaggeredStartup.Interval * 1000 : 0,
     maxConnections: config.MaxRequests,
     idleTimeout: config.IdleConnectionTimeOut,

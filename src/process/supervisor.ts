@@ -1,12 +1,11 @@
-import cluster, { type Worker } from "node:cluster";
+import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
-import type { Readable } from "node:stream";
 import type { Logger } from "../base/log.ts";
-import { watchHandoffs } from "./handoffs.ts";
+import { Distributor } from "./distributor.ts";
 import { collectLines } from "./line-pipe.ts";
-import type { DrainMode } from "./listener.ts";
+import { Member } from "./member.ts";
 import type { Identity } from "./privileges.ts";
-import { type FromWorker, patience, type ToWorker } from "./protocol.ts";
+import { type FromWorker, patience } from "./protocol.ts";
 import { Respawn } from "./respawn.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";
 
@@ -27,21 +26,6 @@ export interface SupervisorOptions {
   readonly output: (lines: Buffer) => void;
 }
 
-/** A worker process. `starting` until it listens; `leaving` when it was told to end or said so itself. */
-interface Member {
-  readonly process: Worker;
-  readonly slot: Slot;
-  readonly born: number;
-  state: "starting" | "ready" | "leaving" | "dead";
-  addresses: readonly ListenAddress[];
-  /** Why it could not serve. */
-  failure: string | undefined;
-  /** Resolves with true when it listens, with false when it ended before. */
-  readonly settled: Promise<boolean>;
-  settle: (ready: boolean) => void;
-  ended: Promise<void>;
-}
-
 /** A place for one worker. */
 interface Slot {
   readonly number: number;
@@ -52,94 +36,112 @@ interface Slot {
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Keeps a number of workers alive. Never reads a request: connections are handed out round robin by node:cluster.
- *  Round robin, not the kernel's choice: measured with 8 keep-alive connections over 2 workers, the kernel gave one of them
- *  four fifths of the work. */
+/** Keeps a number of workers alive and gives them connections. Never reads a request. */
 export class Supervisor {
   private readonly options: SupervisorOptions;
+  private readonly distributor: Distributor;
   private readonly startId = randomUUID();
   private readonly slots = new Map<number, Slot>();
   private readonly members = new Set<Member>();
   private plan: Plan;
+  private begun = false;
   private stopping: Promise<void> | undefined;
   private rolling: Promise<unknown> = Promise.resolve();
-  private begun = false;
 
   constructor(plan: Plan, options: SupervisorOptions) {
     this.plan = plan;
     this.options = options;
+    this.distributor = new Distributor(plan.settings.scheduler, options.log);
+    this.stopping = undefined;
   }
 
-  /** Starts the workers. Resolves with their addresses when all listen. Throws when every one of them ended before it
-   *  listened, with the reason of one; a single one that fails is tried again, as any worker that dies. */
+  /** Listens, and starts the workers. Resolves with the addresses when all workers serve. Throws when an address cannot be had, or
+   *  when every worker ended before it could serve, with the reason of one; a single one that fails is tried again, as any
+   *  worker that dies. */
   async start(): Promise<readonly ListenAddress[]> {
     const { settings } = this.plan;
+    const addresses = await this.distributor.listen(settings.addresses, settings.backlog);
     const first: Member[] = [];
     for (let number = 1; number <= settings.processCount; number++) {
       if (number > 1 && settings.stagger > 0) await wait(settings.stagger);
-      first.push(this.launch(this.slot(number), this.plan));
+      if (this.stopping === undefined) first.push(this.launch(this.slot(number), this.plan));
     }
     const results = await Promise.all(first.map((member) => member.settled));
     if (!results.includes(true)) {
+      this.distributor.close();
       const reason = first.find((member) => member.failure !== undefined)?.failure;
-      throw new Error(reason ?? "every worker ended before it could listen; the error log says more");
+      throw new Error(reason ?? "every worker ended before it could serve; the error log says more");
     }
     this.begun = true;
     for (const member of first) if (member.state === "dead") this.replace(member);
-    return first.find((member) => member.addresses.length > 0)?.addresses ?? [];
+    return addresses;
   }
 
   /** Replaces all workers, one at a time, by such with a new plan. No connection is refused and none is reset: each old worker
-   *  goes on listening until its successor does, and ends when its last client has left. Resolves with a sentence when a
-   *  successor could not serve: then the old workers stay. */
+   *  gets connections until its successor serves, and ends when its last client has left. Resolves with a sentence when the
+   *  plan cannot be served: then the old workers stay. A `stop` in the midst of it ends it without a word. */
   roll(plan: Plan): Promise<string | undefined> {
     const next = this.rolling.then(() => this.rollNow(plan));
     this.rolling = next.catch(() => {});
     return next;
   }
 
-  /** Tells all workers to finish; resolves when they are gone. Requests under way have 30 seconds. */
+  /** Accepts no more and tells all workers to finish; resolves when they are gone. Requests under way have 30 seconds. */
   stop(): Promise<void> {
     this.stopping ??= (async () => {
+      this.distributor.close();
       for (const slot of this.slots.values()) clearTimeout(slot.timer);
-      for (const member of this.members) this.dismiss(member, "close", patience);
-      await Promise.all([...this.members].map((member) => member.ended));
+      const members = [...this.members];
+      for (const member of members) member.dismiss("close", patience);
+      await Promise.all(members.map((member) => member.ended));
     })();
     return this.stopping;
   }
 
   /** Ends all workers at once. */
   kill(): void {
-    for (const member of this.members) member.process.process.kill("SIGKILL");
-  }
-
-  /** Process ids of the workers that listen, by slot. */
-  get pids(): readonly number[] {
-    return [...this.members].flatMap((member) => (member.state === "ready" ? [member.process.process.pid ?? 0] : []));
+    for (const member of this.members) member.kill();
   }
 
   private async rollNow(plan: Plan): Promise<string | undefined> {
-    for (let number = 1; number <= plan.settings.processCount; number++) {
+    const { settings } = plan;
+    try {
+      await this.distributor.listen(settings.addresses, settings.backlog);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    for (let number = 1; number <= settings.processCount; number++) {
       if (this.stopping !== undefined) return undefined;
       const slot = this.slot(number);
       const old = slot.member;
       clearTimeout(slot.timer);
       const fresh = this.launch(slot, plan);
       if (!(await fresh.settled)) {
-        if (old !== undefined && old.state !== "dead") slot.member = old;
-        else this.replace(fresh);
-        return fresh.failure ?? `worker ${number} ended before it could listen`;
+        if (this.stopping !== undefined) return undefined;
+        await this.distributor.listen(this.plan.settings.addresses, this.plan.settings.backlog).catch(() => {});
+        if (old !== undefined && old.state === "ready") {
+          clearTimeout(slot.timer);
+          slot.member = old;
+        }
+        return fresh.failure ?? `worker ${number} ended before it could serve`;
       }
       this.plan = plan;
-      if (old !== undefined) this.dismiss(old, "linger", plan.settings.idleTimeout + patience);
-      if (plan.settings.stagger > 0 && number < plan.settings.processCount) await wait(plan.settings.stagger);
+      this.distributor.scheduler = settings.scheduler;
+      if (old !== undefined) this.retire(old);
+      if (settings.stagger > 0 && number < settings.processCount) await wait(settings.stagger);
     }
-    for (const slot of [...this.slots.values()].filter(({ number }) => number > plan.settings.processCount)) {
+    for (const slot of [...this.slots.values()].filter(({ number }) => number > settings.processCount)) {
       clearTimeout(slot.timer);
       this.slots.delete(slot.number);
-      if (slot.member !== undefined) this.dismiss(slot.member, "linger", plan.settings.idleTimeout + patience);
+      if (slot.member !== undefined) this.retire(slot.member);
     }
     return undefined;
+  }
+
+  /** Lets a worker end when its clients have left. */
+  private retire(member: Member): void {
+    this.distributor.dismiss(member);
+    member.dismiss("linger", this.plan.settings.idleTimeout + patience);
   }
 
   private slot(number: number): Slot {
@@ -153,110 +155,65 @@ export class Supervisor {
   private launch(slot: Slot, plan: Plan): Member {
     cluster.setupPrimary({
       args: [],
-      serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc", this.options.accessLogFd],
       // Unprivileged from birth, while the master may hold ports below 1024 (and gives up its groups for them).
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
     const worker = cluster.fork();
-    watchHandoffs(worker.process);
-    let settle: (ready: boolean) => void = () => {};
-    const settled = new Promise<boolean>((resolve) => {
-      settle = resolve;
-    });
-    const member: Member = {
-      process: worker,
-      slot,
-      born: Date.now(),
-      state: "starting",
-      addresses: [],
-      failure: undefined,
-      settled,
-      settle,
-      ended: Promise.resolve(),
-    };
+    const member = new Member(slot.number, worker);
     slot.member = member;
     this.members.add(member);
     for (const stream of [worker.process.stdout, worker.process.stderr])
-      if (stream !== null) void collectLines(stream as Readable, this.options.output, 0);
+      if (stream !== null) void collectLines(stream, this.options.output, 0);
     worker.on("message", (message: FromWorker) => this.heard(member, message, plan));
     worker.on("error", (error) => {
       member.failure ??= error.message;
       this.options.log.error("a worker could not be reached", { worker: slot.number, error });
     });
-    member.ended = new Promise((resolve) => {
-      worker.process.once("close", () => resolve());
-    });
-    worker.once("exit", (code, signal) => this.gone(member, code, signal));
+    worker.once("exit", (code: number | null, signal: string | null) => this.gone(member, slot, code, signal));
     return member;
   }
 
   private heard(member: Member, message: FromWorker, { settings, config }: Plan): void {
+    const before = member.state;
+    member.hear(message);
     if (message.type === "here") {
-      const job = { worker: member.slot.number, startId: this.startId, settings, config };
-      if (member.state === "starting") this.tell(member, { type: "start", job });
-    } else if (message.type === "ready") {
-      member.addresses = message.addresses;
-      if (member.state === "starting") member.state = "ready";
-      this.options.log.info("a worker accepts connections", {
-        worker: member.slot.number,
-        pid: member.process.process.pid,
-        milliseconds: Date.now() - member.born,
-      });
-      member.settle(true);
-    } else if (message.type === "failed") member.failure = message.message;
-    else if (member.state === "ready") {
-      member.state = "leaving";
-      if (member.slot.member === member) this.replace(member);
+      const job = { worker: member.slot, startId: this.startId, settings, config };
+      if (before === "starting") member.tell({ type: "start", job });
+    } else if (before === "starting" && member.state === "ready") {
+      this.options.log.info("a worker serves", { worker: member.slot, process: member.pid, milliseconds: member.age });
+      this.distributor.admit(member);
+    } else if (before === "ready" && member.state === "leaving") {
+      this.distributor.dismiss(member);
+      this.replace(member);
     }
   }
 
-  private gone(member: Member, code: number | null, signal: string | null): void {
+  private gone(member: Member, slot: Slot, code: number | null, signal: string | null): void {
     const before = member.state;
-    member.state = "dead";
     this.members.delete(member);
-    member.settle(false);
+    this.distributor.dismiss(member);
+    for (const socket of member.bury()) this.distributor.offer(socket);
     if (this.stopping !== undefined || before === "leaving") return;
-    const { log } = this.options;
-    log.warn("a worker died", {
-      worker: member.slot.number,
-      pid: member.process.process.pid,
+    const { failure, pid, age } = member;
+    this.options.log.warn("a worker died", {
+      worker: slot.number,
+      process: pid,
       code,
       signal,
-      failure: member.failure,
-      seconds: Math.round((Date.now() - member.born) / 1000),
+      failure,
+      milliseconds: age,
     });
-    if (this.begun && before === "ready") this.replace(member);
-    else if (this.begun && member.slot.member === member) this.replace(member);
+    if (this.begun) this.replace(member);
   }
 
   /** Fills the place of a member that is dead or leaving, after the delay its slot has earned. */
   private replace(member: Member): void {
-    const { slot } = member;
-    if (this.stopping !== undefined || slot.member !== member || this.slots.get(slot.number) !== slot) return;
+    const slot = this.slots.get(member.slot);
+    if (this.stopping !== undefined || slot?.member !== member) return;
     clearTimeout(slot.timer);
-    slot.timer = setTimeout(
-      () => {
-        if (this.stopping === undefined && slot.member === member) this.launch(slot, this.plan);
-      },
-      slot.respawn.delay(Date.now() - member.born),
-    );
-  }
-
-  /** Tells a member to finish; cuts it off when it has not by then. */
-  private dismiss(member: Member, mode: DrainMode, seconds: number): void {
-    if (member.state === "dead") return;
-    const { process: worker } = member;
-    if (member.state === "starting") worker.process.kill("SIGKILL");
-    else this.tell(member, { type: "drain", mode, patience: seconds });
-    member.state = "leaving";
-    const cut = setTimeout(() => worker.process.kill("SIGKILL"), (seconds + 5) * 1000);
-    worker.once("exit", () => clearTimeout(cut));
-  }
-
-  private tell(member: Member, message: ToWorker): void {
-    if (!member.process.isConnected()) return;
-    // A worker that dies at this moment is noticed by its exit; the message to it is lost with it.
-    member.process.send(message, () => {});
+    slot.timer = setTimeout(() => {
+      if (this.stopping === undefined && slot.member === member) this.launch(slot, this.plan);
+    }, slot.respawn.delay(member.age));
   }
 }

@@ -1,10 +1,11 @@
 import cluster from "node:cluster";
+import { Socket } from "node:net";
 import { createLogger, type Logger } from "../base/log.ts";
 import type { Handler } from "../http/message.ts";
 import { LinePipe } from "./line-pipe.ts";
 import { type DrainMode, Listener } from "./listener.ts";
 import { accessLogFd, type FromWorker, type Job, patience, type ToWorker } from "./protocol.ts";
-import type { ListenAddress, ProcessSettings } from "./settings.ts";
+import type { ProcessSettings } from "./settings.ts";
 import { product } from "./version.ts";
 
 /** What a worker tells the server it builds. */
@@ -22,15 +23,14 @@ export interface RunningServer {
 
 export type ServerFactory<C> = (config: C, options: ServerOptions) => Promise<RunningServer>;
 
-/** A server behind sockets, in this process. */
+/** A server that takes connections, in this process. */
 export interface Service {
-  readonly addresses: readonly ListenAddress[];
   readonly listener: Listener;
   /** Drains the listener, then closes the server. */
   stop(mode: DrainMode, patience: number): Promise<void>;
 }
 
-/** Builds the server and listens on all addresses of the settings. Rejects when either fails. */
+/** Builds the server and what reads requests for it. Rejects when the server cannot be built. */
 export const serve = async <C>(
   create: ServerFactory<C>,
   config: C,
@@ -53,13 +53,7 @@ export const serve = async <C>(
     accessLog,
     options.log.named("http"),
   );
-  const addresses: ListenAddress[] = [];
-  for (const { host, port } of settings.addresses) {
-    const bound = await listener.listen(port, host, settings.backlog);
-    addresses.push({ host, port: bound.port });
-  }
   return {
-    addresses,
     listener,
     async stop(mode, seconds) {
       await listener.drain(mode, seconds);
@@ -117,7 +111,7 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     try {
       // The master sends what its own `createServer` expects; structured cloning has kept it whole.
       service = await serve(create, config as C, { worker, startId, log }, settings, (line) => lines.write(line));
-      tell({ type: "ready", addresses: service.addresses });
+      tell({ type: "ready" });
     } catch (error) {
       log.error("this worker cannot serve", { error });
       process.exitCode = 1;
@@ -126,8 +120,29 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     }
   };
 
-  process.on("message", (message: ToWorker) => {
-    if (message.type === "start") void start(message.job);
+  let ended = 0;
+  const countEnd = (): void => {
+    // Together: the master only counts, and a few milliseconds later is as good.
+    if (ended++ === 0)
+      setTimeout(() => {
+        tell({ type: "ended", count: ended });
+        ended = 0;
+      }, 20);
+  };
+  const adopt = (id: number, socket: unknown): void => {
+    tell({ type: "took", id });
+    // A client that was gone before its connection arrived here leaves no socket.
+    if (!(socket instanceof Socket) || socket.destroyed) countEnd();
+    else {
+      socket.once("close", countEnd);
+      if (service === undefined) socket.destroy();
+      else service.listener.adopt(socket);
+    }
+  };
+
+  process.on("message", (message: ToWorker, socket: unknown) => {
+    if (message.type === "connection") adopt(message.id, socket);
+    else if (message.type === "start") void start(message.job);
     else void leave(message.mode, message.patience, 0);
   });
   tell({ type: "here" });

@@ -27,6 +27,8 @@ import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
 import { CollectionGone } from "./transaction.ts";
 
 const pageSize = 1_000;
+/** How long what a request saw of a collection counts as now, in ms. */
+const sameMoment = 2;
 const queues = new WeakMap<Handle, ChangeQueue>();
 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -36,16 +38,24 @@ export class StoredCollection implements Collection {
   readonly ref: CollectionRef;
   readonly kind: CollectionKind;
   readonly handle: Handle;
+  #last: View;
+  #until: number;
 
-  constructor(ref: CollectionRef, kind: CollectionKind, handle: Handle) {
+  constructor(ref: CollectionRef, view: View, handle: Handle) {
     this.ref = ref;
-    this.kind = kind;
+    this.kind = view.state.kind;
     this.handle = handle;
+    this.#last = view;
+    this.#until = Date.now() + sameMoment;
   }
 
+  // One request asks several things at one moment: the directory is looked at once for all of them.
   async #view(): Promise<View> {
+    if (Date.now() <= this.#until && this.#last.index.db.open) return this.#last;
     const view = await this.handle.view();
     if (view === undefined) throw new CollectionGone(this.handle.path);
+    this.#last = view;
+    this.#until = Date.now() + sameMoment;
     return view;
   }
 
@@ -237,6 +247,7 @@ export class StoredCollection implements Collection {
   }
 
   change<T>(work: (change: CollectionChange) => T | Promise<T>): Promise<T> {
+    this.#until = 0;
     let queue = queues.get(this.handle);
     if (queue === undefined) {
       queue = new ChangeQueue(this.handle);

@@ -35,23 +35,48 @@ export async function stageFile(
   decorate: (() => void | Promise<void>) | undefined,
 ): Promise<void> {
   reach("stage.open");
-  const fd = await openFile(path, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL, 0o666);
+  // Without attributes the write itself is made durable: each call saved is 30 µs of CPU on the thread pool's account.
+  const fd = await openFile(path, newFile | (decorate ? 0 : fs.constants.O_SYNC), 0o666);
   try {
     try {
       reach("stage.write");
       await writeAll(fd, bytes);
-      if (decorate) {
+      if (decorate || bytes.length === 0) {
         reach("stage.properties");
-        await decorate();
+        await decorate?.();
+        reach("stage.sync");
+        await syncFile(fd);
       }
-      reach("stage.sync");
-      await syncFile(fd);
     } finally {
-      await closeFile(fd);
+      // Nothing is left to be written, so closing does not wait.
+      fs.closeSync(fd);
     }
   } catch (error) {
     await unlink(path).catch(() => undefined);
     throw error;
+  }
+}
+
+const newFile = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL;
+
+/** A directory held open, to make what is renamed in it durable with one call. */
+export class DirectorySync {
+  readonly #path: string;
+  #fd: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async sync(): Promise<void> {
+    this.#fd ??= await openFile(this.#path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, 0);
+    await syncFile(this.#fd);
+  }
+
+  /** Opens again at the next use. */
+  close(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Utc } from "../model/ids.ts";
 import type { ContentCache } from "./contents.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
-import { freshName, quickLstat, quickStat, syncDirectory } from "./files.ts";
+import { DirectorySync, freshName, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName, type Layout } from "./layout.ts";
 import { reach } from "./points.ts";
@@ -53,6 +53,7 @@ export class Handle {
   #verified = false;
   #checked = 0;
   #watcher: FSWatcher | undefined;
+  readonly #directory: DirectorySync;
   readonly #touched = new Set<string>();
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -65,6 +66,7 @@ export class Handle {
     this.indexPath = join(path, indexName);
     this.parts = parts;
     this.#kindOf = kindOf;
+    this.#directory = new DirectorySync(path);
   }
 
   /** Undefined when the directory is gone. Two `stat`s and one SELECT when nothing happened behind our back. */
@@ -105,7 +107,7 @@ export class Handle {
           result = await work(transaction);
           if (transaction.moved) {
             reach("change.sync");
-            await syncDirectory(this.path);
+            await this.#directory.sync();
           }
         } catch (error) {
           this.#rollback(transaction);
@@ -352,6 +354,7 @@ export class Handle {
 
   #drop(): void {
     this.#unwatch();
+    this.#directory.close();
     this.#index?.close();
     this.#index = undefined;
     this.#verified = false;

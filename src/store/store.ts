@@ -7,7 +7,7 @@ import type { PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import { type Element, elements, localOf, type QName } from "../xml/element.ts";
-import { infoOf, StoredCollection } from "./collection.ts";
+import { StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
 import type { CalendarStore, Collection, CollectionChange, CollectionKind, CollectionRef } from "./contract.ts";
 import {
@@ -53,6 +53,7 @@ export interface StoreOptions {
 }
 
 const homeMemory = 10_000;
+const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(["home", "folder", "dropbox"]);
 
 /** The calendar store of one worker. */
 export class FileStore implements CalendarStore {
@@ -103,9 +104,15 @@ export class FileStore implements CalendarStore {
 
   async children(ref: CollectionRef): Promise<readonly { readonly name: string; readonly kind: CollectionKind }[]> {
     const collection = await this.#open(ref);
-    if (collection === undefined) return [];
-    const { handle } = collection;
-    const changed = quickStat(handle.path)?.ctimeMs ?? 0;
+    return collection === undefined ? [] : this.#childrenOf(collection);
+  }
+
+  async #childrenOf({ ref, kind, handle }: StoredCollection): Promise<readonly { name: string; kind: CollectionKind }[]> {
+    if (!mayHoldCollections.has(kind)) return [];
+    const stat = quickStat(handle.path);
+    // A directory's links are its own two and one from each directory inside; file systems that do not count say 1.
+    if (stat === undefined || stat.nlink === 2) return [];
+    const changed = stat.ctimeMs;
     if (handle.children?.changed === changed) return handle.children.list;
     const list: { name: string; kind: CollectionKind }[] = [];
     for (const name of await foldersIn(handle.path)) {
@@ -183,10 +190,9 @@ export class FileStore implements CalendarStore {
 
   async #bytesBelow(ref: CollectionRef): Promise<number> {
     const collection = await this.#open(ref);
-    const view = await collection?.handle.view();
-    if (collection === undefined || view === undefined) return 0;
-    let sum = infoOf(collection.kind, view).bytes;
-    for (const { name } of await this.children(ref))
+    if (collection === undefined) return 0;
+    let sum = (await collection.info()).bytes;
+    for (const { name } of await this.#childrenOf(collection))
       sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] });
     return sum;
   }
@@ -255,7 +261,7 @@ export class FileStore implements CalendarStore {
       this.#forget(path);
       return undefined;
     }
-    return new StoredCollection(ref, view.state.kind, handle);
+    return new StoredCollection(ref, view, handle);
   }
 
   // A directory of a home without the mark is a calendar that lost its attributes (a copy without them).

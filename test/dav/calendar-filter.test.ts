@@ -61,7 +61,9 @@ test("names are compared without regard to case, and a collation of its own is i
 });
 
 test("caseless=no of clients older than the RFC means i;octet", () => {
-  const filter = parse(event(`<C:prop-filter name="SUMMARY"><C:text-match caseless="no">x</C:text-match></C:prop-filter>`));
+  const filter = parse(
+    event(`<C:prop-filter name="SUMMARY"><C:text-match caseless="no">x</C:text-match></C:prop-filter>`),
+  );
   assert.equal(filter.comps[0]?.props[0]?.textMatch?.collation, "i;octet");
 });
 
@@ -91,13 +93,14 @@ describe("valid-filter refuses", () => {
     "a date in a time-range": event(`<C:time-range start="20260101"/>`),
     "the 30th of February": event(`<C:time-range start="20260230T000000Z"/>`),
     "an end before the start": event(`<C:time-range start="20260102T000000Z" end="20260101T000000Z"/>`),
-    "a time-range of a time zone":
-      `<C:comp-filter name="VCALENDAR"><C:comp-filter name="VTIMEZONE"><C:time-range start="20260101T000000Z"/></C:comp-filter></C:comp-filter>`,
+    "a time-range of a time zone": `<C:comp-filter name="VCALENDAR"><C:comp-filter name="VTIMEZONE"><C:time-range start="20260101T000000Z"/></C:comp-filter></C:comp-filter>`,
     "is-not-defined with another test": event(
       `<C:prop-filter name="DUE"><C:is-not-defined/><C:text-match>x</C:text-match></C:prop-filter>`,
     ),
     "an unknown test": event("<C:moon-phase/>"),
-    "an unknown match-type": event(`<C:prop-filter name="UID"><C:text-match match-type="sounds-like">x</C:text-match></C:prop-filter>`),
+    "an unknown match-type": event(
+      `<C:prop-filter name="UID"><C:text-match match-type="sounds-like">x</C:text-match></C:prop-filter>`,
+    ),
   };
   for (const [what, inside] of Object.entries(wrong)) test(what, () => refusedWith("valid-filter", inside));
 });

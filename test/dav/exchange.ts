@@ -6,7 +6,7 @@ import type { HttpResponse } from "../../src/http/message.ts";
 import { methods, reports } from "../../src/server.ts";
 import { child, childrenNamed, dav, type Element, elements, textOf } from "../../src/xml/element.ts";
 import { readXml } from "../../src/xml/read.ts";
-import { givenTree, requestOf, textOfBody, type Tree } from "./tree.ts";
+import { givenTree, requestOf, type Tree, textOfBody } from "./tree.ts";
 
 /** What came back. */
 export interface Answer {

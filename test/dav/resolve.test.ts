@@ -104,11 +104,11 @@ describe("what lies inside", () => {
     const found = await children("/calendars/users/user01/");
     assert.deepEqual(
       found.filter(({ kind }) => kind !== "dropbox").map(({ href }) => href),
-      ["calendar", "inbox", "outbox"].map((name) => `/calendars/users/user01/${name}/`),
+      ["calendar", "inbox", "outbox", "tasks"].map((name) => `/calendars/users/user01/${name}/`),
     );
   });
   test("the principals of a type are listed by short name", async () => {
-    const hrefs = (await children("/principals/users/")).map(({ href }) => href);
+    const hrefs: string[] = (await children("/principals/users/")).map(({ href }) => href);
     assert.ok(hrefs.includes("/principals/users/user01/"));
   });
   test("__uids__ is never listed", async () => {

@@ -4,7 +4,7 @@ import { CALDAV, type QName } from "../../src/xml/element.ts";
 import { itemsOf, multiget, preconditionOf, propfind, shown, syncCollection } from "../support/http-client.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { event } from "./calendar-texts.ts";
-import { c, d, hrefsIn, Walker } from "./walker.ts";
+import { c, d, hrefsIn, Walker, xmlType } from "./walker.ts";
 
 describe("what all clients rely on", () => {
   let server: Server;

@@ -68,6 +68,7 @@ export class Running {
       addresses: [{ host: "127.0.0.1", port: 0 }],
       backlog: 50,
       processCount: 2,
+      scheduler: "LeastConnections",
       stagger: 0,
       maxConnections: 600,
       idleTimeout: 1,

@@ -1,0 +1,124 @@
+import { after, before, describe, test } from "node:test";
+import { multiget } from "../support/http-client.ts";
+import { caldav, type Expected, path, Siege } from "./siege.ts";
+
+const query = (filter: string, data = "<C:calendar-data/>"): string =>
+  `<C:calendar-query xmlns="DAV:" xmlns:C="${caldav}"><prop><getetag/>${data}</prop><C:filter><C:comp-filter name="VCALENDAR">${filter}</C:comp-filter></C:filter></C:calendar-query>`;
+const nested = (depth: number, name: string, inner = ""): string =>
+  `<C:comp-filter name="${name}">`.repeat(depth) + inner + "</C:comp-filter>".repeat(depth);
+
+describe("hostile XML is refused or bounded, and no other request waits", () => {
+  let siege: Siege;
+  before(async () => {
+    siege = await Siege.begin();
+  });
+  after(() => siege?.end());
+
+  const laughs = `<!DOCTYPE lolz [<!ENTITY l0 "lol">${Array.from({ length: 9 }, (_, n) => `<!ENTITY l${n + 1} "${`&l${n};`.repeat(10)}">`).join("")}]><propfind xmlns="DAV:"><prop><displayname>&l9;</displayname></prop></propfind>`;
+  const outside =
+    '<!DOCTYPE p [<!ENTITY x SYSTEM "file:///etc/passwd">]><propfind xmlns="DAV:"><prop><displayname>&x;</displayname></prop></propfind>';
+  const deep = (depth: number): string =>
+    `<propfind xmlns="DAV:"><prop>${"<a>".repeat(depth)}${"</a>".repeat(depth)}</prop></propfind>`;
+  const bodies: readonly (readonly [string, string, () => string, Expected])[] = [
+    ["a billion laughs", "PROPFIND", () => laughs, { status: 400 }],
+    ["an external entity", "PROPFIND", () => outside, { status: 403, condition: "{DAV:}no-external-entities" }],
+    ["5,000 elements inside each other", "PROPFIND", () => deep(5_000), { status: 400, says: /64/ }],
+    ["100,000 elements inside each other", "PROPFIND", () => deep(100_000), { status: 400 }],
+    [
+      "50,000 attributes",
+      "PROPFIND",
+      () => `<propfind xmlns="DAV:" ${Array.from({ length: 50_000 }, (_, n) => `a${n}="x"`).join(" ")}/>`,
+      { status: 400 },
+    ],
+    [
+      "100,000 namespaces",
+      "PROPFIND",
+      () =>
+        `<propfind xmlns="DAV:"><prop>${Array.from({ length: 40_000 }, (_, n) => `<p xmlns="urn:${n}"/>`).join("")}</prop></propfind>`,
+      { status: 207 },
+    ],
+    [
+      "100,000 hrefs",
+      "REPORT",
+      () => multiget(Array.from({ length: 100_000 }, (_, n) => `${path}e${n}.ics`)),
+      { status: 400 },
+    ],
+    [
+      "40,000 hrefs",
+      "REPORT",
+      () => multiget(Array.from({ length: 40_000 }, (_, n) => `${path}e${n}.ics`)),
+      { status: 403, condition: "{DAV:}number-of-matches-within-limits" },
+    ],
+    [
+      "5,000 times the same href",
+      "REPORT",
+      () => multiget(Array.from({ length: 5_000 }, () => `${path}e1.ics`)),
+      { status: 207 },
+    ],
+    [
+      "filters 50 deep",
+      "REPORT",
+      () => query(nested(50, "VEVENT")),
+      { status: 403, condition: `{${caldav}}valid-filter` },
+    ],
+    ["filters 50 deep of unknown components", "REPORT", () => query(nested(50, "X-UNKNOWN")), { status: 207 }],
+    ["filters 5,000 deep", "REPORT", () => query(nested(5_000, "X-UNKNOWN")), { status: 400 }],
+    [
+      "a filter of 20,000 conditions",
+      "REPORT",
+      () =>
+        query(
+          `<C:comp-filter name="VEVENT">${'<C:prop-filter name="SUMMARY"><C:text-match>e</C:text-match></C:prop-filter>'.repeat(20_000)}</C:comp-filter>`,
+        ),
+      { status: 207 },
+    ],
+    [
+      "a text-match of a megabyte",
+      "REPORT",
+      () =>
+        query(
+          `<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match>${"a".repeat(1_000_000)}</C:text-match></C:prop-filter></C:comp-filter>`,
+        ),
+      { status: 207 },
+    ],
+    [
+      "a time-range of all time",
+      "REPORT",
+      () =>
+        query(
+          '<C:comp-filter name="VEVENT"><C:time-range start="00010101T000000Z" end="99991231T235959Z"/></C:comp-filter>',
+        ),
+      { status: 207 },
+    ],
+    [
+      "a body of 3 MB of text",
+      "PROPFIND",
+      () => `<propfind xmlns="DAV:">${" ".repeat(3_000_000)}<prop><displayname/></prop></propfind>`,
+      { status: 207 },
+    ],
+    [
+      "20,000 properties",
+      "PROPPATCH",
+      () =>
+        `<propertyupdate xmlns="DAV:"><set><prop>${Array.from({ length: 20_000 }, (_, n) => `<p${n} xmlns="urn:x">v</p${n}>`).join("")}</prop></set></propertyupdate>`,
+      { status: 207 },
+    ],
+    [
+      "a property of 3 MB",
+      "PROPPATCH",
+      () =>
+        `<propertyupdate xmlns="DAV:"><set><prop><p xmlns="urn:x">${"v".repeat(3_000_000)}</p></prop></set></propertyupdate>`,
+      { status: 207 },
+    ],
+  ];
+  for (const [what, method, text, expected] of bodies)
+    test(`${method} with ${what}: ${expected.status}`, async (t) => {
+      const body = text();
+      siege.judge(
+        await siege.watched(t, () => siege.xml(method, body, method === "PROPFIND" ? { depth: "0" } : {})),
+        expected,
+      );
+    });
+
+  test("after all of it the server is well", (t) => siege.assertWell(t));
+});

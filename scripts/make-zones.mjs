@@ -19,7 +19,8 @@ if (release === undefined) throw new Error(`${source}/tzdata.zi does not start w
 /** The 64-bit part of a TZif file (RFC 8536 §3): types, transitions and the rule after them. */
 function readZoneFile(name) {
   const bytes = readFileSync(join(source, name));
-  if (bytes.toString("latin1", 0, 4) !== "TZif" || bytes[4] < 0x32) throw new Error(`${name}: not a TZif file of version 2`);
+  if (bytes.toString("latin1", 0, 4) !== "TZif" || bytes[4] < 0x32)
+    throw new Error(`${name}: not a TZif file of version 2`);
   const counts = (at) => [0, 1, 2, 3, 4, 5].map((i) => bytes.readUInt32BE(at + 20 + i * 4));
   const [utcs, stds, leaps, times, types, chars] = counts(0);
   const header = 44 + times * 5 + types * 6 + chars + leaps * 8 + stds + utcs;
@@ -106,7 +107,10 @@ const lines = [
   "# POSIX rule that holds after them; separated by tabs. The first type holds before the first transition.",
   "# A link: name, `=`, the zone it means.",
   ...names.filter(known).sort().map(zoneLine),
-  ...[...links].filter(([from]) => known(from)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([from, to]) => `${from}\t=\t${to}`),
+  ...[...links]
+    .filter(([from]) => known(from))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([from, to]) => `${from}\t=\t${to}`),
 ];
 writeFileSync(target, `${lines.join("\n")}\n`);
 

@@ -10,8 +10,12 @@ export interface HomeToken {
   readonly children: ReadonlyMap<string, SyncToken>;
 }
 
-// RFC 6578 §3.2 asks for a URI; Evolution takes nothing else. "h" tells it from a collection's `<era>-<revision>`.
-const prefix = "data:,h";
+// RFC 6578 §3.2 asks for a URI; Evolution takes nothing else. "h" tells it from a collection's `<era>-<revision>`, the dash or
+// "z" behind it whether the rest is deflated.
+const plain = "data:,h-";
+const deflated = "data:,hz";
+/** Bytes of a state above which deflating is worth its time: some fifteen collections. */
+const shortState = 700;
 /** Characters of a token that is looked at, and bytes that it may inflate to: 1,000 collections with long names. */
 const maxLength = 100_000;
 const maxInflated = 400_000;
@@ -22,28 +26,36 @@ export function encodeHomeToken(token: HomeToken): string {
   // No name of a collection has a slash.
   let text: string = token.own;
   for (const [name, state] of token.children) text += `/${name}/${state}`;
-  return prefix + deflateRawSync(text).toString("base64url");
+  return text.length > shortState
+    ? deflated + deflateRawSync(text).toString("base64url")
+    : plain + Buffer.from(text).toString("base64url");
 }
 
 /** Undefined: not a token of a home. Never throws; what a client sends is bounded before it is inflated. */
 export function decodeHomeToken(token: string): HomeToken | undefined {
-  if (!token.startsWith(prefix) || token.length > maxLength) return undefined;
-  let parts: string[];
-  try {
-    const packed = Buffer.from(token.slice(prefix.length), "base64url");
-    parts = inflateRawSync(packed, { maxOutputLength: maxInflated }).toString().split("/");
-  } catch {
-    return undefined;
-  }
-  const [own, ...rest] = parts;
-  if (own === undefined || own === "" || rest.length % 2 !== 0) return undefined;
+  const [own, ...rest] = stateIn(token)?.split("/") ?? [];
+  if (own === undefined || !isState(own) || rest.length % 2 !== 0) return undefined;
   const children = new Map<string, SyncToken>();
   for (let at = 0; at < rest.length; at += 2) {
     const [name, state] = [rest[at], rest[at + 1]];
-    if (!name || !state) return undefined;
+    if (!name || !state || !isState(state)) return undefined;
     children.set(name, state as SyncToken);
   }
   return { own: own as SyncToken, children };
+}
+
+const isState = (text: string): boolean => /^[!-.0-~]{1,100}$/.test(text);
+
+function stateIn(token: string): string | undefined {
+  if (token.length > maxLength) return undefined;
+  const packed = Buffer.from(token.slice(plain.length), "base64url");
+  if (token.startsWith(plain)) return packed.toString();
+  if (!token.startsWith(deflated)) return undefined;
+  try {
+    return inflateRawSync(packed, { maxOutputLength: maxInflated }).toString();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The home's state, as of the first time that this request looks into it. The inbox and outbox are part of it; the dropbox is

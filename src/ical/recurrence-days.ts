@@ -62,7 +62,8 @@ export function dayLimit(rule: Rule): ((day: number) => boolean) | undefined {
   };
 }
 
-const weekdayBits = (days: readonly OrdinalWeekday[]): number => days.reduce((bits, { weekday }) => bits | (1 << weekday), 0);
+const weekdayBits = (days: readonly OrdinalWeekday[]): number =>
+  days.reduce((bits, { weekday }) => bits | (1 << weekday), 0);
 
 /** The first day from `day` on whose month is in BYMONTH: what lies between need not be walked through. */
 export function skipMonths(rule: Rule, day: number): number {

@@ -1,5 +1,5 @@
-import { dayLimit, skipMonths } from "./recurrence-days.ts";
 import type { Rule } from "./recurrence.ts";
+import { dayLimit, skipMonths } from "./recurrence-days.ts";
 import type { Blocks, TimeSet } from "./recurrence-times.ts";
 import { timeSet } from "./recurrence-times.ts";
 import { daySeconds } from "./time.ts";

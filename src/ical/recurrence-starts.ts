@@ -1,9 +1,9 @@
+import type { Rule } from "./recurrence.ts";
 import type { Periods } from "./recurrence-days.ts";
 import { periodsOf } from "./recurrence-days.ts";
 import { IntervalBlocks } from "./recurrence-intervals.ts";
 import type { Blocks, TimeSet } from "./recurrence-times.ts";
 import { timeSet } from "./recurrence-times.ts";
-import type { Rule } from "./recurrence.ts";
 import type { DateTime } from "./time.ts";
 import { daySeconds } from "./time.ts";
 

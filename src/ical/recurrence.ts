@@ -69,7 +69,10 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
   const oneOf = <T extends string>(name: string, options: readonly T[], fallback: T): T => {
     const value = parts.get(name)?.toUpperCase();
     if (value === undefined) return fallback;
-    return options.find((option) => option === value) ?? refuse(`${name} must be one of ${options.join(", ")}, found ${value}`);
+    return (
+      options.find((option) => option === value) ??
+      refuse(`${name} must be one of ${options.join(", ")}, found ${value}`)
+    );
   };
   const numbers = (name: string, low: number, high: number, signed: boolean): number[] => {
     const value = parts.get(name);
@@ -77,7 +80,9 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
     const bound = signed ? `from ${low} to ${high} or from -${high} to -${low}` : `from ${low} to ${high}`;
     const list = value.split(",").map((item) => {
       const size = /^[+-]?[0-9]{1,3}$/.test(item) && (signed || !/^[+-]/.test(item)) ? Math.abs(Number(item)) : -1;
-      return size >= low && size <= high ? Number(item) : refuse(`${name} must be ${bound}, found ${JSON.stringify(item)}`);
+      return size >= low && size <= high
+        ? Number(item)
+        : refuse(`${name} must be ${bound}, found ${JSON.stringify(item)}`);
     });
     return [...new Set(list)].sort((a, b) => a - b);
   };
@@ -99,7 +104,8 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
     until:
       until === undefined
         ? undefined
-        : (parseDateTimeText(until) ?? refuse(`UNTIL must be a date or a time that exists, found ${JSON.stringify(until)}`)),
+        : (parseDateTimeText(until) ??
+          refuse(`UNTIL must be a date or a time that exists, found ${JSON.stringify(until)}`)),
     // There are no leap seconds here: second 60 is 59 (RFC 5545 §3.3.5).
     bySecond: [...new Set(numbers("BYSECOND", 0, 60, false).map((second) => Math.min(second, 59)))],
     byMinute: numbers("BYMINUTE", 0, 59, false),
@@ -122,7 +128,9 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
 type Refuse = (problem: string) => never;
 
 const names = new Set(
-  "FREQ,UNTIL,COUNT,INTERVAL,BYSECOND,BYMINUTE,BYHOUR,BYDAY,BYMONTHDAY,BYYEARDAY,BYWEEKNO,BYMONTH,BYSETPOS,WKST,RSCALE,SKIP".split(","),
+  "FREQ,UNTIL,COUNT,INTERVAL,BYSECOND,BYMINUTE,BYHOUR,BYDAY,BYMONTHDAY,BYYEARDAY,BYWEEKNO,BYMONTH,BYSETPOS,WKST,RSCALE,SKIP".split(
+    ",",
+  ),
 );
 
 function readParts(text: string, refuse: Refuse): Map<string, string> {
@@ -162,7 +170,8 @@ function readWeekdays(text: string | undefined, refuse: Refuse): OrdinalWeekday[
 function checkParts(rule: Rule, refuse: Refuse): void {
   const { frequency } = rule;
   if (rule.count !== undefined && rule.until !== undefined) refuse("COUNT and UNTIL must not stand together");
-  if (rule.byWeekNumber.length > 0 && frequency !== "YEARLY") refuse(`BYWEEKNO goes with FREQ=YEARLY only, found ${frequency}`);
+  if (rule.byWeekNumber.length > 0 && frequency !== "YEARLY")
+    refuse(`BYWEEKNO goes with FREQ=YEARLY only, found ${frequency}`);
   if (rule.byMonthDay.length > 0 && frequency === "WEEKLY") refuse("BYMONTHDAY does not go with FREQ=WEEKLY");
   if (rule.byYearDay.length > 0 && ["DAILY", "WEEKLY", "MONTHLY"].includes(frequency))
     refuse(`BYYEARDAY does not go with FREQ=${frequency}`);

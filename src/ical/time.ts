@@ -208,6 +208,4 @@ export function addDuration(value: DateTime, duration: Duration): DateTime {
 
 /** An instant on the clock of a zone. */
 export const atInstant = (at: Utc, zone: Zone): DateTime =>
-  zone === utcZone
-    ? { local: at, form: "utc", zone }
-    : { local: at + zone.offsetAt(at), form: "zoned", zone };
+  zone === utcZone ? { local: at, form: "utc", zone } : { local: at + zone.offsetAt(at), form: "zoned", zone };

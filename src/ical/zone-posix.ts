@@ -44,8 +44,7 @@ export function parsePosixRule(text: string): PosixRule {
 
 function parseChange(text: string, time: number): Change {
   const numbers = text.replace(/^[MJ]/, "").split(".").map(Number);
-  if (text.startsWith("M"))
-    return { form: "M", month: numbers[0]!, week: numbers[1]!, day: numbers[2]!, time };
+  if (text.startsWith("M")) return { form: "M", month: numbers[0]!, week: numbers[1]!, day: numbers[2]!, time };
   return { form: text.startsWith("J") ? "J" : "N", month: 1, week: 0, day: numbers[0]!, time };
 }
 

@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import type { SqlValue } from "../base/sqlite.ts";
+import { isBroken, isBusy, retryWhileBusy, type SqlValue } from "../base/sqlite.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import { instancesIn as objectInstancesIn } from "../ical/instances.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
 import { utcZone } from "../ical/zones.ts";
 import type { SyncToken, TimeRange, Utc } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
-import { Refusal } from "../model/refusal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import { ChangeQueue, stage } from "./change.ts";
+import { changesSince } from "./changes.ts";
 import type {
   BusyRow,
   Changes,
@@ -22,7 +22,7 @@ import type {
   Staged,
 } from "./contract.ts";
 import type { Handle, View } from "./handle.ts";
-import { busyOfCode, entryColumns, entryOf, revisionOf, tokenOf } from "./index-file.ts";
+import { busyOfCode, entryColumns, entryOf, type IndexFile, revisionOf, tokenOf } from "./index-file.ts";
 import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
 import { CollectionGone } from "./transaction.ts";
 
@@ -59,12 +59,26 @@ export class StoredCollection implements Collection {
     return view;
   }
 
+  /** Asks the index, again while a writer of another process is committing, and once more when it turns out broken. */
+  async #ask<T>(question: (index: IndexFile, view: View) => T): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      const view = await this.#view();
+      try {
+        return question(view.index, view);
+      } catch (error) {
+        if (isBusy(error)) return await retryWhileBusy(this.handle.path, () => question(view.index, view));
+        if (!isBroken(error) || attempt > 2) throw error;
+        this.#until = 0;
+      }
+    }
+  }
+
   async info(): Promise<CollectionInfo> {
     return infoOf(this.kind, await this.#view());
   }
 
   async entry(name: string): Promise<ObjectEntry | undefined> {
-    return (await this.#view()).index.entry(name);
+    return this.#ask((index) => index.entry(name));
   }
 
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {
@@ -78,7 +92,8 @@ export class StoredCollection implements Collection {
     const all: ObjectEntry[] = [];
     let last = "";
     for (;;) {
-      const page = index.db.open ? index.page(last, pageSize) : (await this.#view()).index.page(last, pageSize);
+      const after = last;
+      const page = await this.#ask((now) => now.page(after, pageSize));
       const end = page.at(-1);
       if (end === undefined) break;
       last = end.name;
@@ -88,18 +103,14 @@ export class StoredCollection implements Collection {
       await soon();
     }
     // Complete and of one state only if nothing was written while the pages went out.
-    if (index.db.open && tokenOf(index.state()) === key && !index.db.inTransaction)
+    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => tokenOf(now.state()))) === key)
       this.handle.parts.lists.set(this.handle, { key, list: all });
   }
 
   async *search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]> {
-    const { index } = await this.#view();
     const where = whereOf(condition);
-    const rows = index.db
-      .prepare(
-        `select ${entryColumns}, id, indexed_from is not null or indexed_until is not null from resource where ${where.text} order by name`,
-      )
-      .all(...where.values);
+    const sql = `select ${entryColumns}, id, indexed_from is not null or indexed_until is not null from resource where ${where.text} order by name`;
+    const rows = await this.#ask((index) => index.db.prepare(sql).all(...where.values));
     const ranges = rangesOf(condition);
     for (let at = 0; at < rows.length; at += pageSize) {
       const page: ObjectEntry[] = [];
@@ -115,10 +126,10 @@ export class StoredCollection implements Collection {
 
   // An object whose indexed window may not cover a range: its rule is asked, from the file.
   async #certainly(condition: IndexCondition, entry: ObjectEntry, id: number): Promise<boolean> {
-    const { index } = await this.#view();
     const content = await this.read(entry.name);
     if (content === undefined) return false;
     let object: ReturnType<typeof parseCalendarObject> | undefined;
+    let index: IndexFile;
     const holds = (part: IndexCondition): boolean => {
       switch (part.op) {
         case "every":
@@ -153,93 +164,61 @@ export class StoredCollection implements Collection {
         }
       }
     };
-    return holds(condition);
+    return this.#ask((asked) => {
+      index = asked;
+      return holds(condition);
+    });
   }
 
-  async busy(
+  busy(
     range: TimeRange,
     floatingOffset: number,
   ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
-    const { index } = await this.#view();
     const inside = instancesIn(range, floatingOffset, "resource, start, end, floating, busy");
-    const rows = index.db
-      .prepare(
-        `select r.name, r.uid, i.start, i.end, i.floating, i.busy from (${inside.text}) i join resource r on r.id = i.resource
-         where i.busy <> 0 and r.indexed_from is null and r.indexed_until is null order by i.start`,
-      )
-      .all(...inside.values)
-      .map(busyRow);
-    const uncertain = uncertainIn(range);
-    const windowed = index.db
-      .prepare(
-        `select r.name, r.uid, i.start, i.end, i.floating, i.busy from (${inside.text}) i join resource r on r.id = i.resource
-         where i.busy <> 0 and (r.indexed_from is not null or r.indexed_until is not null) and not ${uncertain.text} order by i.start`,
-      )
-      .all(...inside.values, ...uncertain.values)
-      .map(busyRow);
-    const unsure = index.db
-      .prepare(`select ${entryColumns} from resource where ${uncertain.text}`)
-      .all(...uncertain.values)
-      .map(entryOf);
-    return { rows: windowed.length === 0 ? rows : [...rows, ...windowed], uncertain: unsure };
+    const unsure = uncertainIn(range);
+    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy from (${inside.text}) i
+      join resource r on r.id = i.resource where i.busy <> 0 and not ${unsure.text} order by i.start`;
+    return this.#ask((index) => ({
+      rows: index.db
+        .prepare(rows)
+        .all(...inside.values, ...unsure.values)
+        .map(busyRow),
+      uncertain: index.db
+        .prepare(`select ${entryColumns} from resource where ${unsure.text}`)
+        .all(...unsure.values)
+        .map(entryOf),
+    }));
   }
 
   async changesSince(token: SyncToken | undefined, limit: number): Promise<Changes> {
-    const { index, state } = await this.#view();
-    const since = token === undefined ? 0 : revisionOf(token, index, state);
-    if (since === undefined) throw new Refusal({ code: "valid-sync-token" });
+    const { state } = await this.#view();
     if (token === undefined && state.objects <= limit) {
       const changed: ObjectEntry[] = [];
       for await (const page of this.entries()) changed.push(...page);
       return { token: tokenOf(state), changed, removed: [], truncated: false };
     }
-    const wanted = Math.min(limit, Number.MAX_SAFE_INTEGER - 1) + 1;
-    const changed = index.changedSince(since, wanted);
-    const removed = token === undefined ? [] : index.removedSince(since, wanted);
-    if (changed.length + removed.length <= limit)
-      return {
-        token: tokenOf(state),
-        changed: changed.map(({ entry }) => entry),
-        removed: removed.map(({ name }) => name),
-        truncated: false,
-      };
-    // The first `limit` in order of revision; the token stands after the last of them.
-    const revisions = [...changed, ...removed].map(({ revision }) => revision).sort((a, b) => a - b);
-    const last = revisions[Math.max(0, limit - 1)] ?? since;
-    return {
-      token: this.#tokenAt(last, index.eras()),
-      changed: changed.filter(({ revision }) => revision <= last).map(({ entry }) => entry),
-      removed: removed.filter(({ revision }) => revision <= last).map(({ name }) => name),
-      truncated: true,
-    };
+    return this.#ask((index) => changesSince(index, state, token, limit));
   }
 
-  #tokenAt(revision: number, eras: readonly { readonly era: string; readonly first: number }[]): SyncToken {
-    const era = eras.findLast(({ first }) => first <= revision) ?? eras[0];
-    return `${era?.era ?? ""}-${revision}` as SyncToken;
-  }
-
-  async knows(token: SyncToken): Promise<boolean> {
-    const { index, state } = await this.#view();
-    return revisionOf(token, index, state) !== undefined;
+  knows(token: SyncToken): Promise<boolean> {
+    return this.#ask((index, { state }) => revisionOf(token, index, state) !== undefined);
   }
 
   async nameOf(uid: string): Promise<string | undefined> {
-    return (await this.#view()).index.nameOf(uid);
+    return this.#ask((index) => index.nameOf(uid));
   }
 
   async read(name: string): Promise<Content | undefined> {
-    const content = await this.handle.parts.contents.read(join(this.handle.path, name));
-    return content;
+    return this.handle.parts.contents.read(join(this.handle.path, name));
   }
 
   async properties(name?: string): Promise<ReadonlyMap<QName, Element>> {
-    const { index, state } = await this.#view();
     const { parts, path } = this.handle;
     if (name !== undefined) {
-      const entry = index.entry(name);
+      const entry = await this.entry(name);
       return entry?.hasProperties ? parts.properties.readMember(path, name, entry.etag) : new Map();
     }
+    const { state } = await this.#view();
     const key = `${state.era}-${state.properties}-${state.directory}`;
     if (this.handle.properties?.key !== key)
       this.handle.properties = { key, map: await parts.properties.readCollection(path) };

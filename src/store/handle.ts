@@ -2,7 +2,7 @@ import { type FSWatcher, type Stats, watch } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lru } from "../base/lru.ts";
-import { isBroken, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
+import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
 import type { Utc } from "../model/ids.ts";
 import type { ContentCache } from "./contents.ts";
 import { factsOf, sameFacts } from "./contents.ts";
@@ -86,7 +86,10 @@ export class Handle {
           if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory };
         } catch (error) {
           if (isBroken(error)) this.#drop();
-          else if (attempt > 3) await retryWhileBusy(this.path, () => index.state());
+          else if (isBusy(error)) {
+            await retryWhileBusy(this.path, () => index.state());
+            continue;
+          } else throw error;
         }
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
@@ -119,7 +122,7 @@ export class Handle {
         }
         try {
           if (transaction.failed !== undefined) throw transaction.failed;
-          if (transaction.state !== before || transaction.moved) this.#commit(transaction);
+          if (transaction.state !== before || transaction.moved) await this.#commit(transaction);
           else this.#rollback(transaction);
         } catch (error) {
           // The files are in place and durable; rows can be made again, so the caller's work is done.
@@ -183,8 +186,8 @@ export class Handle {
       index.db.exec("begin immediate");
       index.db.exec("rollback");
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      return !isBusy(error);
     }
   }
 
@@ -206,13 +209,14 @@ export class Handle {
       }
     } catch (error) {
       if (isBroken(error)) await this.#discardIndex();
+      else if (!isBusy(error)) throw error;
       return;
     }
     const transaction = await this.#begin();
     if (transaction === undefined) return;
     try {
       await this.#recover(transaction);
-      this.#commit(transaction);
+      await this.#commit(transaction);
     } catch (error) {
       this.#rollback(transaction);
       if (isBroken(error)) return this.#discardIndex();
@@ -267,7 +271,7 @@ export class Handle {
     this.#touched.clear();
   }
 
-  #commit(transaction: Transaction): void {
+  async #commit(transaction: Transaction): Promise<void> {
     // Our own renames are in the rows; what a reconcile read is as old as the ctime it took first.
     const directory = transaction.moved ? (quickStat(this.path)?.ctimeMs ?? 0) : transaction.state.directory;
     const trimmed = transaction.index.trimRemoved(20_000);
@@ -278,7 +282,8 @@ export class Handle {
       inode: this.#inode,
     });
     reach("change.commit");
-    transaction.index.db.exec("commit");
+    // Readers of other processes are waited for; the transaction stays open and new ones are kept out.
+    await retryWhileBusy(this.path, () => transaction.index.db.exec("commit"));
     reach("change.committed");
   }
 
@@ -318,7 +323,7 @@ export class Handle {
       const transaction = new OpenTransaction(index, index.state(), this.parts.startId);
       try {
         await this.#recover(transaction);
-        this.#commit(transaction);
+        await this.#commit(transaction);
       } catch (error) {
         this.#rollback(transaction);
         this.#drop();

@@ -16,7 +16,8 @@ export function kindByPlace(path: readonly string[]): CollectionKind | undefined
   const [first] = path;
   if (first === undefined) return "home";
   if (path.length === 1) return Object.hasOwn(reserved, first) ? reserved[first] : undefined;
-  return "folder";
+  // Boxes are plain collections; elsewhere a client may have made calendars in its folders.
+  return first === "dropbox" ? "folder" : undefined;
 }
 
 /** The only place that joins paths of the store. Everything under `root` (DocumentRoot) is on one volume. */

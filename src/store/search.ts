@@ -39,7 +39,7 @@ export function instancesIn(range: TimeRange, floatingOffset: number, columns: s
 export function uncertainIn(range: TimeRange): Sql {
   return {
     // A day of slack on both sides: floating instances move by up to that much.
-    text: "(indexed_from is not null or indexed_until is not null) and (coalesce(indexed_from, -9e15) > ? or coalesce(indexed_until, 9e15) < ?)",
+    text: "((indexed_from is not null or indexed_until is not null) and (coalesce(indexed_from, -9e15) > ? or coalesce(indexed_until, 9e15) < ?))",
     values: [clamp(range.start - longest), clamp(range.end + 86_400)],
   };
 }
@@ -59,7 +59,7 @@ export function whereOf(condition: IndexCondition): Sql {
       const inside = instancesIn(condition.range, condition.floatingOffset, "resource");
       const uncertain = uncertainIn(condition.range);
       return {
-        text: `(id in (${inside.text}) or (${uncertain.text}))`,
+        text: `(id in (${inside.text}) or ${uncertain.text})`,
         values: [...inside.values, ...uncertain.values],
       };
     }

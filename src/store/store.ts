@@ -107,7 +107,11 @@ export class FileStore implements CalendarStore {
     return collection === undefined ? [] : this.#childrenOf(collection);
   }
 
-  async #childrenOf({ ref, kind, handle }: StoredCollection): Promise<readonly { name: string; kind: CollectionKind }[]> {
+  async #childrenOf({
+    ref,
+    kind,
+    handle,
+  }: StoredCollection): Promise<readonly { name: string; kind: CollectionKind }[]> {
     if (!mayHoldCollections.has(kind)) return [];
     const stat = quickStat(handle.path);
     // A directory's links are its own two and one from each directory inside; file systems that do not count say 1.

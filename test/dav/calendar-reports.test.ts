@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Exchange, event, givenExchange, hrefsOf, refused, task, told, valueOf } from "./exchange.ts";
+import { type Exchange, event, givenExchange, hrefsOf, propertyText, refused, task, told } from "./exchange.ts";
 
 const home = "/calendars/users/user01/";
-const calendar = `${home}calendar/`;
+const calendar = `${home}mixed/`;
 const data = "{urn:ietf:params:xml:ns:caldav}calendar-data";
 const names = `xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"`;
 const props = "<D:prop><D:getetag/><C:calendar-data/></D:prop>";
 let { send, put, end }: Exchange = {} as Exchange;
 before(async () => {
   ({ send, put, end } = await givenExchange());
+  await send("MKCALENDAR", calendar);
   await put(`${calendar}lunch.ics`, event("lunch"));
   const weekly = { start: "DTSTART:20260105T120000Z", end: "DTEND:20260105T130000Z" };
   await put(`${calendar}weekly.ics`, event("weekly", { ...weekly, more: ["RRULE:FREQ=WEEKLY;COUNT=10"] }));
@@ -40,19 +41,19 @@ const multiget = (hrefs: readonly string[], path = calendar, asked = props) =>
 
 describe("calendar-query", () => {
   test("finds a kind", async () => {
-    const all = ["calendar/day.ics", "calendar/floating.ics", "calendar/lunch.ics", "calendar/weekly.ics"];
+    const all = ["mixed/day.ics", "mixed/floating.ics", "mixed/lunch.ics", "mixed/weekly.ics"];
     assert.deepEqual(await found(events()), all);
-    assert.deepEqual(await found(`<C:comp-filter name="VTODO"/>`), ["calendar/todo.ics"]);
+    assert.deepEqual(await found(`<C:comp-filter name="VTODO"/>`), ["mixed/todo.ics"]);
   });
 
   test("gives the stored text as it is", async () => {
     const answer = await query(range("20260105T090000Z", "20260105T093000Z"));
     assert.deepEqual(hrefsOf(answer), [`${calendar}lunch.ics`]);
-    assert.equal(valueOf(answer, `${calendar}lunch.ics`, data), event("lunch"));
+    assert.equal(propertyText(answer, `${calendar}lunch.ics`, data), event("lunch"));
   });
 
   test("finds an instance of a rule, and not between two", async () => {
-    assert.deepEqual(await found(range("20260119T123000Z", "20260119T124000Z")), ["calendar/weekly.ics"]);
+    assert.deepEqual(await found(range("20260119T123000Z", "20260119T124000Z")), ["mixed/weekly.ics"]);
     assert.deepEqual(await found(range("20260120T000000Z", "20260121T000000Z")), []);
   });
 
@@ -60,31 +61,31 @@ describe("calendar-query", () => {
     const early = range("20260228T233000Z", "20260228T234000Z");
     assert.deepEqual(await found(early), []);
     assert.deepEqual(await found(early, { more: "<C:timezone-id>Europe/Berlin</C:timezone-id>" }), [
-      "calendar/floating.ics",
+      "mixed/floating.ics",
     ]);
     const zone = `<D:propertyupdate ${names}><D:set><D:prop><C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id></D:prop></D:set></D:propertyupdate>`;
     await send("PROPPATCH", calendar, { body: zone });
-    assert.deepEqual(await found(early), ["calendar/floating.ics"]);
+    assert.deepEqual(await found(early), ["mixed/floating.ics"]);
     await send("PROPPATCH", calendar, { body: zone.replaceAll("D:set", "D:remove") });
   });
 
   test("asks the text where the index cannot know", async () => {
     const summary = `<C:prop-filter name="SUMMARY"><C:text-match>LUN</C:text-match></C:prop-filter>`;
-    assert.deepEqual(await found(events(summary)), ["calendar/lunch.ics"]);
+    assert.deepEqual(await found(events(summary)), ["mixed/lunch.ics"]);
     const exactly = summary.replace("text-match>", `text-match collation="i;octet">`);
     assert.deepEqual(await found(events(exactly)), []);
   });
 
   test("looks up a UID", async () => {
     const uid = `<C:prop-filter name="UID"><C:text-match collation="i;octet">weekly</C:text-match></C:prop-filter>`;
-    assert.deepEqual(await found(events(uid), { asked: "<D:prop><D:getetag/></D:prop>" }), ["calendar/weekly.ics"]);
+    assert.deepEqual(await found(events(uid), { asked: "<D:prop><D:getetag/></D:prop>" }), ["mixed/weekly.ics"]);
   });
 
   test("expands", async () => {
     const expand = `<C:expand start="20260110T000000Z" end="20260125T000000Z"/>`;
     const asked = `<D:prop><C:calendar-data>${expand}</C:calendar-data></D:prop>`;
     const answer = await query(range("20260110T000000Z", "20260125T000000Z"), { asked });
-    const text = valueOf(answer, `${calendar}weekly.ics`, data) ?? "";
+    const text = propertyText(answer, `${calendar}weekly.ics`, data) ?? "";
     assert.deepEqual(text.match(/RECURRENCE-ID:.*/g), [
       "RECURRENCE-ID:20260112T120000Z",
       "RECURRENCE-ID:20260119T120000Z",
@@ -97,7 +98,7 @@ describe("calendar-query", () => {
     const asked = `<D:prop><C:calendar-data>${comp}</C:calendar-data></D:prop>`;
     const answer = await query(range("20260105T090000Z", "20260105T093000Z"), { asked });
     const lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VEVENT", "UID:lunch", "END:VEVENT", "END:VCALENDAR", ""];
-    assert.equal(valueOf(answer, `${calendar}lunch.ics`, data), lines.join("\r\n"));
+    assert.equal(propertyText(answer, `${calendar}lunch.ics`, data), lines.join("\r\n"));
   });
 
   test("with Prefer: return=minimal keeps silent about what is not there", async () => {
@@ -115,18 +116,19 @@ describe("calendar-query", () => {
     const at = (depth: string) =>
       found(range("20260105T090000Z", "20260105T093000Z"), { path: home, headers: { depth } });
     assert.deepEqual(await at("0"), []);
-    assert.deepEqual(await at("1"), ["calendar/lunch.ics"]);
-    assert.deepEqual(await at("infinity"), ["calendar/lunch.ics", "folder/inner/deep.ics"]);
+    assert.deepEqual(await at("1"), ["mixed/lunch.ics"]);
+    assert.deepEqual(await at("infinity"), ["folder/inner/deep.ics", "mixed/lunch.ics"]);
   });
 
   test("on a member asks whether it matches", async () => {
-    assert.deepEqual(await found(events(), { path: `${calendar}lunch.ics` }), ["calendar/lunch.ics"]);
+    assert.deepEqual(await found(events(), { path: `${calendar}lunch.ics` }), ["mixed/lunch.ics"]);
     assert.deepEqual(await found(`<C:comp-filter name="VTODO"/>`, { path: `${calendar}lunch.ics` }), []);
   });
 
   test("beyond the limit is refused with number-of-matches-within-limits", async () => {
     const small = await givenExchange({ maxQueryResults: 2 });
     try {
+      await small.send("MKCALENDAR", calendar);
       for (const uid of ["1", "2", "3"]) await small.put(`${calendar}${uid}.ics`, event(uid));
       const body = (filter: string): string =>
         `<C:calendar-query ${names}>${props}<C:filter><C:comp-filter name="VCALENDAR">${filter}</C:comp-filter></C:filter></C:calendar-query>`;
@@ -152,16 +154,16 @@ describe("calendar-query", () => {
 });
 
 describe("calendar-multiget", () => {
-  test("answers in the order asked, with 404 for what is not there", async () => {
+  test("answers with the members, and 404 for what is not there", async () => {
     const hrefs = ["weekly", "none", "lunch"].map((name) => `${calendar}${name}.ics`);
     const answer = await multiget(hrefs);
     assert.deepEqual(hrefsOf(answer), [hrefs[0], hrefs[2], `${hrefs[1]} 404`]);
-    assert.equal(valueOf(answer, `${calendar}lunch.ics`, data), event("lunch"));
+    assert.equal(propertyText(answer, `${calendar}lunch.ics`, data), event("lunch"));
     assert.deepEqual(answer.log, ["CalDAV:calendar-multiget", "rcount=3"]);
   });
 
   test("understands other addresses of the same calendar and answers under the one asked", async () => {
-    const alias = "/calendars/__uids__/10000000-0000-0000-0000-000000000001/calendar/lunch.ics";
+    const alias = "/calendars/__uids__/10000000-0000-0000-0000-000000000001/mixed/lunch.ics";
     assert.deepEqual(hrefsOf(await multiget([alias, `http://localhost:8008${calendar}weekly.ics`])), [
       alias,
       `${calendar}weekly.ics`,

@@ -66,8 +66,8 @@ describe("MOVE of an object", () => {
   test("of a task to a calendar for events is refused with supported-calendar-component", async () => {
     const body = `<C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set><D:prop><C:supported-calendar-component-set><C:comp name="VEVENT"/></C:supported-calendar-component-set></D:prop></D:set></C:mkcalendar>`;
     await send("MKCALENDAR", `${home}events/`, { body });
-    await put(`${calendar}todo.ics`, task("todo"));
-    refused(await go("MOVE", `${calendar}todo.ics`, `${home}events/todo.ics`), "supported-calendar-component");
+    await put(`${work}todo.ics`, task("todo"));
+    refused(await go("MOVE", `${work}todo.ics`, `${home}events/todo.ics`), "supported-calendar-component");
   });
 });
 

@@ -104,7 +104,7 @@ export const hrefsOf = (answer: Answer): readonly string[] =>
   told(answer).map(({ href, status }) => (status === undefined ? href : `${href} ${status}`));
 
 /** The text of a property that was found. */
-export function valueOf(answer: Answer, href: string, name: string): string | undefined {
+export function propertyText(answer: Answer, href: string, name: string): string | undefined {
   const property = told(answer)
     .find((one) => one.href === href)
     ?.properties.get(200)

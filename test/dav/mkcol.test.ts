@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Exchange, event, givenExchange, hrefsOf, refused, told, valueOf } from "./exchange.ts";
+import { type Exchange, event, givenExchange, hrefsOf, propertyText, refused, told } from "./exchange.ts";
 
 const home = "/calendars/users/user01/";
 const xml = { "content-type": "application/xml" };
@@ -31,7 +31,7 @@ describe("MKCALENDAR", () => {
     assert.equal(answer.status, 201, answer.text);
     assert.equal(answer.headers["cache-control"], "no-cache");
     const found = await propfind(`${home}work/`, "<D:displayname/><D:resourcetype/><A:calendar-color/>");
-    assert.equal(valueOf(found, `${home}work/`, "{DAV:}displayname"), "Work");
+    assert.equal(propertyText(found, `${home}work/`, "{DAV:}displayname"), "Work");
     assert.match(found.text, /<C:calendar\/>/);
     assert.match(found.text, /symbolic-color="red"/);
   });
@@ -98,7 +98,7 @@ describe("MKCOL", () => {
     assert.equal((await send("MKCOL", `${home}extended/`, { headers: xml, body })).status, 201);
     await put(`${home}extended/1.ics`, event("1"));
     assert.equal(
-      valueOf(await propfind(`${home}extended/`, "<D:displayname/>"), `${home}extended/`, "{DAV:}displayname"),
+      propertyText(await propfind(`${home}extended/`, "<D:displayname/>"), `${home}extended/`, "{DAV:}displayname"),
       "Home",
     );
   });
@@ -173,16 +173,16 @@ describe("PROPPATCH", () => {
     const [response] = told(await send("PROPPATCH", calendar, { body }));
     assert.deepEqual([...(response?.properties.get(403)?.keys() ?? [])], ["{DAV:}getetag"]);
     assert.deepEqual([...(response?.properties.get(424)?.keys() ?? [])], ["{DAV:}displayname"]);
-    assert.equal(valueOf(await propfind(calendar, "<D:displayname/>"), calendar, "{DAV:}displayname"), "Before");
+    assert.equal(propertyText(await propfind(calendar, "<D:displayname/>"), calendar, "{DAV:}displayname"), "Before");
   });
 
   test("goes through its instructions in order", async () => {
     const prop = `<x:n xmlns:x="urn:x">1</x:n>`;
     const remove = `<D:remove><D:prop><x:n xmlns:x="urn:x"/></D:prop></D:remove>`;
     await send("PROPPATCH", calendar, { body: update(set(prop) + remove) });
-    assert.equal(valueOf(await propfind(calendar, `<x:n xmlns:x="urn:x"/>`), calendar, "{urn:x}n"), undefined);
+    assert.equal(propertyText(await propfind(calendar, `<x:n xmlns:x="urn:x"/>`), calendar, "{urn:x}n"), undefined);
     await send("PROPPATCH", calendar, { body: update(remove + set(prop)) });
-    assert.equal(valueOf(await propfind(calendar, `<x:n xmlns:x="urn:x"/>`), calendar, "{urn:x}n"), "1");
+    assert.equal(propertyText(await propfind(calendar, `<x:n xmlns:x="urn:x"/>`), calendar, "{urn:x}n"), "1");
   });
 
   test("refuses a time zone that is none", async () => {

@@ -120,15 +120,6 @@ describe("sync-collection on a home", () => {
     assert.deepEqual(below(await at(tokenOf(second), "infinite")), ["c/", "c/1.ics 404"]);
   });
 
-  test("sees a change of a calendar's properties", async () => {
-    const { length } = below(await at());
-    assert.ok(length > 0);
-    const first = await at();
-    const body = `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>`;
-    await send("PROPPATCH", calendar, { body });
-    assert.deepEqual(below(await at(tokenOf(first))), ["calendar/"]);
-  });
-
   test("refuses a calendar's token", async () => {
     refused(await at(tokenOf(await sync())), "valid-sync-token");
   });

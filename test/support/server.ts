@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -103,7 +103,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       // CALDAVD_TEST_OUTPUT=1 shows what servers of tests print, while somebody looks for a cause.
       if (process.env["CALDAVD_TEST_OUTPUT"] !== undefined) process.stderr.write(text);
     });
+  // A test that fails before it stops its server must neither hang nor leave it behind.
+  const abandoned = (): void => void child.kill("SIGKILL");
+  process.once("exit", abandoned);
+  child.once("exit", () => process.off("exit", abandoned));
   await ready(child, () => printed);
+  hold(child, false);
   const server: Server = {
     host: "127.0.0.1",
     port,
@@ -156,7 +161,14 @@ async function ready(child: ChildProcess, printed: () => string): Promise<void> 
   }
 }
 
+/** Whether this process stays alive as long as the child does. */
+function hold(child: ChildProcess, held: boolean): void {
+  for (const handle of [child, child.stdout, child.stderr])
+    if (handle instanceof Socket || handle === child) held ? handle.ref() : handle.unref();
+}
+
 async function halt(child: ChildProcess): Promise<number | null> {
+  hold(child, true);
   if (child.exitCode === null && child.signalCode === null) {
     const ended = once(child, "exit");
     child.kill("SIGTERM");
@@ -173,7 +185,7 @@ function workersOf(master: number): readonly number[] {
     const children = readFileSync(`/proc/${master}/task/${master}/children`, "utf8").trim();
     return children
       .split(" ")
-      .filter((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.ts"))
+      .filter((pid) => pid !== "" && /main\.ts|caldavd: worker/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
       .map(Number);
   } catch {
     // One of them ended in the midst of it.

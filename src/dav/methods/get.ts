@@ -117,7 +117,7 @@ function prefersJCal({ headers }: HttpRequest): boolean {
 const bundled: ReadonlySet<string> = new Set(["calendar", "inbox"]);
 
 async function collection(resource: Resource, context: Context, request: HttpRequest): Promise<HttpResponse> {
-  const state = stateOf(resource);
+  const state = pageState(resource);
   const headers = headersOf(state);
   if (checkConditions(request.headers, state, "GET")) return { status: 304, headers };
   const asStream = context.services.settings.monolithicCalendars && !isBrowser(request);
@@ -125,6 +125,14 @@ async function collection(resource: Resource, context: Context, request: HttpReq
     return wholeCalendar(resource as Shape<"calendar" | "inbox">, headers, context);
   const page = await listing(resource, context);
   return { ...page, headers: { ...headers, ...page.headers } };
+}
+
+/** The state of what is shown. A listing also changes when a collection inside comes or goes, which is no change of a member:
+ *  the directory's time tells. */
+function pageState(resource: Resource): CurrentState | undefined {
+  if (resource.kind !== "home" && resource.kind !== "folder") return stateOf(resource);
+  const { syncToken, modified } = resource.info;
+  return { etag: `"${syncToken}-${modified}"`, modified };
 }
 
 function headersOf(state: CurrentState | undefined): Record<string, string> {

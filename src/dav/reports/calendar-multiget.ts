@@ -28,7 +28,7 @@ interface Multiget {
 
 type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "object">;
 
-/** CALDAV:calendar-multiget (RFC 4791 §7.9): the named members, in the order asked. What is not there, or not inside the
+/** CALDAV:calendar-multiget (RFC 4791 §7.9): the named members. What is not there, or not inside the
  *  resource the report was sent to, answers 404; what the asker may not read, 403. Depth has no meaning. */
 export const calendarMultiget = report({
   name: caldav("calendar-multiget"),

@@ -1,0 +1,187 @@
+import { utc } from "../model/ids.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { Property } from "./component.ts";
+import type { Rule } from "./recurrence.ts";
+import { parseRule } from "./recurrence.ts";
+import type { Shape } from "./recurrence-shape.ts";
+import { readPeriod } from "./recurrence-shape.ts";
+import type { Starts } from "./recurrence-starts.ts";
+import { lastStart, maxSteps, startsOf } from "./recurrence-starts.ts";
+import type { DateTime, Duration, ZoneLookup } from "./time.ts";
+import { dateTimesOf, daySeconds } from "./time.ts";
+import type { Zone } from "./zone-transitions.ts";
+
+/** What a start is compared by: the instant for a component with a zone, else local seconds. Two spellings of one time, in
+ *  other zones or in UTC, have one key. A date has the key of its midnight. */
+export function keyOf(time: DateTime, master: DateTime): number {
+  if (master.form === "date") return Math.floor(time.local / daySeconds) * daySeconds;
+  if (master.zone === undefined || time.form === "utc") return time.local;
+  return (time.zone ?? master.zone).toUtc(time.local);
+}
+
+/** A set of starts, given as times or, for a component with times, as whole days. */
+export class StartSet {
+  readonly keys = new Set<number>();
+  #days: Set<number> | undefined;
+
+  /** Adds EXDATE or RECURRENCE-ID values. A date among times means what starts on that day (old Apple clients). */
+  add(time: DateTime, master: DateTime): void {
+    if (time.form === "date" && master.form !== "date") {
+      this.#days ??= new Set();
+      this.#days.add(time.local);
+    } else this.keys.add(keyOf(time, master));
+  }
+
+  get size(): number {
+    return this.keys.size + (this.#days?.size ?? 0);
+  }
+
+  has(key: number, local: number): boolean {
+    if (this.keys.has(key)) return true;
+    return this.#days?.has(Math.floor(local / daySeconds) * daySeconds) ?? false;
+  }
+}
+
+/** One start of a recurrence set. */
+export interface SetStart {
+  readonly key: number;
+  readonly time: DateTime;
+  /** Of an RDATE that is a PERIOD; otherwise the component's own. */
+  readonly length: Duration | undefined;
+}
+
+/** RRULE, RDATE, EXRULE and EXDATE of a component, read once. RFC 5545 §3.8.5 */
+export interface RecurrenceSet {
+  readonly start: DateTime;
+  readonly rules: readonly Rule[];
+  readonly exceptionRules: readonly Rule[];
+  /** RDATE values and DTSTART, in order of key. */
+  readonly dates: readonly SetStart[];
+  readonly exceptions: StartSet;
+  /** Days and seconds of the longest RDATE period. */
+  readonly longest: number;
+}
+
+// More than one rule is "undefined" in RFC 5545 and rare; each costs its share of the steps that one would have.
+const maxRules = 10;
+
+/** Throws Refusal(valid-calendar-data). */
+export function recurrenceSetOf(shape: Shape, zones: ZoneLookup): RecurrenceSet {
+  const { start } = shape;
+  const rulesOf = (properties: readonly Property[]): Rule[] => {
+    const [extra] = properties.slice(maxRules);
+    if (extra !== undefined)
+      throw new Refusal({
+        code: "valid-calendar-data",
+        problem: `line ${extra.line}: more than ${maxRules} ${extra.name}s`,
+      });
+    return properties.map(({ value, line }) => parseRule(value, line, true));
+  };
+  const exceptions = new StartSet();
+  for (const property of shape.exceptionDates)
+    for (const time of dateTimesOf(property, zones)) exceptions.add(time, start);
+
+  const dates: SetStart[] = [{ key: keyOf(start, start), time: start, length: undefined }];
+  let longest = 0;
+  for (const property of shape.dates) {
+    if (property.value.trim() === "") continue;
+    for (const text of property.value.split(",")) {
+      const { start: time, length } = readPeriod(property, text, zones);
+      const isPeriod = text.includes("/");
+      if (isPeriod) longest = Math.max(longest, length.days * daySeconds + length.seconds);
+      dates.push({ key: keyOf(time, start), time, length: isPeriod ? length : undefined });
+    }
+  }
+  // Of two values with one key, the period comes first and is the one taken: it says more.
+  dates.sort((a, b) => a.key - b.key || Number(a.length === undefined) - Number(b.length === undefined));
+  const rules = rulesOf(shape.rules);
+  return { start, rules, exceptionRules: rulesOf(shape.exceptionRules), dates, exceptions, longest };
+}
+
+/** One rule, looked at from its next start. */
+class RuleSource {
+  readonly #starts: Starts;
+  readonly #zone: Zone | undefined;
+  readonly #lastKey: number;
+  local = 0;
+  /** Infinity after the last. */
+  key = 0;
+
+  constructor(rule: Rule, start: DateTime, from: number, last: number, steps: number, withStart: boolean) {
+    const end = lastStart(rule, start);
+    this.#zone = start.zone;
+    this.#lastKey = end.at;
+    const options = { from, last: Math.min(end.local, last), steps, withStart };
+    this.#starts = startsOf(rule, start.local, start.form === "date", options);
+    this.advance();
+  }
+
+  advance(): void {
+    const local = this.#starts.next();
+    const key = local === undefined ? Infinity : this.#zone === undefined ? local : this.#zone.toUtc(local);
+    this.local = local ?? 0;
+    this.key = key > this.#lastKey ? Infinity : key;
+  }
+}
+
+/** Walks a recurrence set in order of key, without duplicates and exceptions. `from` and `last` bound the local time of the
+ *  rules' starts (inclusive); RDATE values outside come all the same. */
+export class SetWalk {
+  readonly #set: RecurrenceSet;
+  readonly #sources: readonly RuleSource[];
+  readonly #exceptions: readonly RuleSource[];
+  #date = 0;
+  #last = Number.NEGATIVE_INFINITY;
+  /** Keys of starts in a gap of the zone: the same instants may come again by their real local time. */
+  #inGap: Set<number> | undefined;
+
+  constructor(set: RecurrenceSet, from: number, last: number) {
+    this.#set = set;
+    const { rules, exceptionRules, start } = set;
+    const steps = Math.ceil(maxSteps / Math.max(1, rules.length + exceptionRules.length));
+    this.#sources = rules.map((rule) => new RuleSource(rule, start, from, last, steps, true));
+    this.#exceptions = exceptionRules.map((rule) => new RuleSource(rule, start, from, last, steps, false));
+  }
+
+  /** Undefined after the last start. */
+  next(): SetStart | undefined {
+    const { dates, exceptions, start } = this.#set;
+    for (;;) {
+      let source: RuleSource | undefined;
+      for (const candidate of this.#sources) if (candidate.key < (source?.key ?? Infinity)) source = candidate;
+      const date = dates[this.#date];
+      // An RDATE wins over the same start of a rule: it may bring its own length.
+      const useDate = date !== undefined && (source === undefined || date.key <= source.key);
+      if (!useDate && source === undefined) return undefined;
+      const key = useDate ? date.key : source!.key;
+      const local = useDate ? date.time.local : source!.local;
+      if (useDate) this.#date++;
+      else source!.advance();
+      if (this.#isKnown(key, local, useDate)) continue;
+      if (exceptions.has(key, local) || this.#isExcepted(key)) continue;
+      return useDate ? date : { key, time: { local, form: start.form, zone: start.zone }, length: undefined };
+    }
+  }
+
+  /** Whether the instant came before. */
+  #isKnown(key: number, local: number, isDate: boolean): boolean {
+    if (key === this.#last) return true;
+    const known = key < this.#last && this.#inGap !== undefined && this.#inGap.has(key);
+    if (key > this.#last) this.#last = key;
+    const { zone } = this.#set.start;
+    if (!isDate && zone !== undefined && !zone.fixed && zone.offsetAt(utc(key)) !== local - key) {
+      // A gap is an hour or two: what is older can be forgotten.
+      if (this.#inGap === undefined || this.#inGap.size > 10_000) this.#inGap = new Set();
+      this.#inGap.add(key);
+    }
+    return known;
+  }
+
+  #isExcepted(key: number): boolean {
+    for (const source of this.#exceptions) {
+      while (source.key < key) source.advance();
+      if (source.key === key) return true;
+    }
+    return false;
+  }
+}

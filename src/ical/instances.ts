@@ -119,7 +119,7 @@ function visitAll(series: Series, from: number, last: number, visit: Visit): boo
   for (let start = walk.next(); start !== undefined; start = walk.next()) {
     const { key, time } = start;
     if (replaced.size > 0 && replaced.has(key, time.local)) continue;
-    const future = futures.findLast((override) => override.key < key);
+    const future = futures.length === 0 ? undefined : futures.findLast((override) => override.key < key);
     const going =
       future === undefined
         ? visit(master, time, start.length ?? master.length, time)

@@ -219,7 +219,7 @@ export class StoredCollection implements Collection {
       return entry?.hasProperties ? parts.properties.readMember(path, name, entry.etag) : new Map();
     }
     const { state } = await this.#view();
-    const key = `${state.era}-${state.properties}-${state.directory}`;
+    const key = `${state.era}-${state.properties}`;
     if (this.handle.properties?.key !== key)
       this.handle.properties = { key, map: await parts.properties.readCollection(path) };
     return this.handle.properties.map;

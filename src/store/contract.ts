@@ -78,6 +78,8 @@ export interface Collection {
   readonly kind: CollectionKind;
   info(): Promise<CollectionInfo>;
   entry(name: string): Promise<ObjectEntry | undefined>;
+  /** The rows of these names, in their order; undefined where there is none. All of one state, looked up together. */
+  entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]>;
   /** Pages of at most 1000, in order of name. */
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */

@@ -157,6 +157,11 @@ export class PropertyStore {
     }
   }
 
+  /** Writes the properties of a directory that nobody can see yet. */
+  async writeNew(directory: string, properties: Properties): Promise<void> {
+    if (properties.size > 0) await this.#apply(directory, properties);
+  }
+
   /** Finishes what a killed writer began. Answers whether there was anything. */
   async recoverCollection(directory: string): Promise<boolean> {
     const path = join(directory, sidecarFolder, "intent");

@@ -63,12 +63,12 @@ export async function makeHome(parts: StoreParts, owner: Principal): Promise<str
   await mkdir(home);
   try {
     reach("create.stage");
-    await parts.properties.writeCollection(home, new Map([[ownerName, el(ownerName, owner.uid)]]));
+    await parts.properties.writeNew(home, new Map([[ownerName, el(ownerName, owner.uid)]]));
     for (const { name, properties } of beginnings) {
       const path = join(home, name);
       await mkdir(path);
       reach("create.properties");
-      if (properties.size > 0) await parts.properties.writeCollection(path, properties);
+      await parts.properties.writeNew(path, properties);
       await syncDirectory(path);
     }
     await syncDirectory(home);
@@ -97,7 +97,7 @@ export async function makeCollection(
   try {
     reach("create.stage");
     reach("create.properties");
-    if (properties.size > 0) await parts.properties.writeCollection(staged, properties);
+    await parts.properties.writeNew(staged, properties);
     await syncDirectory(staged);
     reach("create.rename");
     await rename(staged, path);

@@ -219,7 +219,7 @@ describe("Apple's Calendar finds its way from nothing but a host, a name and a p
       `${home}calendar/`,
       `<C:calendar-multiget xmlns:C="${CALDAV}" xmlns:D="DAV:"><D:prop><C:calendar-data/><D:getetag/><C:schedule-tag/><E:created-by xmlns:E="${CS}"/><E:updated-by xmlns:E="${CS}"/></D:prop><D:href>${home}calendar/a.ics</D:href></C:calendar-multiget>`,
     );
-    assert.equal(textOf(only(fetched).found.get(c("calendar-data")) ?? ""), event("a", 29).replace(/\r\n/g, "\n"));
+    assert.equal(textOf(only(fetched).found.get(c("calendar-data")) ?? ""), event("a", 29));
     const proxies = await apple.report(
       principal,
       `<A:expand-property xmlns:A="DAV:"><A:property name="calendar-proxy-read-for" namespace="${CS}"><A:property name="displayname" namespace="DAV:"/><A:property name="calendar-user-address-set" namespace="${CALDAV}"/></A:property><A:property name="calendar-proxy-write-for" namespace="${CS}"><A:property name="displayname" namespace="DAV:"/></A:property></A:expand-property>`,

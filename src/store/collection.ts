@@ -81,6 +81,10 @@ export class StoredCollection implements Collection {
     return this.#ask((index) => index.entry(name));
   }
 
+  async entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]> {
+    return this.#ask((index) => names.map((name) => index.entry(name)));
+  }
+
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {
     const { index, state } = await this.#view();
     const key = tokenOf(state);

@@ -60,6 +60,8 @@ export async function reconcile(handle: Handle, transaction: Transaction, inode:
   const { parts, path } = handle;
   // The directory as it was before it is read: whatever changes from now on differs from it.
   const before = quickStat(path)?.ctimeMs ?? 0;
+  // A restored copy: revisions after it were given out before, so what comes now is of an era of its own, files equal or not.
+  if (transaction.state.inode !== inode) transaction.next();
   let looked = 0;
   for (const [name, facts] of await differences(path, index)) {
     if (facts === undefined) {

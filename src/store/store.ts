@@ -142,9 +142,7 @@ export class FileStore implements CalendarStore {
     try {
       await makeCollection(this.#parts, path, all);
     } catch (error) {
-      if (error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(error.code)))
-        throw taken(ref);
-      throw error;
+      throw isTaken(error) ? taken(ref) : error;
     }
     const made = await this.#open(ref);
     if (made === undefined) throw taken(ref);
@@ -171,7 +169,11 @@ export class FileStore implements CalendarStore {
     const source = await this.#pathOf(from);
     const target = await this.#pathOf(to);
     if (source === undefined || target === undefined || quickStat(target)) throw taken(to);
-    await rename(source, target);
+    try {
+      await rename(source, target);
+    } catch (error) {
+      throw isTaken(error) ? taken(to) : error;
+    }
     await syncDirectory(dirname(target));
     if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
     this.#forget(source);
@@ -288,6 +290,10 @@ export class FileStore implements CalendarStore {
     }
   }
 }
+
+// Of several renames to one name the first wins; a directory that is not empty is not replaced.
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(String(error.code));
 
 const taken = (ref: CollectionRef): Refusal =>
   new Refusal({ code: "resource-must-be-null", problem: `"${ref.path.at(-1) ?? ""}" is there already` });

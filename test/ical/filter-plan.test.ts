@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CompFilter, PropFilter } from "../../src/ical/filter.ts";
-import { planFilter } from "../../src/ical/filter-plan.ts";
-import type { Zone } from "../../src/ical/zone-transitions.ts";
+import type { CalendarObject, Occurrences } from "../../src/ical/calendar-object.ts";
+import { type CompFilter, matches, type PropFilter } from "../../src/ical/filter.ts";
+import { type IndexCondition, planFilter } from "../../src/ical/filter-plan.ts";
+import { occurrences } from "../../src/ical/instances.ts";
+import { parseCalendarObject } from "../../src/ical/parse.ts";
+import { ianaZone, utcZone, type Zone } from "../../src/ical/zones.ts";
 import { type TimeRange, utc } from "../../src/model/ids.ts";
+import { abcd1, abcd2, abcd5, abcd6, abcd8 } from "./rfc4791-examples.ts";
 
 const comp = (name: string, tests: Partial<CompFilter> = {}): CompFilter => ({
   name,
@@ -167,4 +171,75 @@ test("anyof joins kinds, allof of two kinds is empty", () => {
 test("a filter of something else than a calendar matches nothing", () => {
   assert.deepEqual(planFilter(comp("VCARD"), fixed(0)).condition, { op: "none" });
   assert.deepEqual(planFilter(comp("VCALENDAR", { isNotDefined: true }), fixed(0)).condition, { op: "none" });
+});
+
+/** What rows of the index say: the condition asked of the stored instances. */
+function holds(condition: IndexCondition, object: CalendarObject, stored: Occurrences): boolean {
+  switch (condition.op) {
+    case "every":
+    case "none":
+      return condition.op === "every";
+    case "kind":
+      return condition.in.includes(object.kind);
+    case "uid":
+      return condition.is === object.uid;
+    case "and":
+      return condition.of.every((part) => holds(part, object, stored));
+    case "or":
+      return condition.of.some((part) => holds(part, object, stored));
+    case "time-range": {
+      const { range, floatingOffset } = condition;
+      return stored.instances.some((instance) => {
+        const moved = instance.floating ? floatingOffset : 0;
+        const start = instance.start + moved;
+        const end = instance.end + moved;
+        return start < range.end && (end > range.start || (end === start && start >= range.start));
+      });
+    }
+  }
+}
+
+test("for ranges at every edge, an exact plan answers as the filter does, and candidates leave nothing out", () => {
+  const inside = (kind: string, ...lines: readonly string[]): string =>
+    ["BEGIN:VCALENDAR", `BEGIN:${kind}`, "UID:1", ...lines, `END:${kind}`, "END:VCALENDAR", ""].join("\r\n");
+  const objects = [
+    abcd1,
+    abcd2,
+    abcd5,
+    abcd6,
+    abcd8,
+    inside("VEVENT", "DTSTART;VALUE=DATE:20260329", "RRULE:FREQ=WEEKLY;COUNT=3"),
+    inside("VEVENT", "DTSTART:20261025T023000", "DURATION:PT30M"),
+    inside("VEVENT", "DTSTART:20260329T023000Z"),
+    inside("VTODO", "DTSTART:20260105T090000Z", "DURATION:PT1H"),
+    inside("VTODO", "CREATED:20260105T090000Z", "COMPLETED:20260106T090000Z"),
+    inside("VTODO", "CREATED:20260105T090000Z"),
+    inside("VTODO", "SUMMARY:x"),
+    inside("VJOURNAL", "DTSTART;VALUE=DATE:20260105"),
+    inside("VFREEBUSY", "FREEBUSY:20260105T090000Z/PT1H,20260106T090000Z/PT1H"),
+  ].map((text) => parseCalendarObject(text));
+  const zones = [utcZone, ianaZone("Europe/Berlin"), ianaZone("America/New_York")].filter((zone) => zone !== undefined);
+  let exact = 0;
+  for (const object of objects) {
+    const stored = occurrences(object, at("2026-01-01T00:00:00Z"), 1000);
+    const edges = stored.instances.flatMap(({ start, end }) => [start, end]).filter((edge) => Number.isFinite(edge));
+    for (const edge of edges.length === 0 ? [january.start] : edges)
+      for (const shift of [0, 1, -1, 3600, -3600, 7200, -7200, 18_000, 14_400])
+        for (const length of [1, 86_400, 180 * 86_400, Number.POSITIVE_INFINITY])
+          for (const range of [
+            { start: utc(edge + shift), end: utc(edge + shift + length) },
+            { start: utc(edge + shift - length), end: utc(edge + shift) },
+          ])
+            for (const zone of zones) {
+              const filter = inCalendar(comp(object.kind, { timeRange: range }));
+              const plan = planFilter(filter, zone);
+              const wanted = matches(filter, object, zone);
+              const found = holds(plan.condition, object, stored);
+              assert.ok(found || !wanted, `left out: ${object.text} ${zone.id} ${range.start} ${range.end}`);
+              if (!plan.exact) continue;
+              exact += 1;
+              assert.equal(found, wanted, `${object.text} ${zone.id} ${range.start} ${range.end}`);
+            }
+  }
+  assert.ok(exact > 1000);
 });

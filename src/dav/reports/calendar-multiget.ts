@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { parseReference } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
 import { collectionResource } from "../children.ts";
 import {
@@ -77,7 +78,7 @@ async function* responses(
   };
   for (let from = 0; from < hrefs.length; from += slice) {
     const some = hrefs.slice(from, from + slice);
-    const found = await Promise.all(some.map((href) => find(href, scope, data !== undefined, context)));
+    const found = await findAll(some, scope, data !== undefined, context);
     texts = new Map();
     let missing = "";
     const resources: Resource[] = [];
@@ -93,20 +94,40 @@ async function* responses(
   }
 }
 
-/** The member an href names, its href as the client wrote it; undefined when it is not there or not in scope. */
+/** The members the hrefs name, their hrefs as the client wrote them; undefined for what is not there or not in scope. */
+async function findAll(
+  hrefs: readonly string[],
+  scope: Scope,
+  withText: boolean,
+  context: Context,
+): Promise<readonly (Member | undefined)[]> {
+  if (scope.kind !== "calendar" && scope.kind !== "inbox")
+    return Promise.all(hrefs.map((href) => find(href, scope, withText, context)));
+  // Nearly always every href begins with the calendar's own; their rows are looked up together.
+  const names = hrefs.map((href) =>
+    href.startsWith(scope.href) ? segmentOf(href.slice(scope.href.length)) : undefined,
+  );
+  const known = names.filter((name) => name !== undefined);
+  const rows = await scope.collection.entriesNamed(known);
+  let next = 0;
+  return Promise.all(
+    hrefs.map((href, at) => {
+      if (names[at] === undefined) return find(href, scope, withText, context);
+      const entry = rows[next++];
+      return entry && member(entry, scope, href as Href, withText, context);
+    }),
+  );
+}
+
+/** As `findAll`, by the whole address. */
 async function find(href: string, scope: Scope, withText: boolean, context: Context): Promise<Member | undefined> {
-  const parent = "entry" in scope ? undefined : scope;
-  if ((parent?.kind === "calendar" || parent?.kind === "inbox") && href.startsWith(parent.href)) {
-    const name = segmentOf(href.slice(parent.href.length));
-    if (name !== undefined) return memberNamed(name, parent, href as Href, withText, context);
-  }
   const resource = await resolveHref(href, context);
   if (resource?.kind !== "object" || !isInside(resource, scope)) return undefined;
   const { owner, collection, entry } = resource;
   const above = resource.href.slice(0, resource.href.lastIndexOf("/") + 1) as Href;
   const calendar = await collectionResource(above, owner, collection);
   if (calendar.kind !== "calendar" && calendar.kind !== "inbox") return undefined;
-  return memberNamed(entry.name, calendar, pathOf(href) as Href, withText, context);
+  return member(entry, calendar, pathOf(href) as Href, withText, context);
 }
 
 /** The name that a last segment writes; undefined when it is more than one segment, or none. */
@@ -122,20 +143,18 @@ function segmentOf(written: string): string | undefined {
 
 const pathOf = (href: string): string => parseReference(href)?.rawPath ?? href;
 
-async function memberNamed(
-  name: string,
+async function member(
+  entry: ObjectEntry,
   parent: ObjectCollection,
   href: Href,
   withText: boolean,
   context: Context,
 ): Promise<Member | undefined> {
-  const entry = await parent.collection.entry(name);
-  if (entry === undefined) return undefined;
-  const member = withText
+  const found = withText
     ? await memberOf(parent, entry, context)
     : { resource: memberResource(parent, entry), text: "" };
-  if (member === undefined || member.resource.href === href) return member;
-  return { ...member, resource: { ...member.resource, href } };
+  if (found === undefined || found.resource.href === href) return found;
+  return { ...found, resource: { ...found.resource, href } };
 }
 
 /** Whether the object is the resource the report was sent to, or lies below it. */

@@ -43,7 +43,8 @@ export async function memberOf(
 ): Promise<Member | undefined> {
   const content = await parent.collection.read(entry.name);
   if (content === undefined) return undefined;
-  const text = await seenText(content.bytes.toString(), entry, parent.owner, context);
+  const stored = content.bytes.toString();
+  const text = entry.access === undefined ? stored : await seenText(stored, entry, parent.owner, context);
   if (text === undefined) return undefined;
   const { etag, modified } = content;
   const now = etag === entry.etag ? entry : { ...entry, etag, modified, size: content.bytes.length };

@@ -44,6 +44,7 @@ const main = async (): Promise<void> => {
   };
   const { launch, warnings } = await load();
   if (!foreground && !background) {
+    process.umask(launch.settings.umask);
     process.stdout.write(`${await startInBackground(launch.settings.errorLogFile)}\n`);
     return;
   }

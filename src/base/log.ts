@@ -92,13 +92,12 @@ export class AppendFile {
     this.out = out;
   }
 
-  /** Opens or creates `path` and its folder; throws when that is impossible. Mode 0666 less the umask. */
+  /** Opens or creates `path`; throws when that is impossible, also when its folder is missing. Mode 0666 less the umask. */
   static open(path: string, onError: (error: Error) => void = () => {}, maxWaiting = 16 << 20): Promise<AppendFile> {
     return new Promise((resolve, reject) => {
       const out = new sonicBoom.SonicBoom({
         dest: path,
         append: true,
-        mkdir: true,
         maxLength: maxWaiting,
         contentMode: "buffer",
       });

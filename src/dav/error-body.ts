@@ -58,6 +58,7 @@ export function errorResponse(
     const { status, element, text } = conditionOf({ code: "sufficient-disk-space" });
     return answer(status, element, text);
   }
+  if (code === "ENAMETOOLONG") return answer(403, undefined, "the name is too long: at most 255 bytes");
   context.services.warn("a request failed", { method, path: rawPath, error });
   return answer(500, undefined, "the server failed to answer; its error log says why");
 }

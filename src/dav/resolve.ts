@@ -1,5 +1,6 @@
 import type { Href, PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
+import { isSafeName } from "../store/layout.ts";
 import { collectionResource, type OwnedCollection } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
@@ -142,6 +143,7 @@ async function inHome(
   context: Context,
 ): Promise<Resource> {
   const { store } = context.services;
+  if (!path.slice(0, -1).every(isSafeName)) return unmapped(segments, at, undefined);
   const open = async (depth: number): Promise<OwnedCollection | undefined> => {
     const collection = await store.open({ owner, path: path.slice(0, depth) });
     return collection && collectionResource(at.collection(depth + 3), owner, collection);
@@ -149,6 +151,7 @@ async function inHome(
   const { length } = path;
   const name = path[length - 1];
   if (name === undefined) return (await open(0)) ?? unmapped(segments, at, undefined);
+  if (!isSafeName(name)) return unmapped(segments, at, await open(length - 1));
   const member = async (): Promise<Resource | undefined> => {
     const collection = await store.open({ owner, path: path.slice(0, -1) });
     const entry = await collection?.entry(name);

@@ -16,6 +16,7 @@ export class AccessLog {
   private midnight: number;
   /** Lines that came while the file was being exchanged. */
   private held: (string | Uint8Array)[] | undefined;
+  private exchanged: Promise<void> = Promise.resolve();
 
   private constructor(file: AppendFile, rotate: boolean, now: () => Date, since: Date) {
     this.file = file;
@@ -55,19 +56,22 @@ export class AccessLog {
     }
     if (this.rotate && this.now().getTime() >= this.midnight) {
       this.held = [lines];
-      void this.exchange();
+      this.exchanged = this.exchange();
       return;
     }
     this.file.write(lines);
   }
 
   /** Opens the path anew, after somebody renamed the file. */
-  reopen(): Promise<void> {
-    return this.file.reopen();
+  async reopen(): Promise<void> {
+    await this.exchanged;
+    await this.file.reopen();
   }
 
   async close(): Promise<void> {
+    await this.exchanged;
     this.write(markerLine("Log closed - server stop", this.now()));
+    await this.exchanged;
     await this.file.flush();
     await this.file.close();
   }

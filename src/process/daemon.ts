@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { reasonOf } from "./prepare.ts";
+import { makeFolders, reasonOf } from "./prepare.ts";
 import { StartError } from "./run.ts";
 
 /** Set in the environment of the process that is to serve in the background. */
@@ -31,7 +31,7 @@ export const startInBackground = (errorLog: string | undefined): Promise<string>
   let output: number;
   const path = errorLog ?? "/dev/null";
   try {
-    if (errorLog !== undefined) mkdirSync(dirname(path), { recursive: true });
+    if (errorLog !== undefined) makeFolders(dirname(path), 0o750);
     output = openSync(path, "a");
   } catch (error) {
     throw new StartError([`ErrorLogFile: ${path} cannot be opened: ${reasonOf(error)}`], { cause: error });

@@ -1,6 +1,7 @@
+import { dirname } from "node:path";
 import { AppendFile, createLogger, type LineSink, type Logger } from "../base/log.ts";
 import { AccessLog } from "./access-log.ts";
-import { reasonOf } from "./prepare.ts";
+import { makeFolders, reasonOf } from "./prepare.ts";
 import type { ProcessSettings } from "./settings.ts";
 
 /** A log file that cannot be opened: "AccessLogFile: /var/log/caldavd/access.log cannot be opened: permission denied". */
@@ -11,12 +12,14 @@ export class LogError extends Error {
   }
 }
 
-const openErrorLog = (path: string): Promise<AppendFile> =>
-  AppendFile.open(path, (error) => process.stderr.write(`caldavd: ${path}: ${reasonOf(error)}\n`)).catch(
-    (error: unknown) => {
-      throw new LogError("ErrorLogFile", path, error);
-    },
-  );
+const openErrorLog = async (path: string): Promise<AppendFile> => {
+  try {
+    makeFolders(dirname(path), 0o750);
+    return await AppendFile.open(path, (error) => process.stderr.write(`caldavd: ${path}: ${reasonOf(error)}\n`));
+  } catch (error) {
+    throw new LogError("ErrorLogFile", path, error);
+  }
+};
 
 /** Both logs, as the one process that writes them has them open. */
 export class Logs {
@@ -89,6 +92,7 @@ export class Logs {
     const { accessLogFile, rotateAccessLog } = settings;
     if (accessLogFile === undefined) return undefined;
     try {
+      makeFolders(dirname(accessLogFile), 0o750);
       return await AccessLog.open(accessLogFile, { rotate: rotateAccessLog, onError: (error) => this.failed(error) });
     } catch (error) {
       throw new LogError("AccessLogFile", accessLogFile, error);

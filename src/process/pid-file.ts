@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolders } from "./prepare.ts";
 
 /** The server runs already. */
 export class AlreadyRunning extends Error {
@@ -42,7 +43,7 @@ const exists = (path: string): boolean => {
 
 /** Writes this process's number to `path`, in place of a stale one. Throws AlreadyRunning, or the system's error. */
 export const writePidFile = (path: string): void => {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolders(dirname(path), 0o755);
   for (;;) {
     try {
       writeFileSync(path, `${process.pid}\n`, { flag: "wx", mode: 0o644 });

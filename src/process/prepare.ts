@@ -27,14 +27,18 @@ export const reasonOf = (error: unknown): string => {
 
 const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(3, "0");
 
-/** The topmost folder of `path` that is missing: what mkdir is going to make, and chown has to follow. */
-const firstMissing = (path: string): string | undefined => {
-  let missing: string | undefined;
-  for (let folder = path; ; folder = dirname(folder)) {
-    if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return missing;
-    missing = folder;
-    if (dirname(folder) === folder) return missing;
+/** Makes a folder and those above it that are missing. By hand, since Node's recursive mkdir never returns where a folder
+ *  cannot be made although the one above it is there, as in /proc. True: it was missing. */
+export const makeFolders = (path: string, mode: number): boolean => {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+  if (dirname(path) !== path) makeFolders(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // Another process may have made it in this moment.
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
+  return true;
 };
 
 /** Makes the folder (mode 0750, the worker's own) if it is missing, and looks whether the server can use it. */
@@ -46,10 +50,7 @@ const prepareFolder = (
   warnings: string[],
 ): void => {
   try {
-    if (firstMissing(path) !== undefined) {
-      mkdirSync(path, { recursive: true, mode: 0o750 });
-      if (identity !== undefined) chownSync(path, identity.uid, identity.gid);
-    }
+    if (makeFolders(path, 0o750) && identity !== undefined) chownSync(path, identity.uid, identity.gid);
     const stats = statSync(path);
     if (!stats.isDirectory()) {
       problems.push(`${key}: ${path} is not a folder`);
@@ -75,11 +76,10 @@ const mayWrite = (
   return (bits & 0o7) === 0o7;
 };
 
-/** Sets the umask and makes DocumentRoot and DataRoot. `identity`: who the workers are, if not this process's user. */
+/** Makes DocumentRoot and DataRoot. `identity`: who the workers are, if not this process's user. */
 export const prepare = (settings: ProcessSettings, identity: Identity | undefined): Findings => {
   const problems: string[] = [];
   const warnings: string[] = [];
-  process.umask(settings.umask);
   if ((settings.umask & 0o007) !== 0o007)
     warnings.push(
       `umask: ${octal(settings.umask)} lets every user of this host at new files of the store; 027 (23 in the plist) does not`,

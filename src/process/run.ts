@@ -42,22 +42,25 @@ export const readyLine = (addresses: readonly ListenAddress[], workers: number):
 export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity | undefined): Promise<Logs> => {
   const { settings } = launch;
   if (settings.addresses.length === 0) throw new StartError(["HTTPPort: is 0, so there is nothing to listen on"]);
+  process.umask(settings.umask);
   const findings = prepare(settings, identity);
   if (findings.problems.length > 0) throw new StartError(findings.problems);
+  const { pidFile } = settings;
+  if (pidFile !== undefined) {
+    try {
+      writePidFile(pidFile);
+    } catch (error) {
+      if (error instanceof AlreadyRunning) throw new StartError([`PIDFile: ${error.message}`], { cause: error });
+      throw new StartError([`PIDFile: ${pidFile} cannot be written: ${reasonOf(error)}`], { cause: error });
+    }
+  }
   let logs: Logs;
   try {
     logs = await Logs.open(settings);
   } catch (error) {
+    if (pidFile !== undefined) removePidFile(pidFile);
     if (error instanceof LogError) throw new StartError([error.message], { cause: error });
     throw error;
-  }
-  if (settings.pidFile !== undefined) {
-    try {
-      writePidFile(settings.pidFile);
-    } catch (error) {
-      if (error instanceof AlreadyRunning) throw new StartError([`PIDFile: ${error.message}`], { cause: error });
-      throw new StartError([`PIDFile: ${settings.pidFile} cannot be written: ${reasonOf(error)}`], { cause: error });
-    }
   }
   for (const warning of [...warnings, ...findings.warnings]) logs.log.warn(warning);
   return logs;
@@ -141,6 +144,7 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
       log.error("the configuration was not reloaded: it has problems", { problems: findings.problems });
       return;
     }
+    process.umask(next.settings.umask);
     await logs.apply(next.settings);
     const failure = await supervisor.roll({ ...next, identity: nextIdentity });
     if (failure === undefined) log.info("the configuration was reloaded", { workers: next.settings.processCount });

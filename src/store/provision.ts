@@ -99,6 +99,8 @@ export async function makeCollection(
     reach("create.stage");
     reach("create.properties");
     await parts.properties.writeNew(staged, properties);
+    // The index to be. rename(2) silently replaces an empty directory: with something in it, of several makers one wins.
+    await writeFile(join(staged, indexName), "");
     await syncDirectory(staged);
     reach("create.rename");
     await rename(staged, path);

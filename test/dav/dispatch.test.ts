@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { conditionOf, conditions } from "../../src/dav/conditions.ts";
 import { dispatch } from "../../src/dav/dispatch.ts";
 import { errorResponse } from "../../src/dav/error-body.ts";
 import type { Method } from "../../src/dav/registry.ts";
 import { collectionKinds, resourceKinds } from "../../src/dav/resource.ts";
 import { HttpError, type HttpResponse } from "../../src/http/message.ts";
-import { Refusal } from "../../src/model/refusal.ts";
+import { type Reason, Refusal } from "../../src/model/refusal.ts";
 import { readXml } from "../../src/xml/read.ts";
 import { givenTree, requestOf, type Tree, textOfBody } from "./tree.ts";
 
@@ -169,6 +170,25 @@ describe("an error", () => {
     const text = await textOfBody(response);
     assert.equal(readXml(text).name, "{DAV:}error");
     assert.match(text, /<C:no-uid-conflict><D:href>\/a%20b\.ics<\/D:href><\/C:no-uid-conflict><error-description/);
+  });
+  test("has a status, an element of its own name and a sentence, whatever the reason", () => {
+    // One value with the fields of every reason.
+    const all = {
+      problem: "p",
+      limit: 5,
+      component: "VX",
+      existing: "/x",
+      collation: "c",
+      name: "n",
+      href: "/x",
+      privileges: ["read"],
+    };
+    for (const code of Object.keys(conditions)) {
+      const { status, element, text } = conditionOf({ ...all, code } as unknown as Reason);
+      assert.ok([403, 409, 507].includes(status), code);
+      assert.ok(element.name.endsWith(`}${code}`), code);
+      assert.ok(text.length > 0, code);
+    }
   });
   test("of the protocol keeps its status and headers", async () => {
     const response = await told(new HttpError(503, "later", { "retry-after": "5" }));

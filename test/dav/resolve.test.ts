@@ -73,6 +73,15 @@ test("what is not there knows its parent, and nothing when even that is missing"
   assert.equal(deeper.parent, undefined);
 });
 
+test("a name that no file system has is not there, at any depth", async () => {
+  for (const path of [
+    `/calendars/users/user01/${"x".repeat(256)}/`,
+    `/calendars/users/user01/calendar/${"%C3%A4".repeat(128)}`,
+    `/calendars/users/user01/${"a/".repeat(2000)}`,
+  ])
+    assert.equal(await kindAt(path), "unmapped");
+});
+
 test("a home is made for who signed in, and not for a stranger", async () => {
   const stranger = await tree.context(undefined);
   const owner = await tree.user("user05");

@@ -10,6 +10,7 @@ import type { Content, ObjectEntry } from "../../store/contract.ts";
 import { dav, textOf } from "../../xml/element.ts";
 import { listing } from "../listing.ts";
 import { isSeen, seenText } from "../privacy.ts";
+import { product } from "../product.ts";
 import type { Context, Method } from "../registry.ts";
 import { membersOf } from "../reports/members.ts";
 import { memberResource } from "../resolve.ts";
@@ -155,7 +156,7 @@ async function wholeCalendar(
 ): Promise<HttpResponse> {
   const name = (await calendar.collection.properties()).get(dav("displayname"));
   const stream = bundle(texts(calendar, context), {
-    product: "-//caldavd//EN",
+    product,
     ...(name === undefined ? {} : { name: textOf(name) }),
   });
   return { status: 200, headers: { ...headers, "Content-Type": calendarType }, body: joined(stream) };

@@ -44,12 +44,18 @@ export const resourceType = property({
   get: (resource) => (resource.kind === "proxy-group" ? proxyType[resource.access] : typeOf[resource.kind]),
 });
 
-/** RFC 4918 §15.6. A collection's is its state, so that a conditional GET of a listing works; places that only lead
- *  somewhere have none. */
+/** RFC 4918 §15.6. A collection's is its state, so that a conditional GET of a listing works. */
 export const entityTag = property({
   name: dav("getetag"),
   on: [...memberKinds, ...collectionKinds],
   get: (resource) => ("entry" in resource ? resource.entry.etag : `"${resource.info.syncToken}"`),
+});
+
+/** Of places and principals, which show nothing but the directory. */
+export const directoryTag = property({
+  name: dav("getetag"),
+  on: [...navigationKinds, ...principalKinds],
+  get: (_resource, { services: { directory } }) => `"${directory.generation()}"`,
 });
 
 /** What GET says of a member when the client that stored it said nothing else. */

@@ -1,10 +1,12 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError } from "../../http/message.ts";
 import { freeBusyComponent } from "../../ical/busy.ts";
+import type { Property } from "../../ical/component.ts";
 import { writeComponent } from "../../ical/write.ts";
 import type { TimeRange } from "../../model/ids.ts";
 import { type BusyCalendar, busyTime } from "../../scheduling/free-busy.ts";
 import { caldav, child } from "../../xml/element.ts";
+import { product } from "../product.ts";
 import { type Context, report } from "../registry.ts";
 import type { Resource } from "../resource.ts";
 import { calendarsIn } from "./calendars.ts";
@@ -26,14 +28,18 @@ export const freeBusyQuery = report({
     const periods = await busyTime(calendars(resource, depthOf(request.headers, "0"), context), range, {
       limit: settings.maxQueryResults,
     });
-    const component = freeBusyComponent({ range, stamp: now(), uid: undefined, properties: [] }, periods);
-    return {
-      status: 200,
-      headers: { "content-type": "text/calendar; charset=utf-8" },
-      body: writeComponent(component),
-    };
+    const freeBusy = freeBusyComponent({ range, stamp: now(), uid: undefined, properties: [] }, periods);
+    const body = writeComponent({
+      name: "VCALENDAR",
+      properties: [line("VERSION", "2.0"), line("PRODID", product)],
+      components: [freeBusy],
+      line: 0,
+    });
+    return { status: 200, headers: { "Content-Type": "text/calendar; charset=utf-8" }, body };
   },
 });
+
+const line = (name: string, value: string): Property => ({ name, parameters: [], value, line: 0 });
 
 async function* calendars(
   resource: Resource,

@@ -8,7 +8,7 @@ import { keyOf, recurrenceSetOf, SetWalk, StartSet } from "./recurrence-set.ts";
 import type { Period, Shape } from "./recurrence-shape.ts";
 import { endOf, recurs, shapeOf, undatedPeriods } from "./recurrence-shape.ts";
 import { lastStart, startsOf } from "./recurrence-starts.ts";
-import type { DateTime, Duration } from "./time.ts";
+import type { DateTime, Duration, ZoneLookup } from "./time.ts";
 import { dateTimeOf, daySeconds } from "./time.ts";
 import type { Zone } from "./zone-transitions.ts";
 import { utcZone } from "./zone-transitions.ts";
@@ -65,18 +65,32 @@ function seriesOf(object: CalendarObject): Series {
   return series;
 }
 
-const nothing = { overrides: [], replaced: new StartSet(), futures: [], periods: [], longest: 0, shift: 0 };
+const noOverrides: readonly Override[] = [];
+const noneReplaced = new StartSet();
+const noPeriods: Series["periods"] = [];
+
+function periodsIn({ master, overrides }: CalendarObject, zones: ZoneLookup): Series["periods"] {
+  const components = master === undefined ? overrides : [master, ...overrides];
+  return components.flatMap((component) =>
+    (undatedPeriods(component, zones) ?? []).map((period) => ({ component, period })),
+  );
+}
 
 function readSeries(object: CalendarObject): Series {
   const zones = zonesOf(object.root);
-  const periods: { component: Component; period: Period }[] = [];
-  const shapeIn = (component: Component): Shape | undefined => {
-    for (const period of undatedPeriods(component, zones) ?? []) periods.push({ component, period });
-    return component.name === "VFREEBUSY" || component.name === "VAVAILABILITY" ? undefined : shapeOf(component, zones);
-  };
-  const master = object.master === undefined ? undefined : shapeIn(object.master);
+  const master = object.master === undefined ? undefined : shapeOf(object.master, zones);
+  const periods = master === undefined || object.overrides.length > 0 ? periodsIn(object, zones) : noPeriods;
   if (object.overrides.length === 0 && (master === undefined || !recurs(master)))
-    return { ...nothing, master, set: undefined, periods };
+    return {
+      master,
+      set: undefined,
+      overrides: noOverrides,
+      replaced: noneReplaced,
+      futures: noOverrides,
+      periods,
+      longest: 0,
+      shift: 0,
+    };
 
   const set = master === undefined ? undefined : recurrenceSetOf(master, zones);
   const overrides: Override[] = [];
@@ -85,7 +99,7 @@ function readSeries(object: CalendarObject): Series {
   let longest = Math.max(set?.longest ?? 0, master === undefined ? 0 : secondsOf(master.length));
   let shift = 0;
   for (const component of object.overrides) {
-    const shape = shapeIn(component);
+    const shape = shapeOf(component, zones);
     const property = propertyOf(component, "RECURRENCE-ID");
     if (property === undefined) continue;
     const id = dateTimeOf(property, zones);
@@ -108,13 +122,14 @@ const secondsOf = ({ days, seconds }: Duration): number => days * 90_000 + secon
 /** Told of each instance; false stops. */
 type Visit = (shape: Shape, time: DateTime, length: Duration, id: DateTime | undefined) => boolean;
 
-/** Visits the overrides, then the instances of the master that start from `from` to `last` (local seconds, inclusive) and some
- *  outside. Answers false when `visit` stopped it. */
-function visitAll(series: Series, from: number, last: number, visit: Visit): boolean {
+/** Visits the overrides, then the instances of the master that start within the bounds and some outside. Answers false when
+ *  `visit` stopped it. */
+function visitAll(series: Series, bounds: TimeRange, floatingZone: Zone, visit: Visit): boolean {
   const { master, set, overrides, replaced, futures } = series;
   for (const { shape, id } of overrides) if (!visit(shape, shape.start, shape.length, id)) return false;
   if (master === undefined) return true;
   if (set === undefined) return visit(master, master.start, master.length, undefined);
+  const { from, last } = localBounds(bounds, set.start.zone ?? floatingZone);
   const walk = new SetWalk(set, from - series.shift, last + series.shift);
   for (let start = walk.next(); start !== undefined; start = walk.next()) {
     const { key, time } = start;
@@ -127,6 +142,15 @@ function visitAll(series: Series, from: number, last: number, visit: Visit): boo
     if (!going) return false;
   }
   return true;
+}
+
+/** The local times whose instants are in the range, and few more. Right after a change of offset, times are meant that are on
+ *  the clock before it: those in a gap, and the first of those that come twice. */
+function localBounds({ start, end }: TimeRange, zone: Zone): { readonly from: number; readonly last: number } {
+  const offset = (at: Utc): number => (Number.isFinite(at) ? zone.offsetAt(at) : 0);
+  if (zone.fixed) return { from: start + offset(start), last: end + offset(end) };
+  const from = start + Math.min(offset(start), offset(utc(start - daySeconds)));
+  return { from, last: end + Math.max(offset(end), offset(utc(end - daySeconds))) };
 }
 
 /** A later instance moved as the THISANDFUTURE override moved its own, by the clock of the override's zone, so that a change of
@@ -178,11 +202,9 @@ export function instancesIn(object: CalendarObject, range: TimeRange, floatingZo
       : { local: start, form: "utc", zone: utcZone };
     if (!add({ start, end, floating, busy, component, recurrenceId: undefined, startTime }, before, after)) break;
   }
-  // Local times are within a day of UTC, and so are floating ones in any zone.
-  const from = range.start - series.longest - 2 * daySeconds;
-  const last = range.end + 2 * daySeconds;
+  const bounds = { start: utc(range.start - series.longest - 1), end: utc(range.end + 1) };
   if (complete)
-    visitAll(series, from, last, (shape, startTime, length, recurrenceId) => {
+    visitAll(series, bounds, floatingZone, (shape, startTime, length, recurrenceId) => {
       const { zone, local } = startTime;
       const start = zone === undefined ? utc(local) : zone.toUtc(local);
       const end = utc(endOf(start, local, zone, length));
@@ -197,7 +219,7 @@ export function instancesIn(object: CalendarObject, range: TimeRange, floatingZo
 /** Up to so many instances, an object is indexed whole. */
 const indexedWhole = 500;
 const year = 365 * daySeconds;
-const everything = { from: utc(Number.NEGATIVE_INFINITY), until: utc(Number.POSITIVE_INFINITY) };
+const always: TimeRange = { start: utc(Number.NEGATIVE_INFINITY), end: utc(Number.POSITIVE_INFINITY) };
 
 /** What the index stores of an object's times: all instances if they are at most 500; otherwise those that start within a year
  *  of `now`, or within so much less that they are at most `limit`. Then, too, every instance that overlaps [from, until) is
@@ -206,39 +228,57 @@ const everything = { from: utc(Number.NEGATIVE_INFINITY), until: utc(Number.POSI
 export function occurrences(object: CalendarObject, now: Utc, limit: number): Occurrences {
   const series = seriesOf(object);
   if (!surelyMore(series, indexedWhole)) {
-    const all = collect(series, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, indexedWhole);
-    if (all !== undefined) return { instances: all, ...everything };
+    const { instances, complete } = collect(series, always, indexedWhole);
+    if (complete) return { instances, from: always.start, until: always.end };
   }
-  for (let width = year; width >= 1; width = Math.floor(width / 2)) {
-    const instances = collect(series, now - width, now + width, limit);
-    if (instances === undefined) continue;
-    // What began before the window may last into it.
-    const from = Math.min(now - width + series.longest, now + width);
-    return { instances, from: utc(from), until: utc(now + width) };
+  let width = year;
+  for (let tries = 0; tries < 20 && width >= 1; tries++) {
+    const bounds = { start: utc(now - width), end: utc(now + width) };
+    const { instances, complete, reached } = collect(series, bounds, limit);
+    if (complete) {
+      // What began before the window may last into it.
+      const from = Math.min(bounds.start + series.longest, bounds.end);
+      return { instances, from: utc(from), until: bounds.end };
+    }
+    // As many fit into as much time as the ones found took, if they lie evenly.
+    width = Math.floor(Math.min(width / 2, Math.max((reached - bounds.start) * 0.45, width / 1024)));
   }
   return { instances: [], from: now, until: now };
 }
 
-/** Instances that start in [from, until), ordered; undefined when there are more than `limit`. */
-function collect(series: Series, from: number, until: number, limit: number): Instance[] | undefined {
+interface Collected {
+  readonly instances: readonly Instance[];
+  /** There are no more than the limit. */
+  readonly complete: boolean;
+  /** The last start found. */
+  readonly reached: number;
+}
+
+/** Instances that start within the bounds, ordered. */
+function collect(series: Series, bounds: TimeRange, limit: number): Collected {
   const found: Instance[] = [];
   let sorted = true;
+  let reached: number = bounds.start;
   const add = (start: number, end: number, floating: boolean, busy: Instance["busy"]): boolean => {
     if (found.length >= limit) return false;
-    if (start < (found.at(-1)?.start ?? start)) sorted = false;
+    if (start < reached) sorted = false;
+    reached = start;
     found.push({ start: utc(start), end: utc(end), floating, busy });
     return true;
   };
-  for (const { start, end, floating, busy, before, after } of series.periods.map(({ period }) => period))
-    if (start >= from && start < until && !add(start - before, end + after, floating, busy)) return undefined;
-  const complete = visitAll(series, from - 2 * daySeconds, until + 2 * daySeconds, (shape, { local, zone }, length) => {
+  const isInside = (start: number): boolean => start >= bounds.start && start < bounds.end;
+  let complete = true;
+  for (const { period } of series.periods) {
+    const { start, end, floating, busy, before, after } = period;
+    if (isInside(start)) complete &&= add(start - before, end + after, floating, busy);
+  }
+  complete &&= visitAll(series, bounds, utcZone, (shape, { local, zone }, length) => {
     const start = zone === undefined ? local : zone.toUtc(local);
-    if (start < from || start >= until) return true;
-    const end = endOf(start, local, zone, length);
-    return add(start - shape.before, end + shape.after, zone === undefined, shape.busy);
+    if (!isInside(start)) return true;
+    return add(start - shape.before, endOf(start, local, zone, length) + shape.after, zone === undefined, shape.busy);
   });
-  if (!complete) return undefined;
-  return sorted ? found : found.sort((a, b) => a.start - b.start);
+  if (!sorted) found.sort((a, b) => a.start - b.start);
+  return { instances: found, complete, reached };
 }
 
 /** Whether one rule alone gives more than `most` instances: told from its local times, without zones and exceptions. */
@@ -263,6 +303,6 @@ export function countInstances(object: CalendarObject, limit: number): number {
   const series = seriesOf(object);
   let count = Math.min(series.periods.length, limit + 1);
   if (count > limit) return count;
-  visitAll(series, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, () => ++count <= limit);
+  visitAll(series, always, utcZone, () => ++count <= limit);
   return count;
 }

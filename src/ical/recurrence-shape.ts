@@ -32,6 +32,7 @@ const once = { rules: none, exceptionRules: none, dates: none, exceptionDates: n
 
 /** Undefined for a component that has no time of its own (see `undatedPeriods`). Throws Refusal(valid-calendar-data). */
 export function shapeOf(component: Component, zones: ZoneLookup): Shape | undefined {
+  if (component.name === "VFREEBUSY" || component.name === "VAVAILABILITY") return undefined;
   const isTodo = component.name === "VTODO";
   let dtstart: Property | undefined;
   let dtend: Property | undefined;

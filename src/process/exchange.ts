@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import type { Logger } from "../base/log.ts";
 import { type Body, type Handler, HttpError, type HttpResponse, type RequestLog } from "../http/message.ts";
 import { accessLine } from "./access-line.ts";
@@ -257,8 +258,8 @@ export class Exchange {
         ? ([error.status, error.message, error.headers] as const)
         : ([500, "The server could not answer this request; the reason is in its error log", undefined] as const);
     this.whole(
-      { status, headers: { ...headers, "Content-Type": "text/plain; charset=utf-8" }, body: `${text}.\n` },
-      `${text}.\n`,
+      { status, headers: { ...headers, "Content-Type": "text/plain; charset=utf-8" }, body: `${text}\n` },
+      `${text}\n`,
     );
   }
 
@@ -295,9 +296,12 @@ const hasLength = ({ headers }: HttpResponse): boolean => {
 /** Closes a body nobody will read: an open file behind it must not stay open. */
 const discard = (body: Body | undefined): void => {
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) return;
-  void body[Symbol.asyncIterator]()
-    .return?.()
-    ?.catch(() => {});
+  // A stream's iterator that has not begun would leave the stream open.
+  if (body instanceof Readable) body.destroy();
+  else
+    void body[Symbol.asyncIterator]()
+      .return?.()
+      ?.catch(() => {});
 };
 
 /** Resolves when more may be written, or when nobody reads any more. */

@@ -195,6 +195,13 @@ describe("calendar-multiget", () => {
     refused(answer, "number-of-matches-within-limits");
   });
 
+  test("of a hundred thousand hrefs is refused before it is parsed", async () => {
+    const began = performance.now();
+    const answer = await multiget(Array.from({ length: 30_000 }, () => "/a"));
+    assert.equal(answer.status, 413);
+    assert.ok(performance.now() - began < 500);
+  });
+
   test("of nothing is 400, and on a plain file no report", async () => {
     assert.equal((await multiget([])).status, 400);
     await send("PUT", `${home}file`, { body: "x" });
@@ -233,6 +240,27 @@ describe("free-busy-query", () => {
     const body = `<C:free-busy-query ${names}><C:time-range start="20260105T000000Z" end="20260106T000000Z"/></C:free-busy-query>`;
     assert.equal((await send("REPORT", calendar, { as: "user02", body })).status, 200);
     assert.equal((await send("GET", `${calendar}lunch.ics`, { as: "user02" })).status, 403);
+  });
+
+  test("looks past what is indexed of a rule without end", async () => {
+    await send("MKCALENDAR", `${home}forever/`);
+    const start = { start: "DTSTART:20200106T080000Z", end: "DTEND:20200106T090000Z" };
+    await put(`${home}forever/1.ics`, event("forever", { ...start, more: ["RRULE:FREQ=DAILY"] }));
+    const lines = await busy("20390307T000000Z", "20390308T000000Z", `${home}forever/`);
+    assert.ok(lines.join().includes("20390307T080000Z/20390307T090000Z"), lines.join());
+  });
+
+  test("reads floating times on both sides of a change of the clock", async () => {
+    await send("MKCALENDAR", `${home}berlin/`);
+    const body = `<D:propertyupdate ${names}><D:set><D:prop><C:calendar-timezone-id>Europe/Berlin</C:calendar-timezone-id></D:prop></D:set></D:propertyupdate>`;
+    await send("PROPPATCH", `${home}berlin/`, { body });
+    const start = { start: "DTSTART:20260328T003000", end: "DTEND:20260328T010000" };
+    await put(`${home}berlin/1.ics`, event("berlin", { ...start, more: ["RRULE:FREQ=DAILY;COUNT=3"] }));
+    const lines = await busy("20260327T233000Z", "20260329T223000Z", `${home}berlin/`);
+    assert.deepEqual(
+      lines.flatMap((line) => line.replace(/^[^:]*:/, "").split(",")),
+      ["20260327T233000Z/20260328T000000Z", "20260328T233000Z/20260329T000000Z"],
+    );
   });
 
   test("without a whole range is 400", async () => {

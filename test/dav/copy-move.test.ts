@@ -118,6 +118,11 @@ describe("collections", () => {
     assert.equal((await send("PROPFIND", `${home}old/`, { headers: { depth: "0" } })).status, 404);
   });
 
+  test("MOVE over the default calendar is refused with default-calendar-delete-allowed", async () => {
+    await send("MKCALENDAR", `${home}usurper/`);
+    refused(await go("MOVE", `${home}usurper/`, calendar), "default-calendar-delete-allowed");
+  });
+
   test("COPY of a calendar is 403, of a folder it takes everything along", async () => {
     assert.equal((await go("COPY", calendar, `${home}copy/`)).status, 403);
     await send("MKCOL", `${home}folder/`);

@@ -1,7 +1,7 @@
 """Drives a server with the python-caldav library: argv URL, user, password. Ends with 0 when every claim holds."""
 
 import sys
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 
 import caldav
 
@@ -80,7 +80,9 @@ try:
 except caldav.error.NotFoundError:
     claim("a removed event is not found by UID", True)
 
-task = calendar.save_todo(summary="Write", due=date(2026, 12, 24), uid="py-todo")
+task = calendar.save_todo(
+    event("py-todo", "20261210T090000Z", "Write").replace("VEVENT", "VTODO").replace("DURATION:PT1H", "DUE:20261224T090000Z")
+)
 claim("a task is saved", [str(t.vobject_instance.vtodo.summary.value) for t in calendar.todos()] == ["Write"])
 task.complete()
 claim("a completed task is left out", calendar.todos() == [])

@@ -90,6 +90,32 @@ describe("requests at the same moment, on connections spread over two workers", 
     );
   });
 
+  test("of 20 calendars moved to one name exactly one arrives, and the others stay whole", async () => {
+    const at = (name: string): string => `/calendars/users/user06/${name}/`;
+    const movers = crowd.slice(0, 20);
+    for (const [n, client] of movers.entries()) {
+      await client.expect(201, "MKCALENDAR", at(`from-${n}`));
+      await client.expect(201, "PUT", `${at(`from-${n}`)}e.ics`, {
+        body: event(`moved-${n}`),
+        headers: { "content-type": "text/calendar" },
+      });
+    }
+    const answers = await Promise.all(
+      movers.map((client, n) =>
+        client.ask("MOVE", at(`from-${n}`), { headers: { destination: `${server.url}${at("to")}`, overwrite: "F" } }),
+      ),
+    );
+    assert.deepEqual(answers.filter(({ status }) => status === 201).length, 1, JSON.stringify(tally(answers)));
+    assert.ok(
+      answers.every(({ status }) => status < 500),
+      JSON.stringify(tally(answers)),
+    );
+    for (const [n, { status }] of answers.entries()) {
+      const { text } = await one().expect(200, "GET", `${at(status === 201 ? "to" : `from-${n}`)}e.ics`);
+      assert.match(text, new RegExp(`UID:moved-${n}\r\n`));
+    }
+  });
+
   test("20 first requests of a new user find one home", async () => {
     for (const user of ["user11", "user12", "user13"]) {
       const home = `/calendars/users/${user}/`;

@@ -31,7 +31,7 @@ export class RawSocket {
   async write(data: string | Buffer): Promise<boolean> {
     if (this.#ended || this.#received !== "" || !this.socket.writable) return false;
     if (this.socket.write(data)) return true;
-    await Promise.race(["drain", "close", "data"].map((event) => once(this.socket, event).catch(() => undefined)));
+    await this.#any("drain", "close", "data");
     return !this.#ended && this.#received === "";
   }
 
@@ -39,11 +39,18 @@ export class RawSocket {
   async answer(milliseconds = 30_000): Promise<{ readonly status: number; readonly text: string }> {
     const cut = setTimeout(() => this.socket.destroy(new Error("no answer in time")), milliseconds);
     while (!this.#ended && !isWhole(this.#received))
-      await Promise.race([once(this.socket, "data"), once(this.socket, "close")]).catch(() => undefined);
+      await this.#any("data", "close");
     clearTimeout(cut);
     const text = this.#received;
     this.#received = "";
     return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), text };
+  }
+
+  async #any(...events: readonly string[]): Promise<void> {
+    const settled = new AbortController();
+    const { signal } = settled;
+    await Promise.race(events.map((event) => once(this.socket, event, { signal }).catch(() => undefined)));
+    settled.abort();
   }
 
   destroy(): void {

@@ -3,7 +3,9 @@ import { describe, test } from "node:test";
 import { type AccessEntry, accessLine, logTime, markerLine, refusedLine } from "../../src/process/access-line.ts";
 import { maxLine } from "../../src/process/line-pipe.ts";
 
-const entry = (more: Partial<AccessEntry> & { readonly user?: string; readonly report?: string; readonly items?: string[] } = {}): AccessEntry => {
+const entry = (
+  more: Partial<AccessEntry> & { readonly user?: string; readonly report?: string; readonly items?: string[] } = {},
+): AccessEntry => {
   const { user = "-", report, items = [], ...rest } = more;
   return {
     remote: "192.0.2.7",
@@ -22,7 +24,8 @@ const entry = (more: Partial<AccessEntry> & { readonly user?: string; readonly r
 };
 
 /** A line without its date, which is now. */
-const line = (one: AccessEntry, extended = true): string => accessLine(one, 2, extended).replace(/\[[^\]]*\]/, "[date]");
+const line = (one: AccessEntry, extended = true): string =>
+  accessLine(one, 2, extended).replace(/\[[^\]]*\]/, "[date]");
 
 describe("a line of the access log", () => {
   test("is Apache combined with worker, milliseconds and outstanding requests", () => {
@@ -70,7 +73,10 @@ describe("a line of the access log", () => {
   });
 
   test("is written as the original did for connections refused unread", () => {
-    assert.match(refusedLine("192.0.2.7", 503, 2, 600, true), /^192\.0\.2\.7 - - \[[^\]]+\] "\?\?\?" 503 0 "-" "-" i=2 t=0\.0 or=600\n$/);
+    assert.match(
+      refusedLine("192.0.2.7", 503, 2, 600, true),
+      /^192\.0\.2\.7 - - \[[^\]]+\] "\?\?\?" 503 0 "-" "-" i=2 t=0\.0 or=600\n$/,
+    );
   });
 });
 

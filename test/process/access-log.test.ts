@@ -60,7 +60,10 @@ describe("the access log file", () => {
     assert.deepEqual((await readdir(folder)).sort(), ["access.log", "access.log.2026_3_9"]);
     const old = await readFile(`${path}.2026_3_9`, "utf8");
     assert.match(old, /yesterday\nLog closed - rotating: \[Tue Mar 10 00:00:01 2026\]\.\n$/);
-    assert.match(await readFile(path, "utf8"), /^Log opened - rotated: .*\.\ntoday\nand more\nLog closed - server stop/);
+    assert.match(
+      await readFile(path, "utf8"),
+      /^Log opened - rotated: .*\.\ntoday\nand more\nLog closed - server stop/,
+    );
   });
 
   test("goes on in the old file when the name for it is taken", async () => {

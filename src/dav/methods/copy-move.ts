@@ -7,6 +7,7 @@ import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
 import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
+import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { checkName, type Place, placeOf } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 
@@ -153,6 +154,7 @@ const isMovable = (resource: Resource): resource is Movable =>
 
 /** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
 async function clear(resource: Resource, context: Context): Promise<void> {
+  if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
   if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
   else if (resource.kind === "file") {
     const { name } = resource.entry;

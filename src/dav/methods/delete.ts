@@ -1,10 +1,8 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
-import { Refusal } from "../../model/refusal.ts";
-import { caldav, textOf } from "../../xml/element.ts";
-import type { Context, Method } from "../registry.ts";
-import { resolveHref } from "../resolve.ts";
-import { collectionKinds, memberKinds, type Shape } from "../resource.ts";
+import type { Method } from "../registry.ts";
+import { collectionKinds, memberKinds } from "../resource.ts";
+import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
 
 const done: HttpResponse = { status: 204 };
@@ -31,19 +29,8 @@ export const deleteMethod: Method = {
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
-    if (resource.kind === "calendar" && (await isDefault(resource, context)))
-      throw new Refusal({ code: "default-calendar-delete-allowed" });
+    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
     await context.services.store.remove(resource.collection.ref);
     return done;
   },
 };
-
-/** Whether invitations would be put into this calendar (RFC 6638 §4.3, §9.2). */
-async function isDefault({ owner, collection }: Shape<"calendar">, context: Context): Promise<boolean> {
-  const { path } = collection.ref;
-  const inbox = await context.services.store.open({ owner, path: ["inbox"] });
-  const url = (await inbox?.properties())?.get(caldav("schedule-default-calendar-URL"));
-  const named = url && (await resolveHref(textOf(url), context));
-  if (named?.kind !== "calendar" || named.owner.uid !== owner.uid) return path.length === 1 && path[0] === "calendar";
-  return named.collection.ref.path.join("/") === path.join("/");
-}

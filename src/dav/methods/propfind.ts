@@ -11,6 +11,7 @@ import type { Resource } from "../resource.ts";
 import { isCollection, navigationKinds, resourceKinds } from "../resource.ts";
 import { counted } from "./count.ts";
 import { stateOf } from "./preconditions.ts";
+import { appliedTo } from "./preferences.ts";
 import { xmlBody } from "./xml-body.ts";
 
 const navigation: ReadonlySet<string> = new Set(navigationKinds);
@@ -28,10 +29,14 @@ export const propfindMethod: Method = {
       throw new HttpError(400, `the body of a PROPFIND must be a DAV:propfind, found ${root.name}`);
     const asked = parsePropRequest(root);
     if (depth === "infinity" && navigation.has(resource.kind)) throw new Refusal({ code: "propfind-finite-depth" });
-    const pages = depth === "0" ? alone(resource, request) : counted(below(resource, depth, context, request), request);
+    const noRoot = depth !== "0" && preferencesOf(request.headers).noRoot;
+    const pages = depth === "0" ? alone(resource, request) : counted(below(resource, depth, noRoot, context), request);
     const { modified } = stateOf(resource) ?? {};
     // As the original; some of its clients looked here instead of asking for DAV:getlastmodified.
-    const headers = modified === undefined ? {} : { "Last-Modified": httpDate(modified) };
+    const headers = {
+      ...appliedTo(request, noRoot),
+      ...(modified === undefined ? {} : { "Last-Modified": httpDate(modified) }),
+    };
     return multistatus(responsesFor(asked, pages, context, { minimal: isMinimal(request) }), { headers });
   },
 };
@@ -44,11 +49,11 @@ function alone(resource: Resource, request: HttpRequest): Iterable<readonly Reso
 async function* below(
   resource: Resource,
   depth: "1" | "infinity",
+  noRoot: boolean,
   context: Context,
-  request: HttpRequest,
 ): AsyncGenerator<readonly Resource[]> {
   // RFC 8144 §3: clients that know the collection ask for its members only.
-  if (!preferencesOf(request.headers).noRoot) yield [resource];
+  if (!noRoot) yield [resource];
   yield* descendants(resource, depth, context);
 }
 

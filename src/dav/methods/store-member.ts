@@ -6,7 +6,7 @@ import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
-import { checkObject, type Upload } from "./upload.ts";
+import { accessOf, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
 export interface Stored {
@@ -29,7 +29,7 @@ export async function storeMember(
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
   const bytes = checked?.bytes ?? upload.bytes;
-  const properties = await propertiesFor(place, upload, isObject);
+  const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
   const staged = await collection.stage(bytes, properties);
   try {
@@ -88,19 +88,24 @@ export async function roomIn(
   };
 }
 
+const contentType = dav("getcontenttype");
+/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
+const access: QName = `{${TWISTED}}calendar-access`;
 // Describe the old bytes.
-const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, dav("getcontenttype")]);
+const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, access]);
 
-/** The dead properties of the file to be: those of the one it replaces, and its type where that is not a matter of course. */
+/** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
 async function propertiesFor(
   { collection, name, existing }: Place,
   { type }: Upload,
-  isObject: boolean,
+  object: CalendarObject | undefined,
 ): Promise<ReadonlyMap<QName, Element>> {
   const kept = existing?.hasProperties ? await collection.properties(name) : none;
-  if (kept.size === 0 && (isObject || type === undefined)) return none;
+  const restriction = object && accessOf(object);
+  if (kept.size === 0 && restriction === undefined && (object !== undefined || type === undefined)) return none;
   const properties = new Map([...kept].filter(([property]) => !ofTheBytes.has(property)));
-  if (!isObject && type !== undefined) properties.set(dav("getcontenttype"), el(dav("getcontenttype"), written(type)));
+  if (object === undefined && type !== undefined) properties.set(contentType, el(contentType, written(type)));
+  if (restriction !== undefined) properties.set(access, el(access, restriction));
   return properties;
 }
 

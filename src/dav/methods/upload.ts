@@ -47,7 +47,7 @@ export async function checkObject(
     maxInstances,
   });
   if (settings.privateEvents) {
-    const access = propertyOf(object.root, accessName)?.value.trim().toUpperCase();
+    const access = accessOf(object);
     if (access === undefined && existing?.access !== undefined) return withAccess(object, existing.access);
     if (access !== undefined) await checkAccess(access, owner, context);
   }
@@ -76,6 +76,10 @@ async function kindsOf(collection: Collection): Promise<readonly string[] | unde
 }
 
 const accessName = "X-CALENDARSERVER-ACCESS";
+
+/** The object's access restriction as it is written; undefined without one. */
+export const accessOf = ({ root }: CalendarObject): string | undefined =>
+  propertyOf(root, accessName)?.value.trim().toUpperCase();
 
 async function checkAccess(access: string, owner: Place["owner"], context: Context): Promise<void> {
   if (!accessValues.some((value) => value === access))

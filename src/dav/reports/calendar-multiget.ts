@@ -5,6 +5,7 @@ import { Refusal } from "../../model/refusal.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
 import { collectionResource } from "../children.ts";
+import { appliedTo } from "../methods/preferences.ts";
 import {
   isMinimal,
   multistatus,
@@ -45,7 +46,7 @@ export const calendarMultiget = report({
   },
   async run(query, resource, context, request) {
     request.log.items.push(`rcount=${query.hrefs.length}`);
-    return multistatus(responses(query, resource, context, request));
+    return multistatus(responses(query, resource, context, request), { headers: appliedTo(request) });
   },
 });
 

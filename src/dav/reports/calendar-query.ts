@@ -10,6 +10,7 @@ import { Refusal } from "../../model/refusal.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, child } from "../../xml/element.ts";
 import { counted } from "../methods/count.ts";
+import { appliedTo } from "../methods/preferences.ts";
 import { isMinimal, multistatus, type PropRequest, parsePropRequest, responsesFor } from "../multistatus.ts";
 import { isSeen, seenText } from "../privacy.ts";
 import { type Context, report } from "../registry.ts";
@@ -53,6 +54,7 @@ export const calendarQuery = report({
         minimal: isMinimal(request),
         computed: new Map([[calendarData, (member) => answer.dataOf(member)]]),
       }),
+      { headers: appliedTo(request) },
     );
   },
 });

@@ -5,6 +5,7 @@ import type { SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { child, dav, type Element, el, textOf } from "../../xml/element.ts";
 import { escapeText } from "../../xml/write.ts";
+import { appliedTo } from "../methods/preferences.ts";
 import {
   isMinimal,
   multistatus,
@@ -55,7 +56,7 @@ export const syncCollection = report({
   }),
   async run({ level, ...query }, resource: Synced, context, request): Promise<HttpResponse> {
     const deep = (level ?? (request.headers["depth"]?.toLowerCase() === "infinity" ? "infinite" : "1")) !== "1";
-    return multistatus(responses({ ...query, deep }, resource, context, request));
+    return multistatus(responses({ ...query, deep }, resource, context, request), { headers: appliedTo(request) });
   },
 });
 

@@ -97,7 +97,7 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     void leave("close", 2, 1);
   });
   process.on("unhandledRejection", (error) => log.error("a promise failed and nothing waited for it", { error }));
-  process.on("disconnect", () => {
+  cluster.worker?.on("disconnect", () => {
     // Without this, node:cluster would end the process in the midst of its requests.
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
     void leave("close", patience, 0);

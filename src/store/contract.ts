@@ -150,7 +150,8 @@ export interface CalendarStore {
     object: CalendarObject | undefined,
     check: (source: CollectionChange, destination: CollectionChange) => void,
   ): Promise<void>;
-  usedBytes(owner: Principal): Promise<number>;
+  /** Bytes of all members in the home; without those directly in `except`, whose own count a lock can hold still. */
+  usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */
   readonly quota: number | undefined;
   /** Owner's uid recorded on a home directory, for `caladmin`. */

@@ -7,7 +7,7 @@ import type { Utc } from "../model/ids.ts";
 import type { ContentCache } from "./contents.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
-import { DirectorySync, freshName, identityOf, quickLstat, quickStat } from "./files.ts";
+import { DirectorySync, freshName, type IdentityOf, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName, type Layout } from "./layout.ts";
 import { reach } from "./points.ts";
@@ -24,6 +24,7 @@ export interface StoreParts {
   readonly lists: Lru<Handle, { readonly key: string; readonly list: readonly ObjectEntry[] }>;
   /** Random for each start of the server on each host; names the era of its writes (see index-file.ts). */
   readonly startId: string;
+  readonly identityOf: IdentityOf;
   readonly now: () => Utc;
   readonly warn: (message: string, details: Readonly<Record<string, unknown>>) => void;
   /** Whether file-change notices of the kernel are to be used; without them listings look at each file once in a while. */
@@ -78,7 +79,7 @@ export class Handle {
         return undefined;
       }
       const index = this.#index;
-      if (index !== undefined && this.#verified && identityOf(this.indexPath) === this.#inode) {
+      if (index !== undefined && this.#verified && this.parts.identityOf(this.indexPath) === this.#inode) {
         try {
           const state = index.db.inTransaction ? undefined : index.state();
           if (state && this.#agrees(index, state, directory)) return { index, state, directory };
@@ -233,7 +234,7 @@ export class Handle {
       if (index === undefined) continue;
       try {
         if (!index.db.inTransaction) await retryWhileBusy(this.path, () => index.db.exec("begin immediate"));
-        const inode = identityOf(this.indexPath);
+        const inode = this.parts.identityOf(this.indexPath);
         if (inode !== this.#inode) {
           this.#drop(); // deleted or replaced while we waited
           continue;
@@ -296,7 +297,7 @@ export class Handle {
   }
 
   async #open(): Promise<IndexFile | undefined> {
-    if (this.#index !== undefined && identityOf(this.indexPath) === this.#inode) return this.#index;
+    if (this.#index !== undefined && this.parts.identityOf(this.indexPath) === this.#inode) return this.#index;
     this.#drop();
     this.#watch();
     const known = quickStat(this.indexPath);
@@ -308,7 +309,7 @@ export class Handle {
       } else {
         const kind = await this.#kindOf();
         index = await retryWhileBusy(this.path, () =>
-          IndexFile.begin(this.indexPath, kind, () => identityOf(this.indexPath) ?? 0, this.parts.startId),
+          IndexFile.begin(this.indexPath, kind, () => this.parts.identityOf(this.indexPath) ?? 0, this.parts.startId),
         );
         if (index === undefined) return undefined;
       }
@@ -317,7 +318,7 @@ export class Handle {
       return void (await this.#discardIndex());
     }
     this.#index = index;
-    this.#inode = identityOf(this.indexPath) ?? 0;
+    this.#inode = this.parts.identityOf(this.indexPath) ?? 0;
     if (index.db.inTransaction) {
       // Just made: nobody else can see it before its rows are complete.
       const transaction = new OpenTransaction(index, index.state(), this.parts.startId);

@@ -13,8 +13,10 @@ import type { CalendarStore, Collection, CollectionChange, CollectionKind, Colle
 import {
   discardDirectory,
   freshName,
+  type IdentityOf,
   isMissing,
   makeDirectories,
+  probeIdentity,
   quickStat,
   renameFile,
   stageFile,
@@ -64,7 +66,7 @@ export class FileStore implements CalendarStore {
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
   readonly #making = new Map<PrincipalUid, Promise<string>>();
 
-  private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode) {
+  private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, identityOf: IdentityOf) {
     this.quota = options.quota;
     this.layout = layout;
     this.#parts = {
@@ -73,6 +75,7 @@ export class FileStore implements CalendarStore {
       contents: new ContentCache(16 << 20, 256 << 10),
       lists: new Lru({ maxWeight: 30_000, weigh: ({ list }) => list.length }),
       startId: options.startId,
+      identityOf,
       now: options.now,
       warn: options.warn,
       watch: options.watch ?? true,
@@ -87,7 +90,8 @@ export class FileStore implements CalendarStore {
     const mode = options.properties ?? (await probeProperties(layout.staging));
     // An hour: a writer of another host may be at work.
     if (options.sweep) await sweepStaging(layout.staging, 3_600_000);
-    return { store: new FileStore(options, layout, mode), properties: mode };
+    const identityOf = await probeIdentity(layout.staging);
+    return { store: new FileStore(options, layout, mode, identityOf), properties: mode };
   }
 
   async provision(owner: Principal): Promise<void> {
@@ -190,16 +194,16 @@ export class FileStore implements CalendarStore {
     return moveMember(from as StoredCollection, name, to as StoredCollection, newName, object, check);
   }
 
-  async usedBytes(owner: Principal): Promise<number> {
-    return this.#bytesBelow({ owner, path: [] });
+  async usedBytes(owner: Principal, except?: CollectionRef): Promise<number> {
+    return this.#bytesBelow({ owner, path: [] }, except?.path.join("/"));
   }
 
-  async #bytesBelow(ref: CollectionRef): Promise<number> {
+  async #bytesBelow(ref: CollectionRef, except: string | undefined): Promise<number> {
     const collection = await this.#open(ref);
     if (collection === undefined) return 0;
-    let sum = (await collection.info()).bytes;
+    let sum = except === ref.path.join("/") ? 0 : (await collection.info()).bytes;
     for (const { name } of await this.#childrenOf(collection))
-      sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] });
+      sum += await this.#bytesBelow({ owner: ref.owner, path: [...ref.path, name] }, except);
     return sum;
   }
 

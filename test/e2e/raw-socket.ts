@@ -38,8 +38,7 @@ export class RawSocket {
   /** Waits for a whole answer (or the end of the connection) and takes it. */
   async answer(milliseconds = 30_000): Promise<{ readonly status: number; readonly text: string }> {
     const cut = setTimeout(() => this.socket.destroy(new Error("no answer in time")), milliseconds);
-    while (!this.#ended && !isWhole(this.#received))
-      await this.#any("data", "close");
+    while (!this.#ended && !isWhole(this.#received)) await this.#any("data", "close");
     clearTimeout(cut);
     const text = this.#received;
     this.#received = "";

@@ -22,7 +22,7 @@ const create: ServerFactory<FixtureConfig> = async (config, { worker, startId })
         await new Promise((resolve) => setTimeout(resolve, Number(request.query.get("ms") ?? "1000")));
         return { status: 200, body: `${config.greeting} slowly` };
       case "worker":
-        return { status: 200, headers: { "X-Start": startId }, body: `${worker} ${process.pid}` };
+        return { status: 200, headers: { "X-Start": startId }, body: `${worker} ${process.pid} ${process.getuid?.()}` };
       case "throw":
         setTimeout(() => {
           throw new Error("thrown where nothing catches");

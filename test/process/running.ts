@@ -49,6 +49,33 @@ export const get = (
     sent.end();
   });
 
+/** Children of a process that are workers. */
+export const workersOf = (pid: number): readonly number[] => {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
+    return children.filter((child) => child !== "" && isWorker(Number(child))).map(Number);
+  } catch {
+    return [];
+  }
+};
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.[0] !== "Z";
+  } catch {
+    return false;
+  }
+};
+
+// A worker just forked shows its file; later, its title.
+const isWorker = (pid: number): boolean => {
+  try {
+    return /caldavd: worker|fixture-server/.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
+  } catch {
+    return false;
+  }
+};
+
 /** A server process under test. */
 export class Running {
   readonly folder = mkdtempSync(join(tmpdir(), "caldavd-process-"));
@@ -128,14 +155,17 @@ export class Running {
     return until("its end", () => this.exit, seconds);
   }
 
-  /** Process ids of its workers, from a few fresh connections. */
-  async workers(): Promise<ReadonlyMap<number, number>> {
-    const pids = new Map<number, number>();
-    for (let i = 0; i < 6; i++) {
-      const [worker, pid] = (await get(this.port, "/worker")).body.split(" ");
-      pids.set(Number(worker), Number(pid));
-    }
-    return pids;
+  /** Process ids of its workers, those that are leaving included. */
+  workers(): readonly number[] {
+    return workersOf(this.child.pid ?? 0);
+  }
+
+  /** The `n` of every line of the access log, in order. */
+  loggedNumbers(): readonly number[] {
+    return this.accessLines().flatMap((line) => {
+      const number = /[?]n=(\d+) /.exec(line)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
   }
 
   /** Lines of the access log but its markers. */
@@ -159,8 +189,9 @@ export class Running {
 
 /** `count` clients, each with one kept-alive connection, asking one after the other until stopped. */
 export class Load {
-  answered = 0;
   sent = 0;
+  /** Numbers of the requests that were answered: `n` in their query. */
+  readonly answered: number[] = [];
   readonly failures: string[] = [];
   private stopped = false;
   private readonly clients: Promise<void>[] = [];
@@ -174,13 +205,19 @@ export class Load {
     await Promise.all(this.clients);
   }
 
+  /** Resolves when so many more requests are answered. */
+  async more(count: number): Promise<void> {
+    const aim = this.answered.length + count;
+    await until(`${count} more answers`, () => this.answered.length >= aim, 60);
+  }
+
   private async run(port: number): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     while (!this.stopped) {
-      this.sent++;
+      const number = ++this.sent;
       try {
-        const answer = await get(port, `/?n=${this.sent}`, { agent });
-        if (answer.status === 200) this.answered++;
+        const answer = await get(port, `/?n=${number}`, { agent });
+        if (answer.status === 200) this.answered.push(number);
         else this.failures.push(`status ${answer.status}`);
       } catch (error) {
         this.failures.push(error instanceof Error ? error.message : String(error));

@@ -2,7 +2,7 @@ import { HttpError } from "../../http/message.ts";
 import type { Collection, CollectionRef } from "../../store/contract.ts";
 import { dav, type Element, type QName } from "../../xml/element.ts";
 import type { Context } from "../registry.ts";
-import { roomIn } from "./store-member.ts";
+import { roomIn } from "./quota.ts";
 
 /** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done.
  *  Throws HttpError(403). */

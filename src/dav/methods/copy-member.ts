@@ -11,7 +11,8 @@ import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
 import type { Place } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
-import { checkMember, roomIn } from "./store-member.ts";
+import { roomIn } from "./quota.ts";
+import { checkMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;

@@ -6,6 +6,7 @@ import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
+import { roomIn } from "./quota.ts";
 import { accessOf, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
@@ -71,21 +72,6 @@ export function checkMember(
         : undefined;
   if (conflicting !== undefined)
     throw new Refusal({ code: "no-uid-conflict", existing: (parentHref + encodeSegment(conflicting)) as Href });
-}
-
-/** A check, to be made under the lock, that a growth by so many bytes leaves the home within its quota (RFC 4331). The other
- *  collections' bytes are as of now. Throws Refusal(quota-not-exceeded). */
-export async function roomIn(
-  { owner, collection }: Pick<Place, "owner" | "collection">,
-  { services: { store } }: Context,
-): Promise<(change: CollectionChange, growth: number) => void> {
-  const { quota } = store;
-  if (quota === undefined) return () => {};
-  const others = (await store.usedBytes(owner)) - (await collection.info()).bytes;
-  return (change, growth) => {
-    if (growth > 0 && others + change.totals().bytes + growth > quota)
-      throw new Refusal({ code: "quota-not-exceeded" });
-  };
 }
 
 const contentType = dav("getcontenttype");

@@ -1,0 +1,53 @@
+import { Refusal } from "../../model/refusal.ts";
+import type { CalendarStore, CollectionChange } from "../../store/contract.ts";
+import type { Context } from "../registry.ts";
+import type { Place } from "./members.ts";
+
+/** Refuses a growth by so many bytes when it does not fit. To be asked under the collection's lock. */
+export type Room = (change: CollectionChange, growth: number) => void;
+
+/** How much room the collection's home has (RFC 4331 §6). The collection's own bytes are those under the lock; what lies in the
+ *  home's other collections is summed up now. The check throws Refusal(quota-not-exceeded). */
+export async function roomIn(
+  place: Pick<Place, "owner" | "collection">,
+  { services: { store } }: Context,
+): Promise<Room> {
+  const { quota } = store;
+  if (quota === undefined) return unlimited;
+  const others = await bytesElsewhere(place, store, quota);
+  return (change, growth) => {
+    if (growth > 0 && others + change.totals().bytes + growth > quota)
+      throw new Refusal({ code: "quota-not-exceeded" });
+  };
+}
+
+const unlimited: Room = () => {};
+
+interface Sum {
+  readonly others: number;
+  /** Milliseconds of `performance.now`. */
+  readonly until: number;
+}
+const recent = new WeakMap<CalendarStore, Map<string, Sum>>();
+/** A sum is good for that many milliseconds, and only while the home is less than half full: nobody writes the other half in
+ *  that time. Opening every collection of the home for each PUT would cost as much as a tenth of it. */
+const freshness = 1000;
+const mostKept = 1000;
+
+async function bytesElsewhere(
+  { owner, collection }: Pick<Place, "owner" | "collection">,
+  store: CalendarStore,
+  quota: number,
+): Promise<number> {
+  const sums = recent.get(store) ?? new Map<string, Sum>();
+  recent.set(store, sums);
+  const key = `${owner.uid}/${collection.ref.path.join("/")}`;
+  const known = sums.get(key);
+  if (known !== undefined && known.until > performance.now()) return known.others;
+  const others = await store.usedBytes(owner, collection.ref);
+  const half = others + (await collection.info()).bytes < quota / 2;
+  if (sums.size >= mostKept) sums.clear();
+  if (half) sums.set(key, { others, until: performance.now() + freshness });
+  else sums.delete(key);
+  return others;
+}

@@ -1,12 +1,13 @@
-// Writes data/zones/zones.txt, the time zones that ship with the server, from the zone files of the system (Debian's package
-// tzdata). Run it after `apt-get install tzdata` brought a newer release:
+// Writes the time zones that ship with the server, from the files of the system (Debian's package tzdata): data/zones/zones.txt
+// (offsets), tzdata.zi (the source, for definitions) and leap-seconds.txt. Run it after `apt-get install tzdata` brought a newer
+// release:
 //
 //   node --import tsx scripts/make-zones.mjs [/usr/share/zoneinfo]
 //
 // The files list every transition until 2037 and end with the rule that goes on from there; the transitions which the rule
 // gives anyway are left out here.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eachPosixTransition, parsePosixRule } from "../src/ical/zone-posix.ts";
 
@@ -113,6 +114,24 @@ const lines = [
     .map(([from, to]) => `${from}\t=\t${to}`),
 ];
 writeFileSync(target, `${lines.join("\n")}\n`);
+
+// The source as it is, for writing VTIMEZONEs with the rules that people made.
+writeFileSync(join(dirname(target), "tzdata.zi"), text, "latin1");
+
+// leap-seconds.list counts seconds since 1900.
+const leapLines = readFileSync(join(source, "leap-seconds.list"), "latin1").split("\n");
+const dateOf = (ntp) => new Date((Number(ntp) - 2_208_988_800) * 1000).toISOString().slice(0, 10);
+const expires = leapLines.find((line) => line.startsWith("#@")).split("\t")[1];
+const leaps = leapLines.filter((line) => /^\d/.test(line)).map((line) => line.split(/\s+/));
+writeFileSync(
+  join(dirname(target), "leap-seconds.txt"),
+  [
+    "# UTC is so many seconds behind TAI from that day on. Written by scripts/make-zones.mjs from leap-seconds.list.",
+    `expires ${dateOf(expires)}`,
+    ...leaps.map(([onset, offset]) => `${dateOf(onset)} ${offset}`),
+    "",
+  ].join("\n"),
+);
 
 // The Windows names must all lead somewhere.
 const windows = JSON.parse(readFileSync(fileURLToPath(new URL("../data/zones/windows.json", import.meta.url)), "utf8"));

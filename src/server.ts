@@ -37,6 +37,8 @@ import { openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import { openXmlAccounts } from "./directory/xml-accounts.ts";
+import type { Door } from "./doors/door.ts";
+import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
 import { utc } from "./model/ids.ts";
@@ -72,6 +74,9 @@ export const reports = [
   calendarserverPrincipalSearch,
 ] as const;
 
+/** What stands beside the DAV tree, and the setting that opens it. */
+const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
+
 type DirectoryType = Config["DirectoryService"]["type"];
 type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
 const directories: Partial<Record<DirectoryType, OpenBackend>> = {
@@ -104,6 +109,20 @@ const davSettings = (config: Config): DavSettings => ({
   responseCompression: config.ResponseCompression,
   adminPrincipals: config.AdminPrincipals,
   readPrincipals: config.ReadPrincipals,
+  scheduling: schedulingSettings(config.Scheduling),
+});
+
+const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
+  // Nothing delivers invitations yet: a client that is told otherwise no longer mails its own.
+  implicit: false,
+  oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  organizers: [
+    "users",
+    ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
+    ...(Options.AllowLocationAsOrganizer ? (["locations"] as const) : []),
+    ...(Options.AllowResourceAsOrganizer ? (["resources"] as const) : []),
+  ],
+  freeBusyAttendees: noneIfZero(Options.LimitFreeBusyAttendees) ?? Number.POSITIVE_INFINITY,
 });
 
 export interface ServerOptions {
@@ -134,6 +153,7 @@ export async function createServer(
     now: () => utc(Math.floor(Date.now() / 1000)),
     warn,
     sweep: worker === 1,
+    apart: config.RestrictCalendarsToOneComponentType,
   });
   if (worker === 1)
     log.info(
@@ -172,12 +192,15 @@ export async function createServer(
     privileges: makePrivileges(user, services),
   });
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
+  const doors = doorsOf(config);
 
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;
     let context: Context | undefined;
     try {
       if (rejected.length > 0) refuseClient(request, rejected);
+      const door = doors.find(({ claims }) => claims(request.path));
+      if (door !== undefined) return await door.handle(request);
       user = (await signIn.authenticate(request)).user;
       context = contextOf(user);
       return await dispatch(request, context);

@@ -19,6 +19,10 @@ export const store = {
   MaxInstancesForRRULE: whole(400, limit, "Instances of one recurring event; 0 means no limit."),
   MaxCollectionsPerHome: whole(50, limit, "Calendars in one calendar home; 0 means no limit."),
   MaxResourcesPerCollection: whole(10_000, limit, "Objects in one calendar; 0 means no limit."),
+  RestrictCalendarsToOneComponentType: flag(
+    true,
+    "A new calendar home has a calendar for events and one for tasks; otherwise one for both, with which Apple's clients do not work.",
+  ),
 } satisfies Section;
 
 /** What clients may do and see. */
@@ -33,7 +37,7 @@ export const features = {
   EnableMonolithicCalendars: flag(true, "GET on a calendar gives all of it as one .ics file."),
   EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
   EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
-  EnableTimezoneService: flag(false, "The time zone service at /timezones.", { effect: "later" }),
+  EnableTimezoneService: flag(false, "The time zone service at /timezones, for everybody."),
   EnableSACLs: flag(false, "Only members of the service's access list may use it.", { effect: "later" }),
   EnableWebAdmin: flag(true, "The administration pages at /admin.", { effect: "later" }),
   RejectClients: patterns([], "Requests whose User-Agent one of these regular expressions finds are refused with 403."),
@@ -62,13 +66,7 @@ export const scheduling = {
       AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
         effect: "later",
       }),
-      OldDraftCompatibility: flag(
-        true,
-        "Answer explicit scheduling requests of old clients as if they had been done.",
-        {
-          effect: "later",
-        },
-      ),
+      OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
       ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
         effect: "later",
       }),
@@ -114,9 +112,14 @@ export const scheduling = {
       }),
     },
     Options: {
-      AllowGroupAsOrganizer: flag(false, "A group may invite.", { effect: "later" }),
-      AllowLocationAsOrganizer: flag(false, "A location may invite.", { effect: "later" }),
-      AllowResourceAsOrganizer: flag(false, "A resource may invite.", { effect: "later" }),
+      AllowGroupAsOrganizer: flag(false, "A group may invite."),
+      AllowLocationAsOrganizer: flag(false, "A location may invite."),
+      AllowResourceAsOrganizer: flag(false, "A resource may invite."),
+      LimitFreeBusyAttendees: whole(
+        30,
+        limit,
+        "Attendees of one request for busy time that are answered; 0 means no limit.",
+      ),
     },
   },
   Localization: {

@@ -96,8 +96,13 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     element: el(caldav("unique-scheduling-object-resource"), href(existing)),
     text: `another object of this user has the same UID: ${existing}`,
   }),
+  "valid-scheduling-message": problem(caldav("valid-scheduling-message"), 400),
+  "valid-organizer": problem(caldav("valid-organizer")),
+  "originator-allowed": fixed(caldav("originator-allowed"), 403, "scheduling messages are sent by who has signed in"),
+  "attendee-allowed": problem(caldav("attendee-allowed")),
   "valid-access-restriction": problem(cs("valid-access-restriction")),
   "valid-access-restriction-change": problem(cs("valid-access-restriction-change")),
+  "no-access-restrictions": problem(cs("no-access-restrictions")),
   "max-collections": atMost(cs("max-collections"), "collections per calendar home"),
   "max-resources": atMost(cs("max-resources"), "objects per calendar"),
 };

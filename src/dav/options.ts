@@ -26,8 +26,7 @@ function complianceClasses({ path }: HttpRequest, resource: Resource | undefined
   if (bare || (resource?.kind === "principal" && !resource.principal.calendaring)) return webdav;
   const tokens = [webdav, "calendar-access"];
   // Only what the registered reports and methods really do is claimed.
-  if (registry.method("POST")?.on.includes("outbox") === true)
-    tokens.push("calendar-schedule", "calendar-auto-schedule");
+  if (settings.scheduling.implicit) tokens.push("calendar-schedule", "calendar-auto-schedule");
   tokens.push("calendar-availability", "inbox-availability");
   if (settings.proxyPrincipals) tokens.push("calendar-proxy");
   if (settings.privateEvents) tokens.push("calendarserver-private-events");

@@ -1,7 +1,7 @@
 import type { Directory } from "../directory/backend.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Href, Utc } from "../model/ids.ts";
-import type { Principal } from "../model/principal.ts";
+import type { Principal, RecordType } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, CollectionRef } from "../store/contract.ts";
@@ -45,6 +45,19 @@ export interface DavSettings {
   readonly responseCompression: boolean;
   readonly adminPrincipals: readonly string[];
   readonly readPrincipals: readonly string[];
+  readonly scheduling: SchedulingSettings;
+}
+
+/** Scheduling/… of the plist. */
+export interface SchedulingSettings {
+  /** Whether a PUT delivers invitations: what the tokens in the DAV header promise (RFC 6638 §2). */
+  readonly implicit: boolean;
+  /** Explicit messages of old clients are answered as if they had been delivered. */
+  readonly oldDraftCompatibility: boolean;
+  /** Who may be an organizer. */
+  readonly organizers: readonly RecordType[];
+  /** Attendees of one request for busy time that are answered. */
+  readonly freeBusyAttendees: number;
 }
 
 export interface Services {

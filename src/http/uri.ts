@@ -8,11 +8,13 @@ const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${tex
 
 /** The decoded segments of a path, empty ones left out, so "/" has none. Percent-encoded bytes are read as UTF-8 and not
  *  normalised. Throws HttpError(400) for a path without leading "/", malformed or non-UTF-8 escapes, "." and "..", and for
- *  NUL, "/" or "\" inside a decoded segment: none of them can be a name in the store. */
+ *  NUL, "/" or "\" inside a decoded segment: none of them can be a name in the store. Below /timezones/ a segment may hold
+ *  "/", as the names of time zones do (RFC 7808 §4.1). */
 export function decodePath(rawPath: string): readonly string[] {
   if (rawPath.charCodeAt(0) !== 0x2f) throw new HttpError(400, `the path ${shown(rawPath)} must begin with "/"`);
   if (notAscii.test(rawPath)) throw new HttpError(400, `the path ${shown(rawPath)} must be percent-encoded`);
   const encoded = rawPath.includes("%");
+  const slashes = encoded && rawPath.startsWith("/timezones/");
   const segments: string[] = [];
   let from = 1;
   while (from < rawPath.length) {
@@ -20,7 +22,7 @@ export function decodePath(rawPath: string): readonly string[] {
     if (to === -1) to = rawPath.length;
     if (to > from) {
       const written = rawPath.slice(from, to);
-      const segment = encoded && written.includes("%") ? decodeSegment(written) : written;
+      const segment = encoded && written.includes("%") ? decodeSegment(written, slashes) : written;
       if (segment.charCodeAt(0) === 0x2e && (segment === "." || segment === ".."))
         throw new HttpError(400, `the path ${shown(rawPath)} must not contain "." or ".." segments`);
       if (segment.includes("\\")) throw new HttpError(400, `the path ${shown(rawPath)} must not contain a backslash`);
@@ -31,14 +33,14 @@ export function decodePath(rawPath: string): readonly string[] {
   return segments;
 }
 
-function decodeSegment(written: string): string {
+function decodeSegment(written: string, slashes: boolean): string {
   let segment: string;
   try {
     segment = decodeURIComponent(written);
   } catch {
     throw new HttpError(400, `the path segment ${shown(written)} is not percent-encoded UTF-8`);
   }
-  if (segment.includes("/") || segment.includes("\0"))
+  if ((segment.includes("/") && !slashes) || segment.includes("\0"))
     throw new HttpError(400, `the path segment ${shown(written)} must not contain "/" or NUL`);
   return segment;
 }

@@ -7,7 +7,7 @@ import type { RecurrenceSet } from "./recurrence-set.ts";
 import { keyOf, recurrenceSetOf, SetWalk, StartSet } from "./recurrence-set.ts";
 import type { Period, Shape } from "./recurrence-shape.ts";
 import { endOf, recurs, shapeOf, undatedPeriods } from "./recurrence-shape.ts";
-import { lastStart, startsOf } from "./recurrence-starts.ts";
+import { lastStart, newBudget, startsOf } from "./recurrence-starts.ts";
 import type { DateTime, Duration, ZoneLookup } from "./time.ts";
 import { dateTimeOf, daySeconds } from "./time.ts";
 import type { Zone } from "./zone-transitions.ts";
@@ -27,7 +27,8 @@ export interface ObjectInstance extends Instance {
 export interface Expansion {
   /** In order of start. */
   readonly instances: readonly ObjectInstance[];
-  /** No more than the limit was found. Otherwise `instances` are not all, and not surely the first. */
+  /** All were found. Otherwise there are more than the limit, or finding them would have taken too long (a rule that gives an
+   *  instance in decades, excluded ones without end); `instances` are some of them, and not surely the first. */
   readonly complete: boolean;
 }
 
@@ -49,8 +50,9 @@ interface Series {
   readonly futures: readonly Override[];
   /** Times of components without a start. */
   readonly periods: readonly { readonly component: Component; readonly period: Period }[];
-  /** Seconds that an instance may last, and seconds that THISANDFUTURE may move one. */
+  /** Seconds that an instance may last; and that one which a rule gives may last, and be moved by THISANDFUTURE. */
   readonly longest: number;
+  readonly reach: number;
   readonly shift: number;
 }
 
@@ -89,6 +91,7 @@ function readSeries(object: CalendarObject): Series {
       futures: noOverrides,
       periods,
       longest: 0,
+      reach: 0,
       shift: 0,
     };
 
@@ -96,7 +99,8 @@ function readSeries(object: CalendarObject): Series {
   const overrides: Override[] = [];
   const futures: Override[] = [];
   const replaced = new StartSet();
-  let longest = Math.max(set?.longest ?? 0, master === undefined ? 0 : secondsOf(master.length));
+  let reach = master === undefined ? 0 : secondsOf(master.length);
+  let longest = Math.max(set?.longest ?? 0, reach);
   let shift = 0;
   for (const component of object.overrides) {
     const shape = shapeOf(component, zones);
@@ -110,10 +114,11 @@ function readSeries(object: CalendarObject): Series {
     longest = Math.max(longest, secondsOf(shape.length));
     if (set === undefined || parameterOf(property, "RANGE")?.toUpperCase() !== "THISANDFUTURE") continue;
     futures.push(override);
+    reach = Math.max(reach, secondsOf(shape.length));
     shift = Math.max(shift, Math.abs(shape.start.local - id.local) + 2 * daySeconds);
   }
   futures.sort((a, b) => a.key - b.key);
-  return { master, set, overrides, replaced, futures, periods, longest, shift };
+  return { master, set, overrides, replaced, futures, periods, longest, reach, shift };
 }
 
 /** At most: a day has up to 25 hours. */
@@ -123,7 +128,7 @@ const secondsOf = ({ days, seconds }: Duration): number => days * 90_000 + secon
 type Visit = (shape: Shape, time: DateTime, length: Duration, id: DateTime | undefined) => boolean;
 
 /** Visits the overrides, then the instances of the master that start within the bounds and some outside. Answers false when
- *  `visit` stopped it. */
+ *  `visit` stopped it, or when it would have taken too long. */
 function visitAll(series: Series, bounds: TimeRange, floatingZone: Zone, visit: Visit): boolean {
   const { master, set, overrides, replaced, futures } = series;
   for (const { shape, id } of overrides) if (!visit(shape, shape.start, shape.length, id)) return false;
@@ -141,7 +146,7 @@ function visitAll(series: Series, bounds: TimeRange, floatingZone: Zone, visit: 
         : visit(future.shape, shifted(start.key, time, future), future.shape.length, time);
     if (!going) return false;
   }
-  return true;
+  return !walk.exhausted;
 }
 
 /** The local times whose instants are in the range, and few more. Right after a change of offset, times are meant that are on
@@ -172,6 +177,10 @@ function shifted(key: number, time: DateTime, { shape, id }: Override): DateTime
 const overlaps = (start: number, end: number, range: TimeRange): boolean =>
   start < range.end && (end > range.start || (start === end && start >= range.start));
 
+/** Starts outside the range that are looked at, at most. Only a rule of seconds that THISANDFUTURE moves by days has so many,
+ *  or a list of as many RDATEs. */
+const maxMisses = 20_000;
+
 /** Instances that overlap `range` by RFC 4791 §9.9, overrides applied, in order of start. Floating ones are read in
  *  `floatingZone`. Stops after `limit` and says so in `complete`. The cost depends on the range, not on how long ago a rule
  *  began. An override whose instance the master does not have is an instance all the same; so are overrides without a master.
@@ -181,12 +190,13 @@ export function instancesIn(object: CalendarObject, range: TimeRange, floatingZo
   const instances: ObjectInstance[] = [];
   let sorted = true;
   let complete = true;
+  let misses = 0;
   const add = (instance: ObjectInstance, before: number, after: number): boolean => {
     const { start, end, floating } = instance;
     const from = floating ? floatingZone.toUtc(start) : start;
     const to = floating ? floatingZone.toUtc(end) : end;
-    if (!overlaps(from - before, to + after, range)) return true;
-    if (instances.length >= limit) {
+    if (!overlaps(from - before, to + after, range) && ++misses < maxMisses) return true;
+    if (instances.length >= limit || misses >= maxMisses) {
       complete = false;
       return false;
     }
@@ -202,16 +212,15 @@ export function instancesIn(object: CalendarObject, range: TimeRange, floatingZo
       : { local: start, form: "utc", zone: utcZone };
     if (!add({ start, end, floating, busy, component, recurrenceId: undefined, startTime }, before, after)) break;
   }
-  const bounds = { start: utc(range.start - series.longest - 1), end: utc(range.end + 1) };
-  if (complete)
-    visitAll(series, bounds, floatingZone, (shape, startTime, length, recurrenceId) => {
-      const { zone, local } = startTime;
-      const start = zone === undefined ? utc(local) : zone.toUtc(local);
-      const end = utc(endOf(start, local, zone, length));
-      const { component, busy, before, after } = shape;
-      const instance = { start, end, floating: zone === undefined, busy, component, recurrenceId, startTime };
-      return add(instance, before, after);
-    });
+  const bounds = { start: utc(range.start - series.reach - 1), end: utc(range.end + 1) };
+  complete &&= visitAll(series, bounds, floatingZone, (shape, startTime, length, recurrenceId) => {
+    const { zone, local } = startTime;
+    const start = zone === undefined ? utc(local) : zone.toUtc(local);
+    const end = utc(endOf(start, local, zone, length));
+    const { component, busy, before, after } = shape;
+    const instance = { start, end, floating: zone === undefined, busy, component, recurrenceId, startTime };
+    return add(instance, before, after);
+  });
   if (!sorted) instances.sort((a, b) => a.start - b.start);
   return { instances, complete };
 }
@@ -240,6 +249,7 @@ export function occurrences(object: CalendarObject, now: Utc, limit: number): Oc
       const from = Math.min(bounds.start + series.longest, bounds.end);
       return { instances, from: utc(from), until: bounds.end };
     }
+    if (instances.length < limit) break;
     // As many fit into as much time as the ones found took, if they lie evenly.
     width = Math.floor(Math.min(width / 2, Math.max((reached - bounds.start) * 0.45, width / 1024)));
   }
@@ -268,20 +278,22 @@ function collect(series: Series, bounds: TimeRange, limit: number): Collected {
   };
   const isInside = (start: number): boolean => start >= bounds.start && start < bounds.end;
   let complete = true;
+  let misses = 0;
   for (const { period } of series.periods) {
     const { start, end, floating, busy, before, after } = period;
     if (isInside(start)) complete &&= add(start - before, end + after, floating, busy);
   }
   complete &&= visitAll(series, bounds, utcZone, (shape, { local, zone }, length) => {
     const start = zone === undefined ? local : zone.toUtc(local);
-    if (!isInside(start)) return true;
+    if (!isInside(start)) return ++misses < maxMisses;
     return add(start - shape.before, endOf(start, local, zone, length) + shape.after, zone === undefined, shape.busy);
   });
   if (!sorted) found.sort((a, b) => a.start - b.start);
   return { instances: found, complete, reached };
 }
 
-/** Whether one rule alone gives more than `most` instances: told from its local times, without zones and exceptions. */
+/** Whether one rule alone gives more than `most` instances, or takes too long to count: told from its local times, without
+ *  zones and exceptions. */
 function surelyMore({ set, replaced }: Series, most: number): boolean {
   if (set === undefined || set.exceptionRules.length > 0) return false;
   const enough = most + set.exceptions.size + replaced.size;
@@ -290,19 +302,20 @@ function surelyMore({ set, replaced }: Series, most: number): boolean {
     if (rule.count !== undefined && rule.count <= enough) return false;
     const { local, at } = lastStart(rule, start);
     const last = at === Number.POSITIVE_INFINITY ? local : local - 2 * daySeconds;
-    const starts = startsOf(rule, start.local, start.form === "date", { last });
+    const budget = newBudget();
+    const starts = startsOf(rule, start.local, start.form === "date", { last, budget });
     let count = 0;
     // Two more for starts that fall together where clocks change.
     while (count < enough + 2 && starts.next() !== undefined) count++;
-    return count >= enough + 2;
+    return count >= enough + 2 || budget.left < 0;
   });
 }
 
-/** How many instances the object has, counted no further than `limit` + 1: a rule without end has that many. */
+/** How many instances the object has, counted no further than `limit` + 1: a rule without end has that many, and so has one
+ *  whose instances would take too long to count. */
 export function countInstances(object: CalendarObject, limit: number): number {
   const series = seriesOf(object);
   let count = Math.min(series.periods.length, limit + 1);
   if (count > limit) return count;
-  visitAll(series, always, utcZone, () => ++count <= limit);
-  return count;
+  return visitAll(series, always, utcZone, () => ++count <= limit) ? count : limit + 1;
 }

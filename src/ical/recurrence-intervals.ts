@@ -1,6 +1,6 @@
 import type { Rule } from "./recurrence.ts";
 import { dayLimit, skipMonths } from "./recurrence-days.ts";
-import type { Blocks, TimeSet } from "./recurrence-times.ts";
+import type { Blocks, Budget, TimeSet } from "./recurrence-times.ts";
 import { timeSet } from "./recurrence-times.ts";
 import { daySeconds } from "./time.ts";
 
@@ -32,7 +32,9 @@ export class IntervalBlocks implements Blocks {
   readonly #hours: readonly number[] | undefined;
   readonly #minutes: readonly number[] | undefined;
   readonly #seconds: readonly number[] | undefined;
+  readonly #last: number;
   readonly #maxSteps: number;
+  readonly #budget: Budget;
   /** Some time of day is both on the grid and allowed. */
   readonly #possible: boolean;
   #now: number;
@@ -40,10 +42,13 @@ export class IntervalBlocks implements Blocks {
   #day = Number.NaN;
   #dayAllowed = false;
 
-  constructor(rule: Rule, start: number, maxSteps: number) {
+  /** Blocks that begin after `last` are not looked at. */
+  constructor(rule: Rule, start: number, last: number, maxSteps: number, budget: Budget) {
     const frequency = rule.frequency as keyof typeof units;
     this.#rule = rule;
+    this.#last = Math.min(last, lastLocal);
     this.#maxSteps = maxSteps;
+    this.#budget = budget;
     this.#unit = units[frequency];
     this.#step = rule.interval * this.#unit;
     this.#origin = Math.floor(start / this.#unit) * this.#unit;
@@ -67,13 +72,14 @@ export class IntervalBlocks implements Blocks {
   advance(): boolean {
     if (!this.#possible) return false;
     let at = this.#next;
-    for (let steps = 0; steps < this.#maxSteps && at <= lastLocal; steps++) {
+    for (let steps = 0; steps < this.#maxSteps && at <= this.#last; steps++) {
       const next = this.#nextCandidate(at);
       if (next === at) {
         this.#now = at;
         this.#next = at + this.#step;
         return true;
       }
+      if (--this.#budget.left < 0) break;
       at = this.#onGrid(next);
     }
     this.#next = Number.POSITIVE_INFINITY;
@@ -107,7 +113,8 @@ export class IntervalBlocks implements Blocks {
     // Every day has the same times when the grid divides the day: those of one day times the days allowed.
     const first = Math.floor(from / daySeconds);
     const last = Math.floor(to / daySeconds);
-    if (daySeconds % this.#step !== 0 || last - first > this.#maxSteps * 5) return undefined;
+    if (daySeconds % this.#step !== 0 || last - first > this.#budget.left) return undefined;
+    this.#budget.left -= last - first;
     const times = (low: number, high: number): number => this.#timesOnGrid(this.#step, low, high, false);
     const low = from - first * daySeconds;
     const high = to - last * daySeconds;

@@ -6,7 +6,8 @@ import { parseRule } from "./recurrence.ts";
 import type { Shape } from "./recurrence-shape.ts";
 import { readPeriod } from "./recurrence-shape.ts";
 import type { Starts } from "./recurrence-starts.ts";
-import { lastStart, maxSteps, startsOf } from "./recurrence-starts.ts";
+import { lastStart, newBudget, startsOf } from "./recurrence-starts.ts";
+import type { Budget } from "./recurrence-times.ts";
 import type { DateTime, Duration, ZoneLookup } from "./time.ts";
 import { dateTimesOf, daySeconds } from "./time.ts";
 import type { Zone } from "./zone-transitions.ts";
@@ -58,11 +59,11 @@ export interface RecurrenceSet {
   /** RDATE values and DTSTART, in order of key. */
   readonly dates: readonly SetStart[];
   readonly exceptions: StartSet;
-  /** Days and seconds of the longest RDATE period. */
+  /** Seconds of the longest RDATE period, at most. */
   readonly longest: number;
 }
 
-// More than one rule is "undefined" in RFC 5545 and rare; each costs its share of the steps that one would have.
+// More than one rule is "undefined" in RFC 5545, and rare.
 const maxRules = 10;
 
 /** Throws Refusal(valid-calendar-data). */
@@ -88,7 +89,7 @@ export function recurrenceSetOf(shape: Shape, zones: ZoneLookup): RecurrenceSet 
     for (const text of property.value.split(",")) {
       const { start: time, length } = readPeriod(property, text, zones);
       const isPeriod = text.includes("/");
-      if (isPeriod) longest = Math.max(longest, length.days * daySeconds + length.seconds);
+      if (isPeriod) longest = Math.max(longest, length.days * 90_000 + length.seconds);
       dates.push({ key: keyOf(time, start), time, length: isPeriod ? length : undefined });
     }
   }
@@ -100,20 +101,45 @@ export function recurrenceSetOf(shape: Shape, zones: ZoneLookup): RecurrenceSet 
 
 /** One rule, looked at from its next start. */
 class RuleSource {
-  readonly #starts: Starts;
+  #starts: Starts;
   readonly #zone: Zone | undefined;
   readonly #lastKey: number;
+  readonly #restart: ((from: number) => Starts) | undefined;
+  readonly #budget: Budget;
   local = 0;
   /** Infinity after the last. */
   key = 0;
 
-  constructor(rule: Rule, start: DateTime, from: number, last: number, steps: number, withStart: boolean) {
+  constructor(rule: Rule, start: DateTime, from: number, last: number, budget: Budget, withStart: boolean) {
     const end = lastStart(rule, start);
+    const startFrom = (local: number): Starts =>
+      startsOf(rule, start.local, start.form === "date", {
+        from: local,
+        last: Math.min(end.local, last),
+        budget,
+        withStart,
+      });
     this.#zone = start.zone;
     this.#lastKey = end.at;
-    const options = { from, last: Math.min(end.local, last), steps, withStart };
-    this.#starts = startsOf(rule, start.local, start.form === "date", options);
+    this.#budget = budget;
+    // Counting for COUNT from DTSTART again and again may cost more than stepping.
+    this.#restart = rule.count === undefined ? startFrom : undefined;
+    this.#starts = startFrom(from);
     this.advance();
+  }
+
+  /** Goes to the first start that is not before a key, whose local time is given too. An EXRULE may have a million starts
+   *  between two of the RRULE: they are jumped over or, with a COUNT, walked through while the budget lasts. */
+  advanceTo(key: number, local: number): void {
+    for (let steps = 0; this.key < key; steps++) {
+      if (steps === 16 && this.#restart !== undefined) {
+        this.#starts = this.#restart(local);
+        // May cost as much as some forty steps.
+        this.#budget.left -= 40;
+      }
+      this.advance();
+      if (--this.#budget.left < 0) this.key = Infinity;
+    }
   }
 
   advance(): void {
@@ -130,6 +156,7 @@ export class SetWalk {
   readonly #set: RecurrenceSet;
   readonly #sources: readonly RuleSource[];
   readonly #exceptions: readonly RuleSource[];
+  readonly #budget: Budget = newBudget();
   #date = 0;
   #last = Number.NEGATIVE_INFINITY;
   /** Keys of starts in a gap of the zone: the same instants may come again by their real local time. */
@@ -137,16 +164,22 @@ export class SetWalk {
 
   constructor(set: RecurrenceSet, from: number, last: number) {
     this.#set = set;
+    this.#budget.left += set.exceptions.size + set.dates.length;
     const { rules, exceptionRules, start } = set;
-    const steps = Math.ceil(maxSteps / Math.max(1, rules.length + exceptionRules.length));
-    this.#sources = rules.map((rule) => new RuleSource(rule, start, from, last, steps, true));
-    this.#exceptions = exceptionRules.map((rule) => new RuleSource(rule, start, from, last, steps, false));
+    this.#sources = rules.map((rule) => new RuleSource(rule, start, from, last, this.#budget, true));
+    this.#exceptions = exceptionRules.map((rule) => new RuleSource(rule, start, from, last, this.#budget, false));
   }
 
-  /** Undefined after the last start. */
+  /** The walk ended because it would have taken too long: what it gave is not all. */
+  get exhausted(): boolean {
+    return this.#budget.left < 0;
+  }
+
+  /** Undefined after the last start, and when the budget is used up. */
   next(): SetStart | undefined {
     const { dates, exceptions, start } = this.#set;
-    for (;;) {
+    // Also those passed over are steps: a rule whose every start is excluded has no end.
+    while (--this.#budget.left >= 0) {
       let source: RuleSource | undefined;
       for (const candidate of this.#sources) if (candidate.key < (source?.key ?? Infinity)) source = candidate;
       const date = dates[this.#date];
@@ -159,8 +192,10 @@ export class SetWalk {
       else source!.advance();
       if (this.#isKnown(key, local, useDate)) continue;
       if (exceptions.has(key, local) || this.#isExcepted(key)) continue;
+      this.#budget.left++;
       return useDate ? date : { key, time: { local, form: start.form, zone: start.zone }, length: undefined };
     }
+    return undefined;
   }
 
   /** Whether the instant came before. */
@@ -178,8 +213,10 @@ export class SetWalk {
   }
 
   #isExcepted(key: number): boolean {
+    if (this.#exceptions.length === 0) return false;
+    const local = key + (this.#set.start.zone?.offsetAt(utc(key)) ?? 0);
     for (const source of this.#exceptions) {
-      while (source.key < key) source.advance();
+      source.advanceTo(key, local);
       if (source.key === key) return true;
     }
     return false;

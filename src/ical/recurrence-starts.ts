@@ -2,7 +2,7 @@ import type { Rule } from "./recurrence.ts";
 import type { Periods } from "./recurrence-days.ts";
 import { periodsOf } from "./recurrence-days.ts";
 import { IntervalBlocks } from "./recurrence-intervals.ts";
-import type { Blocks, TimeSet } from "./recurrence-times.ts";
+import type { Blocks, Budget, TimeSet } from "./recurrence-times.ts";
 import { timeSet } from "./recurrence-times.ts";
 import type { DateTime } from "./time.ts";
 import { daySeconds } from "./time.ts";
@@ -20,14 +20,19 @@ export interface StartsOptions {
   readonly last?: number;
   /** Whether DTSTART belongs to the starts even when the rule does not give it. Default true. */
   readonly withStart?: boolean;
-  /** How many periods without any start are looked through, one after the other, before the rule is taken to have ended; five
-   *  times as many are looked through to count those before `from`. Default `maxSteps`. */
+  /** How many periods without any start are looked through, one after the other, before the rule is taken to have ended.
+   *  Default `maxSteps`. */
   readonly steps?: number;
+  /** What all walks that share it may look through together. Default: one of its own. */
+  readonly budget?: Budget;
 }
 
 /** A rule that gives nothing for so many steps gives nothing in any calendar people keep: Monday 29 February comes every 28
  *  years, after 28 steps. It is what keeps rules that never match below two milliseconds. */
 export const maxSteps = 20_000;
+
+/** A budget of 40,000 steps: a century of days, some five milliseconds. A walk that used it up ends early. */
+export const newBudget = (): Budget => ({ left: 40_000 });
 
 /** The starts of `rule` for a DTSTART, in local seconds; `dates` says that DTSTART is a DATE. RFC 5545 §3.3.10.
  *
@@ -35,10 +40,13 @@ export const maxSteps = 20_000;
  *  that set undefined, while §3.3.10 says that DTSTART always counts as the first occurrence, and clients show it. */
 export function startsOf(rule: Rule, start: number, dates: boolean, options: StartsOptions = {}): Starts {
   const effective = dates ? forDates(rule) : rule;
-  const steps = options.steps ?? maxSteps;
-  const short = effective.frequency in units;
-  const blocks = short ? new IntervalBlocks(effective, start, steps) : new DayBlocks(effective, start);
-  return new RuleStarts(effective, start, blocks, options);
+  const budget = options.budget ?? newBudget();
+  const last = options.last ?? Number.POSITIVE_INFINITY;
+  const blocks =
+    effective.frequency in units
+      ? new IntervalBlocks(effective, start, last, options.steps ?? maxSteps, budget)
+      : new DayBlocks(effective, start, last);
+  return new RuleStarts(effective, start, blocks, budget, options);
 }
 
 /** The rule's UNTIL for a DTSTART: the last local second that can be a start, and the last instant when UNTIL is a UTC time
@@ -73,11 +81,15 @@ class DayBlocks implements Blocks {
   readonly #periods: Periods;
   readonly #times: TimeSet;
   readonly #time: number;
+  /** Periods that begin after this day are not looked at. */
+  readonly #lastDay: number;
   #days: readonly number[] = [];
   #base = 0;
   #index = -1;
 
-  constructor(rule: Rule, start: number) {
+  constructor(rule: Rule, start: number, last: number) {
+    // The days of a period may begin a week before it.
+    this.#lastDay = Math.floor(last / daySeconds) + 7;
     const day = Math.floor(start / daySeconds);
     const time = start - day * daySeconds;
     this.#periods = periodsOf(rule, day);
@@ -98,7 +110,7 @@ class DayBlocks implements Blocks {
   advance(): boolean {
     const index = this.#periods.after(this.#index);
     const days = this.#periods.at(index);
-    if (days === undefined) return false;
+    if (days === undefined || this.#periods.base > this.#lastDay) return false;
     this.#index = index;
     this.#days = days;
     this.#base = this.#periods.base;
@@ -150,17 +162,17 @@ class RuleStarts implements Starts {
   #i = 0;
   #size = 0;
   #positions: readonly number[] | undefined;
+  /** Blocks without a start since the last one that had some. */
   #fruitless = 0;
-  /** Blocks, or single starts, before `from` that may still be counted. */
-  #toCount: number;
+  readonly #budget: Budget;
 
-  constructor(rule: Rule, start: number, blocks: Blocks, options: StartsOptions) {
+  constructor(rule: Rule, start: number, blocks: Blocks, budget: Budget, options: StartsOptions) {
+    this.#budget = budget;
     this.#blocks = blocks;
     this.#start = start;
     this.#from = options.from ?? Number.NEGATIVE_INFINITY;
     this.#last = options.last ?? Number.POSITIVE_INFINITY;
     this.#maxSteps = options.steps ?? maxSteps;
-    this.#toCount = this.#maxSteps * 5;
     this.#setPositions = rule.bySetPosition;
     this.#left = rule.count ?? Number.POSITIVE_INFINITY;
     this.#previous = start - 1;
@@ -180,7 +192,7 @@ class RuleStarts implements Starts {
     }
     while (this.#left > 0) {
       if (this.#i >= this.#size) {
-        if (++this.#fruitless > this.#maxSteps || !this.#load()) break;
+        if (++this.#fruitless > this.#maxSteps || --this.#budget.left < 0 || !this.#load()) break;
         continue;
       }
       const value = this.#valueAt(this.#i++);
@@ -189,7 +201,7 @@ class RuleStarts implements Starts {
       this.#previous = value;
       this.#left--;
       if (value < this.#from) {
-        if (this.#toCount-- <= 0) break;
+        if (--this.#budget.left < 0) break;
         continue;
       }
       this.#fruitless = 0;
@@ -227,7 +239,6 @@ class RuleStarts implements Starts {
     if (this.#valueAt(0) <= this.#previous) this.#i = this.#before(this.#previous + 1);
     if (this.#from <= this.#previous + 1 || blocks.spills) return true;
     // Counted, not given: COUNT began before `from`.
-    if (this.#toCount-- <= 0) return false;
     const counted = this.#before(this.#from) - this.#i;
     if (counted > 0) {
       this.#left -= counted;

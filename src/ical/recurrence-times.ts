@@ -36,6 +36,11 @@ export function timeSet(hours: readonly number[], minutes: readonly number[], se
   };
 }
 
+/** How many steps walks may still take, together. Negative when it was used up. */
+export interface Budget {
+  left: number;
+}
+
 /** The instances of a rule, in blocks: the sets that BYSETPOS chooses from (RFC 5545 §3.3.10). Within a block instances ascend;
  *  a block may be empty. */
 export interface Blocks {

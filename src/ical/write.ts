@@ -5,24 +5,29 @@ const lineOctets = 75;
 
 /** The component as iCalendar text: CRLF, folded at 75 octets between characters (RFC 5545 §3.1), parameter values quoted
  *  where they must be and encoded by RFC 6868. Ends in CRLF. Values are written as they stand. */
-export function writeComponent(component: Component): string {
+export const writeComponent = (component: Component): string => writeFolded(component, lineOctets);
+
+/** As `writeComponent`, with lines of at most so many octets. */
+export function writeFolded(component: Component, octets: number): string {
   const lines: string[] = [];
-  write(component, lines);
+  write(component, lines, octets);
   return lines.join("");
 }
 
-function write(component: Component, lines: string[]): void {
+function write(component: Component, lines: string[], octets: number): void {
   lines.push(`BEGIN:${component.name}\r\n`);
-  for (const property of component.properties) lines.push(writeProperty(property));
-  for (const child of component.components) write(child, lines);
+  for (const property of component.properties) lines.push(fold(lineOf(property), octets));
+  for (const child of component.components) write(child, lines, octets);
   lines.push(`END:${component.name}\r\n`);
 }
 
 /** One content line, folded, with its CRLF. */
-export function writeProperty(property: Property): string {
+export const writeProperty = (property: Property): string => fold(lineOf(property), lineOctets);
+
+function lineOf(property: Property): string {
   let line = property.name;
   for (const parameter of property.parameters) line += writeParameter(parameter);
-  return fold(`${line}:${property.value}`);
+  return `${line}:${property.value}`;
 }
 
 const writeParameter = ({ name, values }: Parameter): string => `;${name}=${values.map(writeValue).join(",")}`;
@@ -34,17 +39,16 @@ function writeValue(value: string): string {
   return /[,;:]|^\s|\s$/.test(encoded) ? `"${encoded}"` : encoded;
 }
 
-function fold(line: string): string {
+function fold(line: string, limit: number): string {
   // A UTF-16 code unit is at most three octets of UTF-8.
-  if (line.length * 3 <= lineOctets || (line.length <= lineOctets && Buffer.byteLength(line) <= lineOctets))
-    return `${line}\r\n`;
+  if (line.length * 3 <= limit || (line.length <= limit && Buffer.byteLength(line) <= limit)) return `${line}\r\n`;
   let folded = "";
   let start = 0;
   let octets = 0;
   for (let index = 0; index < line.length; ) {
     const code = line.codePointAt(index) ?? 0;
     const size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    if (octets + size > lineOctets) {
+    if (octets + size > limit) {
       folded += `${line.slice(start, index)}\r\n `;
       start = index;
       octets = 1;

@@ -22,6 +22,9 @@ interface Observance {
 // A definition by yearly rules has 400 onsets from 1900 to 2100, one by lists about as many. What more there is is ignored.
 const maxOnsets = 4_000;
 const maxObservances = 500;
+const maxRules = 4;
+// Months from 1900 to 2100.
+const maxSteps = 2_400;
 const firstOnset = dayNumber(1900, 1, 1) * daySeconds;
 
 // Clients write the definition of a zone into every object, and write the same one again and again.
@@ -80,7 +83,7 @@ function transitionsOf(observances: readonly Observance[], until: number): Trans
       const bound =
         rule.until === undefined ? Number.POSITIVE_INFINITY : rule.until.local + (rule.until.utc ? from : 0);
       const last = Math.min(bound, until + from - 1);
-      const starts = startsOf(rule, start, false, { from: Math.max(start, firstOnset), last });
+      const starts = startsOf(rule, start, false, { from: Math.max(start, firstOnset), last, steps: maxSteps });
       while (changes.length < maxOnsets) {
         const local = starts.next();
         if (local === undefined) break;
@@ -105,14 +108,9 @@ function readObservance(part: Component): Observance {
         onsets.push(form === "utc" ? local : local - from);
     if (property.name !== "RRULE") continue;
     const rule = parseRule(property.value, property.line, true);
-    if (
-      rule.frequency !== "YEARLY" &&
-      rule.frequency !== "MONTHLY" &&
-      rule.count === undefined &&
-      rule.until === undefined
-    )
-      refuseProperty(property, `a zone does not change its offset ${rule.frequency} for ever`);
-    if (rules.length > 10) refuseProperty(property, "more than 10 rules");
+    if (rule.frequency === "SECONDLY" || rule.frequency === "MINUTELY" || rule.frequency === "HOURLY")
+      refuseProperty(property, `a zone does not change its offset ${rule.frequency}`);
+    if (rules.length === maxRules) refuseProperty(property, `more than ${maxRules} rules`);
     rules.push({ rule, start });
   }
   return { from, to, onsets: onsets.sort((a, b) => a - b), rules };

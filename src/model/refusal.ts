@@ -43,9 +43,15 @@ export type Reason =
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
   | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }
+  | { readonly code: "valid-scheduling-message"; readonly problem: string }
+  | { readonly code: "valid-organizer"; readonly problem: string }
+  // its drafts
+  | { readonly code: "originator-allowed" }
+  | { readonly code: "attendee-allowed"; readonly problem: string }
   // calendarserver.org
   | { readonly code: "valid-access-restriction"; readonly problem: string }
   | { readonly code: "valid-access-restriction-change"; readonly problem: string }
+  | { readonly code: "no-access-restrictions"; readonly problem: string }
   | { readonly code: "max-collections"; readonly limit: number }
   | { readonly code: "max-resources"; readonly limit: number };
 

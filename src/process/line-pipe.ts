@@ -85,6 +85,12 @@ export class LinePipe {
   }
 }
 
+/** Bytes a pipe holds. */
+const pipeSize = 1 << 16;
+/** Milliseconds the master looks away after a read that found the pipe less than half full: busy workers then cost it a hundred
+ *  reads a second instead of one for each line. */
+const rest = 10;
+
 /** What the master writes to itself behind the last line of the last worker. */
 const lastLine = "\0end\n";
 
@@ -109,8 +115,24 @@ export class LineCollector {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-    this.source = new Socket({ fd: this.fd, readable: true, writable: false });
-    void collectLines(this.source, (lines) => this.receive(lines));
+    const lines = new LineSplitter((whole) => this.receive(whole));
+    const options = {
+      fd: this.fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer: Buffer.alloc(pipeSize),
+        // false stops the reading itself, which `pause` of a stream does not: it would go on into the stream's own buffer.
+        callback: (length: number, bytes: Uint8Array): boolean => {
+          lines.feed(Buffer.from(bytes.subarray(0, length)));
+          if (length >= pipeSize / 2) return true;
+          setTimeout(() => this.source.resume(), rest);
+          return false;
+        },
+      },
+    };
+    this.source = new Socket(options);
+    this.source.on("error", () => {});
   }
 
   /** Reads what is left in the pipe and closes it. To be called when no worker lives any more. */
@@ -132,32 +154,34 @@ export class LineCollector {
   }
 }
 
-/** Passes on whole lines only. After each read that did not fill the buffer it looks away for `rest` milliseconds: busy workers
- *  then cost the master a hundred reads a second instead of one for each line. Resolves at the end of the stream, and what
- *  stands there without a newline gets one. */
-export const collectLines = (source: Readable, sink: (lines: Buffer) => void, rest = 10): Promise<void> =>
-  new Promise((resolve) => {
-    let carry: Buffer | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    let done = false;
-    source.on("data", (chunk: Buffer) => {
-      const whole = carry === undefined ? chunk : Buffer.concat([carry, chunk]);
-      const end = whole.lastIndexOf(10) + 1;
-      carry = end === whole.length ? undefined : whole.subarray(end);
-      if (end > 0) sink(whole.subarray(0, end));
-      if (chunk.length >= 1 << 15) return;
-      source.pause();
-      clearTimeout(timer);
-      timer = setTimeout(() => source.resume(), rest);
-    });
-    const finish = (): void => {
-      if (done) return;
-      done = true;
-      clearTimeout(timer);
-      if (carry !== undefined) sink(Buffer.concat([carry, Buffer.from("\n")]));
-      resolve();
-    };
-    source.on("end", finish);
-    source.on("error", finish);
-    source.on("close", finish);
-  });
+/** Cuts a stream of bytes at line ends. */
+class LineSplitter {
+  private readonly sink: (lines: Buffer) => void;
+  private carry: Buffer | undefined;
+
+  constructor(sink: (lines: Buffer) => void) {
+    this.sink = sink;
+    this.carry = undefined;
+  }
+
+  /** Passes on all lines that are whole now. */
+  feed(chunk: Buffer): void {
+    const bytes = this.carry === undefined ? chunk : Buffer.concat([this.carry, chunk]);
+    const end = bytes.lastIndexOf(10) + 1;
+    this.carry = end === bytes.length ? undefined : bytes.subarray(end);
+    if (end > 0) this.sink(bytes.subarray(0, end));
+  }
+
+  /** The stream is over: what stands there without a newline gets one. */
+  finish(): void {
+    if (this.carry !== undefined) this.sink(Buffer.concat([this.carry, Buffer.from("\n")]));
+    this.carry = undefined;
+  }
+}
+
+/** Passes on whole lines of a stream, such as a worker's standard error. */
+export const collectLines = (source: Readable, sink: (lines: Buffer) => void): void => {
+  const lines = new LineSplitter(sink);
+  source.on("data", (chunk: Buffer) => lines.feed(chunk));
+  for (const event of ["end", "error", "close"]) source.on(event, () => lines.finish());
+};

@@ -164,7 +164,7 @@ export class Supervisor {
     slot.member = member;
     this.members.add(member);
     for (const stream of [worker.process.stdout, worker.process.stderr])
-      if (stream !== null) void collectLines(stream, this.options.output, 0);
+      if (stream !== null) collectLines(stream, this.options.output);
     worker.on("message", (message: FromWorker) => this.heard(member, message, plan));
     worker.on("error", (error) => {
       member.failure ??= error.message;

@@ -29,6 +29,8 @@ export interface StoreParts {
   readonly warn: (message: string, details: Readonly<Record<string, unknown>>) => void;
   /** Whether file-change notices of the kernel are to be used; without them listings look at each file once in a while. */
   readonly watch: boolean;
+  /** Whether a new home keeps events and tasks apart. */
+  readonly apart: boolean;
 }
 
 /** The index and what it said of itself, in agreement with the directory at the moment of asking. */

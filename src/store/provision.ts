@@ -22,10 +22,21 @@ const calendarOf = (kind: string): Properties =>
     [componentsName, el(componentsName, elWith(caldav("comp"), { name: kind }))],
   ]);
 
+interface Beginning {
+  readonly name: string;
+  readonly properties: Properties;
+}
+
 /** The collections a new home begins with. Events and tasks apart: Apple's clients cannot work with both in one calendar. */
-const beginnings: readonly { readonly name: string; readonly properties: Properties }[] = [
+const apart: readonly Beginning[] = [
   { name: "calendar", properties: calendarOf("VEVENT") },
   { name: "tasks", properties: calendarOf("VTODO") },
+  { name: "inbox", properties: new Map() },
+  { name: "outbox", properties: new Map() },
+];
+/** As the original made it: one calendar for everything. */
+const together: readonly Beginning[] = [
+  { name: "calendar", properties: new Map([[resourcetypeName, calendarType]]) },
   { name: "inbox", properties: new Map() },
   { name: "outbox", properties: new Map() },
 ];
@@ -65,7 +76,7 @@ export async function makeHome(parts: StoreParts, owner: Principal): Promise<str
   try {
     reach("create.stage");
     await parts.properties.writeNew(home, new Map([[ownerName, el(ownerName, owner.uid)]]));
-    for (const { name, properties } of beginnings) {
+    for (const { name, properties } of parts.apart ? apart : together) {
       const path = join(home, name);
       await mkdir(path);
       reach("create.properties");

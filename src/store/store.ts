@@ -52,6 +52,8 @@ export interface StoreOptions {
   readonly watch?: boolean;
   /** Whether this process tidies up what killed writers left; one worker does. */
   readonly sweep?: boolean;
+  /** Whether a new home keeps events and tasks apart. Default true. */
+  readonly apart?: boolean;
 }
 
 const homeMemory = 10_000;
@@ -79,6 +81,7 @@ export class FileStore implements CalendarStore {
       now: options.now,
       warn: options.warn,
       watch: options.watch ?? true,
+      apart: options.apart ?? true,
     };
     this.#handles = new Lru({ maxEntries: 256, dispose: (handle) => handle.close() });
   }

@@ -185,7 +185,7 @@ describe("an error", () => {
     };
     for (const code of Object.keys(conditions)) {
       const { status, element, text } = conditionOf({ ...all, code } as unknown as Reason);
-      assert.ok([403, 409, 507].includes(status), code);
+      assert.ok([400, 403, 409, 507].includes(status), code);
       assert.ok(element.name.endsWith(`}${code}`), code);
       assert.ok(text.length > 0, code);
     }

@@ -41,6 +41,7 @@ export const settings: DavSettings = {
   responseCompression: false,
   adminPrincipals: ["/principals/users/admin/"],
   readPrincipals: [],
+  scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
 };
 
 export interface Tree {

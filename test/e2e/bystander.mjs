@@ -1,8 +1,11 @@
 // A client that polls the ctag of one calendar all the time, in a process of its own, and knows how long it waited.
-// argv: port, path, Authorization. Told anything over IPC it answers what it saw since then, and begins anew.
+// Besides the clock it reads how much CPU time the server's main thread used meanwhile: unlike the clock, that does not depend
+// on what else the machine does. argv: port, path, Authorization, process id of the server's one worker.
+// Told anything over IPC it answers what it saw since then, and begins anew.
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 
-const [port, path, authorization] = process.argv.slice(2);
+const [port, path, authorization, worker] = process.argv.slice(2);
 const body =
   '<propfind xmlns="DAV:"><prop><getctag xmlns="http://calendarserver.org/ns/"/><sync-token/></prop></propfind>';
 const request = [
@@ -17,12 +20,25 @@ const request = [
 ].join("\r\n");
 
 let waits = [];
+let busiest = 0;
 let problems = [];
 let sent = 0;
+let cpuBefore = 0;
 let received = "";
 let socket;
 
+/** Milliseconds of CPU time of the worker's main thread. */
+function cpuOfWorker() {
+  try {
+    return Number(readFileSync(`/proc/${worker}/task/${worker}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  } catch (error) {
+    problems.push(`the worker is gone: ${error.message}`);
+    return 0;
+  }
+}
+
 function ask() {
+  cpuBefore = cpuOfWorker();
   sent = performance.now();
   received = "";
   socket.write(request);
@@ -39,6 +55,7 @@ function open() {
     const length = Number(/content-length: (\d+)/i.exec(received.slice(0, head))?.[1] ?? Number.NaN);
     if (Number.isNaN(length) ? !received.endsWith("\r\n0\r\n\r\n") : received.length < head + 4 + length) return;
     waits.push(performance.now() - sent);
+    busiest = Math.max(busiest, cpuOfWorker() - cpuBefore);
     if (!received.startsWith("HTTP/1.1 207 ")) problems.push(received.slice(0, 300));
     setTimeout(ask, 1);
   });
@@ -55,10 +72,12 @@ process.on("message", () => {
   process.send?.({
     polls: sorted.length,
     worst: Math.max(sorted.at(-1) ?? 0, pending),
+    busiest: Math.max(busiest, pending > 0 ? cpuOfWorker() - cpuBefore : 0),
     median: sorted[sorted.length >> 1] ?? 0,
     problems,
   });
   waits = [];
+  busiest = 0;
   problems = [];
 });
 process.on("disconnect", () => process.exit(0));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { shown } from "../support/http-client.ts";
+import { after, afterEach, before, describe, test } from "node:test";
+import { propfind, shown } from "../support/http-client.ts";
 import { calendar, event, ruled } from "./calendar-texts.ts";
 import { caldav, type Expected, path, Siege } from "./siege.ts";
 
@@ -27,6 +27,9 @@ function exdates(count: number): string[] {
   }
   return lines;
 }
+
+const many = (count: number, line: (n: number) => string): string =>
+  Array.from({ length: count }, (_, n) => line(n)).join("\r\n");
 
 const query = (filter: string, data = "<C:calendar-data/>"): string =>
   `<C:calendar-query xmlns="DAV:" xmlns:C="${caldav}"><prop><getetag/>${data}</prop><C:filter><C:comp-filter name="VCALENDAR">${filter}</C:comp-filter></C:filter></C:calendar-query>`;
@@ -88,7 +91,12 @@ describe("hostile calendar data is refused or bounded, and no other request wait
     ],
     [
       "200,000 properties",
-      () => event("h15", 0, ...Array.from({ length: 200_000 }, (_, n) => `X-P:${n}`)),
+      () =>
+        event(
+          "h15",
+          0,
+          many(200_000, (n) => `X-P:${n}`),
+        ),
       { status: 201 },
     ],
     [
@@ -98,12 +106,17 @@ describe("hostile calendar data is refused or bounded, and no other request wait
           "h16",
           0,
           "ORGANIZER:mailto:user04@example.com",
-          ...Array.from({ length: 100_000 }, (_, n) => `ATTENDEE:mailto:a${n}@example.com`),
+          many(100_000, (n) => `ATTENDEE:mailto:a${n}@example.com`),
         ),
       { status: 403, condition: `{${caldav}}max-attendees-per-instance` },
     ],
     ["100,000 EXDATEs, within the usual limit", () => series("h17", ...exdates(100_000)), { status: 201 }],
-    ["1,000,000 EXDATEs, within a raised limit", () => series("h18", ...exdates(1_000_000)), { status: 201 }],
+    // Nine times the size an object may have: who raises the limit so far has chosen to wait.
+    [
+      "1,000,000 EXDATEs, within a raised limit",
+      () => series("h18", ...exdates(1_000_000)),
+      { status: 201, bound: 1000 },
+    ],
     [
       "100,000 RDATEs",
       () => series("h19", ...exdates(100_000).map((line) => line.replace("EXDATE", "RDATE"))),
@@ -117,16 +130,25 @@ describe("hostile calendar data is refused or bounded, and no other request wait
     test(`PUT of ${what}: ${expected.status}`, async (t) => {
       const body = text();
       const name = `${what.replace(/\W+/g, "-")}.ics`;
-      siege.judge(await siege.watched(t, () => siege.put(name, body)), expected);
+      siege.judge(await siege.watched(t, () => siege.put(name, body), expected.bound), expected);
       if (expected.status !== 201) return;
       // What was taken must not hurt those who read it either.
       const week =
         '<C:comp-filter name="VEVENT"><C:time-range start="20270301T000000Z" end="20270308T000000Z"/></C:comp-filter>';
       siege.judge(await siege.watched(t, () => siege.xml("REPORT", query(week, ""))), { status: 207 });
       const busy = `<C:free-busy-query xmlns:C="${caldav}"><C:time-range start="20270301T000000Z" end="20270302T000000Z"/></C:free-busy-query>`;
-      siege.judge(await siege.watched(t, () => siege.xml("REPORT", busy)), { status: 200 });
-      siege.judge(await siege.watched(t, () => siege.client.ask("DELETE", path + name)), { status: 204 });
+      const answer = await siege.watched(t, () => siege.xml("REPORT", busy));
+      // The effort of looking for an instance is bounded too; an answer that is not whole is refused.
+      if (answer.status === 403)
+        siege.judge(answer, { status: 403, condition: "{DAV:}number-of-matches-within-limits" });
+      else siege.judge(answer, { status: 200 });
     });
+
+  afterEach(async () => {
+    const items = await siege.client.multistatus("PROPFIND", path, propfind("{DAV:}getetag"), { depth: "1" });
+    for (const { href } of items)
+      if (href !== path && !/\/e\d+\.ics$/.test(href)) await siege.client.expect(204, "DELETE", href);
+  });
 
   test("an expansion beyond the limit is refused", async (t) => {
     siege.judge(await siege.put("each-second.ics", ruled("each-second", "FREQ=SECONDLY")), { status: 201 });
@@ -134,7 +156,6 @@ describe("hostile calendar data is refused or bounded, and no other request wait
     const answer = await siege.watched(t, () => siege.xml("REPORT", query('<C:comp-filter name="VEVENT"/>', expand)));
     assert.ok([207, 403, 507].includes(answer.status), shown(answer));
     assert.match(answer.text, /number-of-recurrences-within-limits|max-instances/);
-    siege.judge(await siege.client.ask("DELETE", `${path}each-second.ics`), { status: 204 });
   });
 
   test("after all of it the server is well", (t) => siege.assertWell(t));

@@ -7,8 +7,10 @@ import { event } from "./calendar-texts.ts";
 
 export const path = "/calendars/users/user04/calendar/";
 export const caldav = "urn:ietf:params:xml:ns:caldav";
-/** Milliseconds no other request may wait longer; the aim is 20. */
-const bound = 250;
+/** Milliseconds for which nobody may keep the server from answering others; the aim is 20. */
+const usualBound = 250;
+/** How much longer a poll may take by the clock, on a machine that has other things to do. */
+const grace = 4;
 /** MaximumAttachmentSize of the server, so that an object of a million dates is within it. */
 const maxBytes = 12_000_000;
 /** Events `e0.ics` and so on in the calendar. */
@@ -19,20 +21,22 @@ export interface Expected {
   readonly status: number;
   readonly condition?: string;
   readonly says?: RegExp;
+  /** Milliseconds others may wait, when it is not the usual bound. */
+  readonly bound?: number;
 }
 
 /** A server under hostile input, with a bystander that polls one of its calendars. */
 export class Siege {
   readonly server: Server;
   readonly client: Client;
-  /** Milliseconds. */
+  /** The longest any poll waited, in ms of the server's CPU time. */
   worst = 0;
   readonly #bystander: Bystander;
 
   private constructor(server: Server, client: Client) {
     this.server = server;
     this.client = client;
-    this.#bystander = new Bystander(server.port, path, "user04");
+    this.#bystander = new Bystander(server, path, "user04");
   }
 
   static async begin(): Promise<Siege> {
@@ -57,18 +61,19 @@ export class Siege {
   }
 
   /** Runs `work` and judges what the bystander went through meanwhile. */
-  async watched<T>(t: TestContext, work: () => Promise<T>): Promise<T> {
+  async watched<T>(t: TestContext, work: () => Promise<T>, bound = usualBound): Promise<T> {
     await this.#bystander.seen();
     const begun = performance.now();
     const result = await work();
     const took = performance.now() - begun;
     const seen = await this.#bystander.seen();
-    this.worst = Math.max(this.worst, seen.worst);
+    this.worst = Math.max(this.worst, seen.busiest);
     t.diagnostic(
-      `answered in ${took.toFixed(0)} ms; the bystander: ${seen.polls} polls, worst ${seen.worst.toFixed(1)} ms, median ${seen.median.toFixed(2)} ms`,
+      `answered in ${took.toFixed(0)} ms; the bystander: ${seen.polls} polls, worst ${seen.worst.toFixed(1)} ms (${seen.busiest.toFixed(1)} ms of CPU), median ${seen.median.toFixed(2)} ms`,
     );
     assert.deepEqual(seen.problems, []);
-    assert.ok(seen.worst < bound, `another request waited ${seen.worst.toFixed(0)} ms`);
+    assert.ok(seen.busiest < bound, `another request waited for ${seen.busiest.toFixed(0)} ms of CPU time`);
+    assert.ok(seen.worst < bound * grace, `another request waited ${seen.worst.toFixed(0)} ms`);
     return result;
   }
 
@@ -83,7 +88,7 @@ export class Siege {
     for (let n = 0; n < inhabitants; n++) this.judge(await this.client.ask("GET", `${path}e${n}.ics`), { status: 200 });
     assert.doesNotMatch(await this.server.errorLog(), /"level":"(error|fatal)"|a request failed/);
     assert.equal(this.server.workers().length, 1);
-    t.diagnostic(`no other request ever waited more than ${this.worst.toFixed(1)} ms`);
+    t.diagnostic(`no other request ever waited for more than ${this.worst.toFixed(1)} ms of CPU time`);
   }
 
   async end(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { CalendarObject } from "../../src/ical/calendar-object.ts";
+import type { Expansion } from "../../src/ical/instances.ts";
 import { parseCalendarObject } from "../../src/ical/parse.ts";
 import { formatDateTime, formatLocal, parseDateTimeText } from "../../src/ical/time.ts";
-import type { Expansion } from "../../src/ical/instances.ts";
 import type { TimeRange, Utc } from "../../src/model/ids.ts";
 import { utc } from "../../src/model/ids.ts";
 
@@ -44,7 +44,8 @@ export const range = (start: string, end: string): TimeRange => ({ start: at(sta
 export const always: TimeRange = { start: utc(Number.NEGATIVE_INFINITY), end: utc(Number.POSITIVE_INFINITY) };
 
 /** Instances by the clock of their own zone. */
-export const localStarts = ({ instances }: Expansion): string[] => instances.map(({ startTime }) => formatDateTime(startTime));
+export const localStarts = ({ instances }: Expansion): string[] =>
+  instances.map(({ startTime }) => formatDateTime(startTime));
 
 /** Instances as "start/end", in UTC or, if floating, in local time. */
 export const spans = ({ instances }: { readonly instances: Expansion["instances"] | readonly Span[] }): string[] =>

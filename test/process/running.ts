@@ -9,10 +9,14 @@ import type { ProcessSettings } from "../../src/process/settings.ts";
 const fixture = fileURLToPath(new URL("fixture-server.ts", import.meta.url));
 
 /** Asks again every few milliseconds until `look` gives something; fails after `seconds`. */
-export const until = async <T>(what: string, look: () => T | undefined | false, seconds = 15): Promise<T> => {
+export const until = async <T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  seconds = 15,
+): Promise<T> => {
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const found = look();
+    const found = await look();
     if (found !== undefined && found !== false) return found;
     if (Date.now() > end) throw new Error(`waited ${seconds} s in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -93,7 +97,7 @@ export class Running {
     const all: ProcessSettings = {
       serverHostName: "localhost",
       addresses: [{ host: "127.0.0.1", port: 0 }],
-      backlog: 50,
+      backlog: 511,
       processCount: 2,
       scheduler: "LeastConnections",
       stagger: 0,

@@ -19,7 +19,7 @@ const sorted = (numbers: readonly number[]): readonly number[] => [...numbers].s
 
 /** Every answered request has exactly one line; a line without an answer belongs to a request that was sent. */
 const assertLogged = async ({ answered, sent }: Load): Promise<void> => {
-  await until("the lines of all answers", () => new Set(server.loggedNumbers()).size >= answered.length).catch((e) => { const l = new Set(server.loggedNumbers()); console.log(answered.length, l.size, answered.filter((n) => !l.has(n)), server.errorLog()); throw e; });
+  await until("the lines of all answers", () => new Set(server.loggedNumbers()).size >= answered.length);
   const logged = server.loggedNumbers();
   assert.equal(new Set(logged).size, logged.length, "a request has two lines");
   const lines = new Set(logged);
@@ -283,7 +283,12 @@ describe("HUP", () => {
         () => false,
       ),
     );
-    await assert.rejects(get(server.port, "/", { agent: new Agent() }), /ECONNREFUSED/);
+    await until("the old port to be closed", async () =>
+      get(server.port, "/", { agent: new Agent() }).then(
+        () => false,
+        (error: Error) => /ECONNREFUSED/.test(error.message),
+      ),
+    );
   });
 });
 

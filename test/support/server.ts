@@ -145,20 +145,28 @@ async function linesOf(path: string): Promise<readonly string[]> {
   return text.split("\n").filter((line) => line !== "");
 }
 
-async function ready(child: ChildProcess, printed: () => string): Promise<void> {
-  const deadline = AbortSignal.timeout(startTimeout);
-  while (!/^caldavd: ready on /m.test(printed())) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`the server ended (${child.exitCode ?? child.signalCode}) before it was ready:\n${printed()}`);
-    const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
-    await Promise.race([
-      ...streams.map((stream) => once(stream, "data", { signal: deadline })),
-      once(child, "exit", { signal: deadline }),
-    ]).catch(() => {
+/** Resolves at the ready line; rejects with what was printed when the process ends before it, or takes too long. */
+function ready(child: ChildProcess, printed: () => string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (problem: string | undefined): void => {
+      clearTimeout(deadline);
+      for (const stream of [child.stdout, child.stderr]) stream?.off("data", look);
+      child.off("exit", ended);
+      if (problem === undefined) resolve();
+      else reject(new Error(`${problem}:\n${printed()}`));
+    };
+    const look = (): void => {
+      if (/^caldavd: ready on /m.test(printed())) settle(undefined);
+    };
+    const ended = (code: number | null, signal: string | null): void =>
+      settle(`the server ended (${code ?? signal}) before it was ready`);
+    const deadline = setTimeout(() => {
       child.kill("SIGKILL");
-      throw new Error(`the server was not ready after ${startTimeout} ms:\n${printed()}`);
-    });
-  }
+      settle(`the server was not ready after ${startTimeout} ms`);
+    }, startTimeout);
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", look);
+    child.on("exit", ended);
+  });
 }
 
 /** Whether this process stays alive as long as the child does. */

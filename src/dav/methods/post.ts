@@ -5,16 +5,19 @@ import type { Href } from "../../model/ids.ts";
 import type { Method } from "../registry.ts";
 import { addMemberName } from "../urls.ts";
 import type { Place } from "./members.ts";
+import { postToOutbox } from "./outbox-post.ts";
 import { answer, uploadOf } from "./put.ts";
 import { storeMember } from "./store-member.ts";
 
-/** POST to a calendar's add-member URL (RFC 5995): stores an object under a name that the server chooses. The URL is the
- *  calendar's with `;add-member` behind it, as DAV:add-member says, or with the query `add-member`. */
+/** POST to an outbox (RFC 6638 §5), and to a calendar's add-member URL (RFC 5995): stores an object under a name that the server
+ *  chooses. The URL is the calendar's with `;add-member` behind it, as DAV:add-member says, or with the query `add-member`. */
 export const postMethod: Method = {
   name: "POST",
-  on: ["calendar", "unmapped"],
-  needs: ({ kind }) => (kind === "calendar" ? ["bind"] : ["parent bind"]),
+  on: ["calendar", "outbox", "unmapped"],
+  needs: ({ kind }) =>
+    kind === "outbox" ? ["schedule-send-freebusy"] : kind === "calendar" ? ["bind"] : ["parent bind"],
   async handle(resource, context, request) {
+    if (resource.kind === "outbox") return postToOutbox(resource, context, request);
     const calendar = resource.kind === "unmapped" && resource.name === addMemberName ? resource.parent : resource;
     if (calendar?.kind !== "calendar") throw new HttpError(404, `${resource.href} does not exist`);
     if (resource.kind === "calendar" && !request.query.has("add-member"))

@@ -18,8 +18,11 @@ export type Verdict =
   | { readonly accepted: true; readonly edits: PropertyEdits }
   | { readonly accepted: false; readonly groups: readonly PropstatGroup[] };
 
+/** Clients change a handful at a time; what is stored with one resource is read and written as a whole. */
+const maxInstructions = 500;
+
 /** The instructions below a DAV:propertyupdate, DAV:mkcol or CALDAV:mkcalendar, in document order.
- *  Throws HttpError(400) for a DAV:set or DAV:remove without DAV:prop. */
+ *  Throws HttpError(400) for a DAV:set or DAV:remove without DAV:prop, HttpError(413) beyond `maxInstructions`. */
 export function instructionsOf(root: Element): readonly Instruction[] {
   const found: Instruction[] = [];
   for (const action of elements(root)) {
@@ -30,6 +33,8 @@ export function instructionsOf(root: Element): readonly Instruction[] {
     for (const property of elements(prop)) {
       // RFC 4918 §9.2, §4.3: the language in scope is part of the value.
       found.push({ name: property.name, value: set ? withLanguage(property, prop, action, root) : null });
+      if (found.length > maxInstructions)
+        throw new HttpError(413, `at most ${maxInstructions} properties can be changed in one request`);
     }
   }
   return found;

@@ -37,7 +37,7 @@ export async function checkObject(
 ): Promise<CheckedObject> {
   const { settings } = context.services;
   const { maxResourceSize, maxAttendeesPerInstance, maxInstances } = settings;
-  const text = textOf(sent, type);
+  const text = calendarText(sent, type);
   const isJson = type?.type === jcalType;
   const kinds = await kindsOf(collection);
   const object = validateForStorage(text, {
@@ -54,8 +54,8 @@ export async function checkObject(
   return { object, bytes: isJson ? Buffer.from(text) : sent, verbatim: !isJson };
 }
 
-/** The text of a body that says it is calendar data. */
-function textOf(bytes: Buffer, type: ContentType | undefined): string {
+/** The text of a body that says it is calendar data, or says nothing. Throws Refusal: supported-calendar-data, valid-calendar-data. */
+export function calendarText(bytes: Buffer, type: ContentType | undefined): string {
   if (type !== undefined && type.type !== "text/calendar" && type.type !== jcalType)
     throw new Refusal({
       code: "supported-calendar-data",

@@ -34,7 +34,7 @@ type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "object">;
  *  resource the report was sent to, answers 404; what the asker may not read, 403. Depth has no meaning. */
 export const calendarMultiget = report({
   name: caldav("calendar-multiget"),
-  on: ["home", "folder", "calendar", "inbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
   needs: "read",
   parse(root, { services: { settings } }): Multiget {
     const asked = parsePropRequest(root);

@@ -35,7 +35,7 @@ interface CalendarQuery {
  *  is asked for, are files read. */
 export const calendarQuery = report({
   name: caldav("calendar-query"),
-  on: ["home", "folder", "calendar", "inbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
   needs: "read",
   parse(root): CalendarQuery {
     const filter = child(root, caldav("filter"));

@@ -1,0 +1,245 @@
+import { yieldToLoop } from "../base/stream.ts";
+import type { BusyPeriod } from "../ical/busy.ts";
+import { freeBusyComponent, mergeBusy } from "../ical/busy.ts";
+import type { Busy, Instance } from "../ical/calendar-object.ts";
+import { type Component, type Property, propertyOf } from "../ical/component.ts";
+import { parseCalendarObject } from "../ical/parse.ts";
+import { formatUtc } from "../ical/time.ts";
+import type { Zone } from "../ical/zones.ts";
+import type { TimeRange, Utc } from "../model/ids.ts";
+import type { Principal, RecordType } from "../model/principal.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { CalendarStore, Collection } from "../store/contract.ts";
+import { unavailableTime } from "./availability.ts";
+import { type BusyCalendar, busyTime } from "./free-busy.ts";
+import { type CalendarAt, freeBusySet } from "./free-busy-set.ts";
+import { type BusyTimeRequest, isOrganizerMethod, type Message } from "./outbox-message.ts";
+
+/** What a message from an outbox is answered with, and on whose behalf. */
+export interface OutboxServices {
+  readonly store: CalendarStore;
+  readonly now: () => Utc;
+  /** Whom a calendar user address means, in any of its forms; undefined: nobody here. */
+  calendarUser(address: string): Promise<Principal | undefined>;
+  /** Whether who sends the message has the privilege on a collection. */
+  may(collection: Collection, privilege: "schedule-query-freebusy" | "read-free-busy"): Promise<boolean>;
+  readonly calendarAt: CalendarAt;
+  /** The zone in which a collection's floating times are read. */
+  floatingZoneOf(collection: Collection): Promise<Zone>;
+  /** Told when the busy time of somebody could not be found out. */
+  failed(calendarUser: Principal, error: unknown): void;
+  /** Who may be an organizer. */
+  readonly organizers: readonly RecordType[];
+  /** Recipients that are answered; those behind them hear that the service is not available. */
+  readonly maxRecipients: number;
+  /** Instances looked at for one recipient. */
+  readonly maxInstances: number;
+}
+
+/** What one recipient's answer is (RFC 6638 §10.2). */
+export interface Answer {
+  /** The address as the message has it. */
+  readonly recipient: string;
+  /** A REQUEST-STATUS (RFC 5545 §3.8.8.3), code and text: clients show and compare the text too. */
+  readonly status: string;
+  /** Why not, in the words of the drafts of RFC 6638. */
+  readonly condition?: "recipient-exists" | "recipient-permissions" | "recipient-failed";
+  /** The VFREEBUSY of a METHOD:REPLY. */
+  readonly freeBusy?: Component;
+}
+
+const delivered = "1.2;Scheduling message has been delivered";
+const success = "2.0;Success";
+const unknownUser = { status: "3.7;Invalid Calendar User", condition: "recipient-exists" } as const;
+const noAuthority = { status: "3.8;No authority", condition: "recipient-permissions" } as const;
+const unsupported = { status: "3.14;Unsupported capability" } as const;
+const unavailable = { status: "5.1;Service unavailable", condition: "recipient-failed" } as const;
+
+/** Throws Refusal unless the owner of the outbox may send the message: as its organizer (valid-organizer, RFC 6638 §5.2.2), or as
+ *  its one attendee (attendee-allowed). The organizer is a calendar user of this server in any case. */
+export async function checkSender(message: Message, owner: Principal, services: OutboxServices): Promise<void> {
+  const { method, organizer, attendees } = message;
+  const refused = (problem: string): Refusal => new Refusal({ code: "valid-organizer", problem });
+  const principal = await services.calendarUser(organizer.value);
+  if (principal === undefined) throw refused(`${shown(organizer)} is no calendar user of this server`);
+  if (isOrganizerMethod(method)) {
+    if (principal.uid !== owner.uid) throw refused(`${shown(organizer)} does not own this outbox`);
+    if (!services.organizers.includes(owner.type))
+      throw refused(`${owner.type} are not organizers; see Scheduling/Options in the configuration`);
+    return;
+  }
+  const [attendee, ...others] = attendees;
+  const sender = attendee && (await services.calendarUser(attendee.value));
+  if (sender?.uid !== owner.uid || others.length > 0)
+    throw new Refusal({
+      code: "attendee-allowed",
+      problem: `a ${method} has one ATTENDEE, who owns this outbox`,
+    });
+}
+
+const shown = ({ value }: Property): string => JSON.stringify(value.slice(0, 100));
+
+/** Busy time of each attendee (RFC 6638 §5), in order. `owner`: of the outbox, the organizer. */
+export function answerBusyTime(
+  message: Message,
+  asked: BusyTimeRequest,
+  owner: Principal,
+  services: OutboxServices,
+): Promise<readonly Answer[]> {
+  const request = { ...asked, message, organizer: owner };
+  return ofRecipients(message.attendees, services, async (attendee) => {
+    const recipient = await recipientOf(attendee, services);
+    if (recipient === undefined) return unknownUser;
+    try {
+      return await answerOf(attendee, recipient, request, services);
+    } catch (error) {
+      services.failed(recipient, error);
+      return unavailable;
+    }
+  });
+}
+
+/** What COUNTER and DECLINECOUNTER are answered with: nobody here takes them, and the client must not think so. */
+export const refuseCounter = (message: Message, services: OutboxServices): Promise<readonly Answer[]> =>
+  ofRecipients(message.attendees, services, async (attendee) =>
+    (await recipientOf(attendee, services)) === undefined ? unknownUser : unsupported,
+  );
+
+/** What clients of the drafts (iCal 3) are answered that deliver by POST what their PUT has delivered already. */
+export const pretendDelivery = ({ attendees, kind }: Message): readonly Answer[] =>
+  attendees.map(({ value }) => ({ recipient: value, status: kind === "VFREEBUSY" ? success : delivered }));
+
+async function recipientOf({ value }: Property, { calendarUser }: OutboxServices): Promise<Principal | undefined> {
+  const principal = await calendarUser(value);
+  return principal?.calendaring === true ? principal : undefined;
+}
+
+/** Recipients worked on at once: their files are read side by side, and a hundred of them hold no more memory than these. */
+const width = 4;
+
+async function ofRecipients(
+  attendees: readonly Property[],
+  { maxRecipients }: OutboxServices,
+  answer: (attendee: Property) => Promise<Omit<Answer, "recipient">>,
+): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < attendees.length; at = next++) {
+      const attendee = attendees[at] as Property;
+      const recipient = attendee.value;
+      answers[at] = { recipient, ...(at < maxRecipients ? await answer(attendee) : unavailable) };
+      // What comes from an index comes without waiting, so other requests get their turn here.
+      if (at < maxRecipients) await yieldToLoop();
+    }
+  };
+  await Promise.all(Array.from({ length: width }, work));
+  return answers;
+}
+
+interface Request extends BusyTimeRequest {
+  readonly message: Message;
+  readonly organizer: Principal;
+}
+
+async function answerOf(
+  attendee: Property,
+  recipient: Principal,
+  request: Request,
+  services: OutboxServices,
+): Promise<Omit<Answer, "recipient">> {
+  // Who has never been here is not busy, and asking makes nobody a home.
+  const inbox = await services.store.open({ owner: recipient, path: ["inbox"] });
+  if (inbox !== undefined && !(await services.may(inbox, "schedule-query-freebusy"))) return noAuthority;
+  const { message, range } = request;
+  const properties = [message.organizer, attendee];
+  const header = { range, stamp: services.now(), uid: message.uid, properties };
+  const empty = freeBusyComponent(header, []);
+  const periods = await busyPeriods(recipient, inbox, request, services);
+  return { status: success, freeBusy: { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] } };
+}
+
+async function busyPeriods(
+  recipient: Principal,
+  inbox: Collection | undefined,
+  request: Request,
+  services: OutboxServices,
+): Promise<readonly BusyPeriod[]> {
+  const { range } = request;
+  const { maxInstances, floatingZoneOf } = services;
+  const masked = new Map<Collection, string>();
+  const calendars = countedCalendars(recipient, inbox, request, masked, services);
+  const periods = await busyTime(calendars, range, {
+    limit: maxInstances,
+    leavesOut: (collection, name) => masked.get(collection) === name,
+  });
+  if (inbox === undefined) return periods;
+  const away = await unavailableTime(inbox, range, await floatingZoneOf(inbox), maxInstances);
+  if (away.length === 0) return periods;
+  const instances = periods.map((period): Instance => ({ ...period, floating: false }));
+  return mergeBusy([...instances, ...away], range);
+}
+
+async function* countedCalendars(
+  recipient: Principal,
+  inbox: Collection | undefined,
+  { maskUid, organizer }: Request,
+  masked: Map<Collection, string>,
+  services: OutboxServices,
+): AsyncGenerator<BusyCalendar> {
+  const { store, calendarAt, may, floatingZoneOf } = services;
+  for await (const collection of freeBusySet(recipient, inbox, store, calendarAt)) {
+    if (!(await may(collection, "read-free-busy"))) continue;
+    if (maskUid !== undefined) {
+      const name = await collection.nameOf(maskUid);
+      if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))
+        masked.set(collection, name);
+    }
+    yield { collection, floatingZone: await floatingZoneOf(collection) };
+  }
+}
+
+/** Only who invited to an event may look past it, and its owner past one without organizer: else the difference of two answers
+ *  would tell what is in a calendar (icalendar-maskuids §4.3, §6). */
+async function isMasked(
+  collection: Collection,
+  name: string,
+  recipient: Principal,
+  asking: Principal,
+  { calendarUser }: OutboxServices,
+): Promise<boolean> {
+  const content = await collection.read(name);
+  if (content === undefined) return false;
+  const { master, overrides } = parseCalendarObject(content.bytes.toString());
+  const [organizer] = (master === undefined ? overrides : [master, ...overrides]).flatMap(
+    (component) => propertyOf(component, "ORGANIZER") ?? [],
+  );
+  if (organizer === undefined) return recipient.uid === asking.uid;
+  return (await calendarUser(organizer.value))?.uid === asking.uid;
+}
+
+const types: readonly Busy[] = ["BUSY-TENTATIVE", "BUSY", "BUSY-UNAVAILABLE"];
+
+/** One FREEBUSY for each type, its periods as start and duration, as the original server wrote them: scheduling clients were tested
+ *  with that. */
+const freeBusyLines = (periods: readonly BusyPeriod[]): readonly Property[] =>
+  types.flatMap((type) => {
+    const own = periods.filter(({ busy }) => busy === type);
+    if (own.length === 0) return [];
+    const value = own.map((period) => `${formatUtc(period.start)}/${durationText(period)}`).join(",");
+    return { name: "FREEBUSY", parameters: [{ name: "FBTYPE", values: [type] }], value, line: 0 };
+  });
+
+const daySeconds = 86_400;
+
+function durationText({ start, end }: TimeRange): string {
+  const length = end - start;
+  const days = Math.floor(length / daySeconds);
+  const hours = Math.floor((length % daySeconds) / 3600);
+  const minutes = Math.floor((length % 3600) / 60);
+  const seconds = length % 60;
+  // Hours and seconds do not stand together without minutes (RFC 5545 §3.3.6).
+  const hasMinutes = minutes > 0 || (hours > 0 && seconds > 0);
+  const time = `${hours > 0 ? `${hours}H` : ""}${hasMinutes ? `${minutes}M` : ""}${seconds > 0 ? `${seconds}S` : ""}`;
+  return `P${days > 0 ? `${days}D` : ""}${time === "" ? "" : `T${time}`}`;
+}

@@ -21,7 +21,7 @@ export const store = {
   MaxResourcesPerCollection: whole(10_000, limit, "Objects in one calendar; 0 means no limit."),
   RestrictCalendarsToOneComponentType: flag(
     true,
-    "A new calendar home has a calendar for events and one for tasks; otherwise one for both, with which Apple's clients do not work.",
+    "The calendar of a new home takes events only, beside one for tasks; otherwise everything, with which Apple's clients do not work.",
   ),
 } satisfies Section;
 

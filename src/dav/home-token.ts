@@ -4,10 +4,16 @@ import { collectionsIn } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Shape } from "./resource.ts";
 
+/** What a home's sync token says of a collection: its own token, "." and how often its properties changed. A renamed or
+ *  recoloured calendar is news for who syncs the home, though none of its members changed. */
+export type ChildState = string;
+
+export const tokenOfChild = (state: ChildState): SyncToken => state.split(".")[0] as SyncToken;
+
 /** What a home's sync token says: the home's own state and that of each collection directly inside, by name. */
 export interface HomeToken {
   readonly own: SyncToken;
-  readonly children: ReadonlyMap<string, SyncToken>;
+  readonly children: ReadonlyMap<string, ChildState>;
 }
 
 // RFC 6578 §3.2 asks for a URI; Evolution takes nothing else. "h" tells it from a collection's `<era>-<revision>`, the dash or
@@ -35,11 +41,11 @@ export function encodeHomeToken(token: HomeToken): string {
 export function decodeHomeToken(token: string): HomeToken | undefined {
   const [own, ...rest] = stateIn(token)?.split("/") ?? [];
   if (own === undefined || !isState(own) || rest.length % 2 !== 0) return undefined;
-  const children = new Map<string, SyncToken>();
+  const children = new Map<string, ChildState>();
   for (let at = 0; at < rest.length; at += 2) {
     const [name, state] = [rest[at], rest[at + 1]];
     if (!name || !state || !isState(state)) return undefined;
-    children.set(name, state as SyncToken);
+    children.set(name, state);
   }
   return { own: own as SyncToken, children };
 }
@@ -61,10 +67,10 @@ function stateIn(token: string): string | undefined {
 /** The home's state, as of the first time that this request looks into it. The inbox and outbox are part of it; the dropbox is
  *  not, its boxes are no calendars' business. */
 export async function homeToken(home: Shape<"home">, context: Context): Promise<HomeToken> {
-  const children = new Map<string, SyncToken>();
+  const children = new Map<string, ChildState>();
   for (const { kind, collection, info } of await collectionsIn(home, context)) {
     const name = collection.ref.path[0];
-    if (kind !== "dropbox" && name !== undefined) children.set(name, info.syncToken);
+    if (kind !== "dropbox" && name !== undefined) children.set(name, `${info.syncToken}.${info.properties}`);
   }
   return { own: home.info.syncToken, children };
 }

@@ -76,7 +76,8 @@ export function recurrenceSetOf(shape: Shape, zones: ZoneLookup): RecurrenceSet 
         code: "valid-calendar-data",
         problem: `line ${extra.line}: more than ${maxRules} ${extra.name}s`,
       });
-    return properties.map(({ value, line }) => parseRule(value, line, true));
+    // Some exporters write an empty RRULE for an event that does not recur.
+    return properties.filter(({ value }) => value.trim() !== "").map(({ value, line }) => parseRule(value, line, true));
   };
   const exceptions = new StartSet();
   for (const property of shape.exceptionDates)

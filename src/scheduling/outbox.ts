@@ -189,7 +189,7 @@ async function* countedCalendars(
 ): AsyncGenerator<BusyCalendar> {
   const { store, calendarAt, may, floatingZoneOf } = services;
   for await (const collection of freeBusySet(recipient, inbox, store, calendarAt)) {
-    if (!(await may(collection, "read-free-busy"))) continue;
+    if ((await collection.info()).objects === 0 || !(await may(collection, "read-free-busy"))) continue;
     if (maskUid !== undefined) {
       const name = await collection.nameOf(maskUid);
       if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))

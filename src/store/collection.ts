@@ -252,6 +252,7 @@ export const infoOf = (kind: CollectionKind, { state, directory }: View): Collec
   created: utc(Math.floor(directory.birthtimeMs / 1000)),
   modified: utc(Math.floor(directory.mtimeMs / 1000)),
   hasAcl: state.hasAcl,
+  properties: state.properties,
 });
 
 function* pages(list: readonly ObjectEntry[]): Iterable<readonly ObjectEntry[]> {

@@ -24,6 +24,8 @@ export interface CollectionInfo {
   readonly modified: Utc;
   /** Whether the collection has an ACL of its own. */
   readonly hasAcl: boolean;
+  /** Changes whenever the collection's own properties may have changed; its sync token does not. */
+  readonly properties: number;
 }
 
 /** A member (file) of a collection, from its index row. */

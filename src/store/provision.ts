@@ -34,12 +34,10 @@ const apart: readonly Beginning[] = [
   { name: "inbox", properties: new Map() },
   { name: "outbox", properties: new Map() },
 ];
-/** As the original made it: one calendar for everything. */
-const together: readonly Beginning[] = [
-  { name: "calendar", properties: new Map([[resourcetypeName, calendarType]]) },
-  { name: "inbox", properties: new Map() },
-  { name: "outbox", properties: new Map() },
-];
+/** The first calendar takes everything, as the original's did. */
+const together: readonly Beginning[] = apart.map((beginning) =>
+  beginning.name === "calendar" ? { ...beginning, properties: new Map([[resourcetypeName, calendarType]]) } : beginning,
+);
 
 /** Where a principal's home is, if it has one: by name (1.0 and ours), by uid (1.2), hashed (2.x). A home of that name that
  *  carries another uid belongs to somebody whose name was given away: it is passed over and never handed out. */

@@ -30,6 +30,7 @@ const declarationOf = ([uri, prefix]: readonly [string, string]): string => ` xm
 export const rootNamespaces: string = [...prefixes].map(declarationOf).join("");
 
 const special = /[&<>\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\ud800-\udfff]/;
+const specialButReturn = /[&<>\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\ud800-\udfff]/;
 const specialInAttribute = /[&<>"\t\n\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\ud800-\udfff]/;
 // With the u flag a surrogate matches only when it has lost its other half.
 const everySpecial = /[&<>\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\ud800-\udfff]/gu;
@@ -48,7 +49,12 @@ const reference = (character: string): string => references[character] ?? "\ufff
 
 /** Text as it stands between tags. CR becomes a reference, or readers would take it for a line end and calendar data would not
  *  keep its bytes (XML 1.0 §2.11); what XML cannot hold at all becomes U+FFFD. */
-export const escapeText = (text: string): string => (special.test(text) ? text.replace(everySpecial, reference) : text);
+export function escapeText(text: string): string {
+  if (!special.test(text)) return text;
+  // Calendar data, nearly always: nothing special but its line ends. Twice as fast.
+  if (!specialButReturn.test(text)) return text.replaceAll("\r", "&#13;");
+  return text.replace(everySpecial, reference);
+}
 
 /** A value as it stands between double quotes; line ends and tabs become references, or readers would make them blanks. */
 export const escapeAttribute = (text: string): string =>

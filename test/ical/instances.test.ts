@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countInstances, instancesIn } from "../../src/ical/instances.ts";
+import { countInstances, instancesIn, occurrences } from "../../src/ical/instances.ts";
 import { formatDateTime } from "../../src/ical/time.ts";
 import { ianaZone, utcZone } from "../../src/ical/zones.ts";
 import { Refusal } from "../../src/model/refusal.ts";
-import { always, dates, events, localStarts, range, spans } from "./calendar-text.ts";
+import { always, at, dates, events, localStarts, range, spans } from "./calendar-text.ts";
 
 const all = (...texts: readonly string[]) => instancesIn(events(...texts), always, utcZone, 1000);
 const weekly =
@@ -197,6 +197,10 @@ test("a long RDATE period is found by its end", () => {
   assert.equal(instancesIn(object, range("20260320T000000Z", "20260321T000000Z"), utcZone, 9).instances.length, 1);
 });
 
+test("an empty RRULE, as some exporters write, is none", () => {
+  assert.deepEqual(localStarts(all("DTSTART;VALUE=DATE:20260105\nRRULE:")), ["20260105"]);
+});
+
 test("two rules are a union", () => {
   const two =
     "DTSTART;VALUE=DATE:20260105\nRRULE:FREQ=WEEKLY;COUNT=3\nRRULE:FREQ=DAILY;INTERVAL=7;COUNT=2\nRRULE:FREQ=MONTHLY;COUNT=2";
@@ -332,6 +336,44 @@ test("more than 10 rules are refused, and 10 that never match end soon", () => {
   );
   assert.equal(all(rules(10)).instances.length, 1);
   assert.ok(cost(() => all(rules(10))) < 50);
+});
+
+const endless: readonly (readonly [title: string, lines: string, override?: string])[] = [
+  ["every instance is excluded", "RRULE:FREQ=SECONDLY\nEXRULE:FREQ=SECONDLY"],
+  ["an EXRULE of seconds", "RRULE:FREQ=DAILY\nEXRULE:FREQ=SECONDLY;INTERVAL=7;COUNT=1000000000"],
+  ["an instance in 28 years", "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO"],
+  ["a COUNT that must be walked", "RRULE:FREQ=SECONDLY;INTERVAL=7;BYHOUR=9;COUNT=1000000000"],
+  ["a period of decades beside a rule of seconds", "RRULE:FREQ=SECONDLY\nRDATE;VALUE=PERIOD:20010101T000000Z/P20000D"],
+  [
+    "a rule of seconds moved by years",
+    "RRULE:FREQ=SECONDLY",
+    "RECURRENCE-ID;RANGE=THISANDFUTURE:20010102T000000Z\nDTSTART:20110102T000000Z\nDURATION:P3000D",
+  ],
+];
+
+for (const [title, lines, override] of endless)
+  test(`what would take for ever ends soon: ${title}`, () => {
+    const texts = [`DTSTART:20010101T000000Z\n${lines}`, ...(override === undefined ? [] : [override])];
+    const week = range("20400101T000000Z", "20400108T000000Z");
+    const work = () => {
+      instancesIn(events(...texts), week, utcZone, 1000);
+      instancesIn(events(...texts), always, utcZone, 1000);
+      occurrences(events(...texts), at("20261120T000000Z"), 1000);
+      countInstances(events(...texts), 1000);
+    };
+    work();
+    assert.ok(cost(work) < 200);
+  });
+
+test("an EXRULE of seconds leaves what it does not give", () => {
+  const rules = "DTSTART:20260101T000030Z\nRRULE:FREQ=DAILY;COUNT=4\nEXRULE:FREQ=SECONDLY;UNTIL=20260103T000000Z";
+  assert.deepEqual(localStarts(all(rules)), ["20260103T000030Z", "20260104T000030Z"]);
+});
+
+test("an instance in decades is found in a range around it", () => {
+  const sparse = events("DTSTART:20160229T090000Z\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO");
+  const asked = range("20440101T000000Z", "20450101T000000Z");
+  assert.deepEqual(localStarts(instancesIn(sparse, asked, utcZone, 9)), ["20440229T090000Z"]);
 });
 
 test("tens of thousands of EXDATE and RDATE values are read in one pass", () => {

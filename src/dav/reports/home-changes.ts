@@ -2,7 +2,7 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { Href, SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Changes } from "../../store/contract.ts";
-import { decodeHomeToken, encodeHomeToken, homeToken } from "../home-token.ts";
+import { decodeHomeToken, encodeHomeToken, homeToken, tokenOfChild } from "../home-token.ts";
 import type { Context } from "../registry.ts";
 import { childrenOf, memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
@@ -34,8 +34,9 @@ export async function* homeChanges(
     for (const inner of page) {
       if (!isInner(inner)) continue;
       const name = inner.collection.ref.path.at(-1) ?? "";
-      const since = before?.children.get(name);
-      if (since !== undefined && since === now.children.get(name)) continue;
+      const state = before?.children.get(name);
+      if (state !== undefined && state === now.children.get(name)) continue;
+      const since = state === undefined ? undefined : tokenOfChild(state);
       // Its index was lost, or another collection took its name: what went away with it cannot be told any more.
       if (deep && since !== undefined && !(await inner.collection.knows(since)))
         throw new Refusal({ code: "valid-sync-token" });

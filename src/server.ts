@@ -104,6 +104,7 @@ const davSettings = (config: Config): DavSettings => ({
   principalListings: config.EnablePrincipalListings,
   monolithicCalendars: config.EnableMonolithicCalendars,
   privateEvents: config.EnablePrivateEvents,
+  timeZoneService: config.EnableTimezoneService,
   dropbox: config.EnableDropBox,
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,

@@ -29,6 +29,7 @@ function complianceClasses({ path }: HttpRequest, resource: Resource | undefined
   if (settings.scheduling.implicit) tokens.push("calendar-schedule", "calendar-auto-schedule");
   tokens.push("calendar-availability", "inbox-availability");
   if (settings.proxyPrincipals) tokens.push("calendar-proxy");
+  if (settings.timeZoneService) tokens.push("calendar-no-timezone");
   if (settings.privateEvents) tokens.push("calendarserver-private-events");
   if (registry.report(dav("principal-property-search"), "principal-root") !== undefined)
     tokens.push("calendarserver-principal-property-search");

@@ -40,6 +40,8 @@ export interface DavSettings {
   readonly principalListings: boolean;
   readonly monolithicCalendars: boolean;
   readonly privateEvents: boolean;
+  /** The time zone service is open at `/timezones`. */
+  readonly timeZoneService: boolean;
   readonly dropbox: boolean;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;

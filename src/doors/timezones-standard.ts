@@ -1,7 +1,7 @@
 import { checkConditions } from "../http/conditions.ts";
 import { isoDate } from "../http/dates.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import { toJCal } from "../ical/jcal.ts";
+import { jcalType, toJCal } from "../ical/jcal.ts";
 import { leapSeconds, sourceModified, sourceName, sourceRelease } from "../ical/zone-source.ts";
 import { zoneDefinition, zoneObservances } from "../ical/zone-writer.ts";
 import { type Utc, utc } from "../model/ids.ts";
@@ -14,8 +14,6 @@ import {
   zoneSummaries,
   zoneTag,
 } from "./timezones-data.ts";
-
-const jcalType = "application/calendar+json";
 
 /** The time zone data distribution service (RFC 7808). `context` is its path without a final slash; the request's path goes
  *  on behind it. Time zone names may be written with "/" or "%2F". Errors are problem details (§4.1.7). */

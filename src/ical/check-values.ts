@@ -1,3 +1,4 @@
+import { Refusal } from "../model/refusal.ts";
 import { type Component, type Property, parameterOf } from "./component.ts";
 import { invalidData } from "./read.ts";
 import { parseRule } from "./recurrence.ts";
@@ -11,11 +12,22 @@ const isDateTime = (text: string): boolean => parseDateTimeText(text) !== undefi
 // Only the form matters here; whether a TZID is known is asked in validate.ts.
 const noZone = (): undefined => undefined;
 
+/** The year 0 is the one thing that the form of a date allows and no calendar here reaches (RFC 4791 §5.2.6). */
+function refuseYear0(property: Property): void {
+  if (!/(?:^|[,/])0000\d{4}(?:T\d{6}Z?)?(?=$|[,/])/.test(property.value)) return;
+  throw new Refusal({
+    code: "min-date-time",
+    problem: `line ${property.line}: ${property.name}: the earliest date is 00010101T000000Z, found ${shown(property.value)}`,
+  });
+}
+
 const dateTime: Check = (property) => {
+  refuseYear0(property);
   dateTimeOf(property, noZone);
 };
 
 const dateTimes: Check = (property) => {
+  refuseYear0(property);
   dateTimesOf(property, noZone);
 };
 
@@ -33,6 +45,7 @@ function isPeriod(text: string): boolean {
 
 const periods: Check = (property) => {
   if (property.value === "") return;
+  refuseYear0(property);
   const bad = property.value.split(",").find((text) => !isPeriod(text));
   if (bad !== undefined) refuseProperty(property, `${shown(bad)} is not a period`);
 };

@@ -5,6 +5,9 @@ import { readCalendar } from "./read.ts";
 import { unescapedItems, unescapeText } from "./text.ts";
 import { writeComponent } from "./write.ts";
 
+/** The media type of jCal. */
+export const jcalType = "application/calendar+json";
+
 type JProperty = [name: string, parameters: Record<string, string | string[]>, type: string, ...values: unknown[]];
 type JComponent = [name: string, properties: JProperty[], components: JComponent[]];
 

@@ -3,6 +3,7 @@ import type { Component, Property } from "./component.ts";
 import { daySeconds, formatLocal, formatUtc, monthLength, packedDate } from "./time.ts";
 import { type Naming, yearOf, type ZoneChange, zoneChanges } from "./zone-changes.ts";
 import { dayIn, erasOf, type RuleLine, sourceName } from "./zone-source.ts";
+import { ianaZone, utcZone } from "./zones.ts";
 
 export interface DefinitionOptions {
   /** How times are named. Default "zic". */
@@ -28,6 +29,18 @@ export function zoneDefinition(tzid: string, options: DefinitionOptions = {}): C
   const written = runsOf(changes, end).flatMap(observancesOf);
   if (written.length === 0) written.push(fixedObservance(zone));
   return { name: "VTIMEZONE", properties, components: mergedDates(written).map(componentOf), line: 0 };
+}
+
+/** The VTIMEZONE for a TZID as a client writes it, with that TZID: also for names of Windows and vendors' prefixes (`ianaZone`).
+ *  Undefined for a name that nobody knows. */
+export function definitionFor(tzid: string): Component | undefined {
+  const own = zoneDefinition(tzid);
+  if (own !== undefined) return own;
+  const zone = ianaZone(tzid);
+  const known = zone === undefined ? undefined : zoneDefinition(zone === utcZone ? "Etc/UTC" : zone.id);
+  if (known === undefined) return undefined;
+  const [, ...rest] = known.properties;
+  return { ...known, properties: [property("TZID", tzid), ...rest] };
 }
 
 /** One offset in force from an instant on (RFC 7808 §5.4). */

@@ -51,6 +51,7 @@ export interface Served {
   readonly accessLog: (line: string) => void;
   readonly log: Logger;
   outstanding: number;
+  begun: number;
   readonly draining: boolean;
   linger(socket: Socket): void;
 }
@@ -100,6 +101,7 @@ export class Exchange {
 
   start(): void {
     this.served.outstanding++;
+    this.served.begun++;
     this.connection.pending++;
     this.connection.newest = this;
     this.answer().catch((error: unknown) => this.failed(error));

@@ -25,6 +25,8 @@ export class Listener implements Served {
   readonly log: Logger;
   /** Requests under way. */
   outstanding = 0;
+  /** Requests begun since the start. */
+  begun = 0;
   draining = false;
   private readonly connections = new Map<Socket, Connection>();
   private readonly servers: Server[] = [];

@@ -36,6 +36,10 @@ interface Slot {
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** What a worker's C library is told, unless the administrator said otherwise. Each thread of the pool would have an arena of
+ *  its own to keep garbage in: 15 MB (measured). */
+const workerEnvironment = { MALLOC_ARENA_MAX: process.env["MALLOC_ARENA_MAX"] ?? "2" };
+
 /** Keeps a number of workers alive and gives them connections. Never reads a request. */
 export class Supervisor {
   private readonly options: SupervisorOptions;
@@ -155,11 +159,13 @@ export class Supervisor {
   private launch(slot: Slot, plan: Plan): Member {
     cluster.setupPrimary({
       args: [],
+      // Node's 16 MB three times over is more than the live data of a worker; at 8 MB collecting costs a few percent more.
+      execArgv: [...process.execArgv, "--max-semi-space-size=8"],
       stdio: ["ignore", "pipe", "pipe", "ipc", this.options.accessLogFd],
       // Unprivileged from birth, while the master may hold ports below 1024 (and gives up its groups for them).
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
-    const worker = cluster.fork();
+    const worker = cluster.fork(workerEnvironment);
     const member = new Member(slot.number, worker);
     slot.member = member;
     this.members.add(member);

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from "../base/log.ts";
 import type { Handler } from "../http/message.ts";
 import { LinePipe } from "./line-pipe.ts";
 import { type DrainMode, Listener } from "./listener.ts";
+import { tidyWhenIdle } from "./memory.ts";
 import { accessLogFd, type FromWorker, type Job, patience, type ToWorker } from "./protocol.ts";
 import type { ProcessSettings } from "./settings.ts";
 import { product } from "./version.ts";
@@ -112,6 +113,7 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
       // The master sends what its own `createServer` expects; structured cloning has kept it whole.
       service = await serve(create, config as C, { worker, startId, log }, settings, (line) => lines.write(line));
       tell({ type: "ready" });
+      tidyWhenIdle(service.listener);
     } catch (error) {
       log.error("this worker cannot serve", { error });
       process.exitCode = 1;

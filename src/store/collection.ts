@@ -66,8 +66,16 @@ export class StoredCollection implements Collection {
       try {
         return question(view.index, view);
       } catch (error) {
-        if (isBusy(error)) return await retryWhileBusy(this.handle.path, () => question(view.index, view));
-        if (!isBroken(error) || attempt > 2) throw error;
+        let reason = error;
+        if (isBusy(error))
+          try {
+            return await retryWhileBusy(this.handle.path, () => question(view.index, view));
+          } catch (later) {
+            reason = later;
+          }
+        // Closed by another request that found it broken while this one waited: as good as broken.
+        const gone = isBroken(reason) || !view.index.db.open;
+        if (!gone || attempt > 2) throw reason;
         this.#until = 0;
       }
     }

@@ -90,7 +90,10 @@ export class Handle {
         } catch (error) {
           if (isBroken(error)) this.#drop();
           else if (isBusy(error)) {
-            await retryWhileBusy(this.path, () => index.state());
+            // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
+            await retryWhileBusy(this.path, () => index.db.open && index.state()).catch((broken: unknown) => {
+              if (!isBroken(broken)) throw broken;
+            });
             continue;
           } else throw error;
         }

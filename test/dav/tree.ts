@@ -36,6 +36,7 @@ export const settings: DavSettings = {
   principalListings: true,
   monolithicCalendars: true,
   privateEvents: true,
+  timeZoneService: true,
   dropbox: true,
   proxyPrincipals: true,
   responseCompression: false,

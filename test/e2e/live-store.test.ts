@@ -58,17 +58,17 @@ describe("an administrator's hand in the store during a running synchronisation"
     });
   }
 
+  /** As `until`; fails at once when one of the clients met an answer that must not be. */
+  async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+    await Promise.race([loops, until(what, check, 30_000)]);
+  }
+
   /** Both clients have begun and ended a round since now. */
   async function synchronised(): Promise<void> {
     const aims = clients.map(({ rounds }) => rounds + 2);
-    await Promise.race([
-      loops,
-      until(
-        "two more rounds of both clients",
-        () => clients.every(({ rounds }, at) => rounds >= (aims[at] ?? 0)),
-        30_000,
-      ),
-    ]);
+    await eventually("two more rounds of both clients", () =>
+      clients.every(({ rounds }, at) => rounds >= (aims[at] ?? 0)),
+    );
   }
   const knowBoth = (name: string): boolean => clients.every(({ etags }) => etags.has(name));
   const textBoth = (name: string, part: string): boolean =>
@@ -112,7 +112,7 @@ describe("an administrator's hand in the store during a running synchronisation"
 
   test("an event is edited with sed -i", async () => {
     await run("sed", ["-i", "s/SUMMARY:.*/SUMMARY:by sed\\r/", join(folder, "w1.ics")]);
-    await until("the change to arrive", () => textBoth("w1.ics", "SUMMARY:by sed"));
+    await eventually("the change to arrive", () => textBoth("w1.ics", "SUMMARY:by sed"));
   });
 
   test("an event is edited in place and the calendar listed", async () => {
@@ -120,7 +120,7 @@ describe("an administrator's hand in the store during a running synchronisation"
     const text = await readFile(file, "utf8");
     await writeFile(file, text.replace("SUMMARY:Event", "SUMMARY:In place, event"), { flag: "r+" });
     await writer.multistatus("PROPFIND", path, propfind("{DAV:}getetag"), { depth: "1" });
-    await until("the change to arrive", () => textBoth("w2.ics", "SUMMARY:In place"));
+    await eventually("the change to arrive", () => textBoth("w2.ics", "SUMMARY:In place"));
   });
 
   test("an event is edited in place and fetched", async () => {
@@ -128,23 +128,23 @@ describe("an administrator's hand in the store during a running synchronisation"
     const text = await readFile(file, "utf8");
     await writeFile(file, text.replace("SUMMARY:Event", "SUMMARY:In place, event"), { flag: "r+" });
     assert.match((await writer.expect(200, "GET", `${path}w3.ics`)).text, /SUMMARY:In place/);
-    await until("the change to arrive", () => textBoth("w3.ics", "SUMMARY:In place"));
+    await eventually("the change to arrive", () => textBoth("w3.ics", "SUMMARY:In place"));
   });
 
   test("a file is added", async () => {
     await writeFile(join(folder, "added by hand.ics"), event("by-hand"));
-    await until("the file to arrive", () => textBoth("added by hand.ics", "UID:by-hand"));
+    await eventually("the file to arrive", () => textBoth("added by hand.ics", "UID:by-hand"));
   });
 
   test("a file is removed", async () => {
-    await until("the file to be known", () => knowBoth("w4.ics"));
+    await eventually("the file to be known", () => knowBoth("w4.ics"));
     await rm(join(folder, "w4.ics"));
-    await until("the file to be gone", () => clients.every(({ etags }) => !etags.has("w4.ics")));
+    await eventually("the file to be gone", () => clients.every(({ etags }) => !etags.has("w4.ics")));
   });
 
   test("a second file with the same UID is added", async () => {
     await writeFile(join(folder, "twin.ics"), event("w5", 3, "COMMENT:twin"));
-    await until("the twin to arrive", () => knowBoth("twin.ics"));
+    await eventually("the twin to arrive", () => knowBoth("twin.ics"));
     assert.ok(knowBoth("w5.ics"));
     assert.match((await writer.expect(200, "GET", `${path}twin.ics`)).text, /COMMENT:twin/);
     assert.doesNotMatch((await writer.expect(200, "GET", `${path}w5.ics`)).text, /COMMENT:twin/);
@@ -158,12 +158,12 @@ describe("an administrator's hand in the store during a running synchronisation"
 
   test("a file becomes unparsable", async () => {
     await writeFile(join(folder, "w6.ics"), "BEGIN:VCALENDAR\r\nthis is no calendar");
-    await until("the file to be served as it is", async () => {
+    await eventually("the file to be served as it is", async () => {
       const { text } = await writer.expect(200, "GET", `${path}w6.ics`);
       return text.includes("this is no calendar");
     });
     await synchronised();
-    await until("a line about it in the error log", async () => (await server.errorLog()).includes("w6.ics"));
+    await eventually("a line about it in the error log", async () => (await server.errorLog()).includes("w6.ics"));
     const lines = (await server.errorLog()).split("\n").filter((line) => line.includes("w6.ics"));
     assert.ok(lines.length <= 2, `told ${lines.length} times, by two workers:\n${lines.join("\n")}`);
   });
@@ -171,9 +171,9 @@ describe("an administrator's hand in the store during a running synchronisation"
   test("a hundred files come and go at once", async () => {
     const names = Array.from({ length: 100 }, (_, n) => `many-${n}.ics`);
     for (const name of names) await writeFile(join(folder, name), event(name));
-    await until("all to arrive", () => names.every(knowBoth));
+    await eventually("all to arrive", () => names.every(knowBoth));
     for (const name of names) await rm(join(folder, name));
-    await until("all to be gone", () => names.every((name) => clients.every(({ etags }) => !etags.has(name))));
+    await eventually("all to be gone", () => names.every((name) => clients.every(({ etags }) => !etags.has(name))));
   });
 
   test("in the end both clients know what the directory holds, and nothing ever failed", async () => {

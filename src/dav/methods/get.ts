@@ -5,7 +5,8 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../../http/messa
 import { rangeResponse } from "../../http/range.ts";
 import { splitList } from "../../http/tokens.ts";
 import { bundle } from "../../ical/bundle.ts";
-import { toJCal } from "../../ical/jcal.ts";
+import { jcalType, toJCal } from "../../ical/jcal.ts";
+import { withZones, type ZonesAsked } from "../../ical/zones-by-reference.ts";
 import type { Content, ObjectEntry } from "../../store/contract.ts";
 import { dav, textOf } from "../../xml/element.ts";
 import { listing } from "../listing.ts";
@@ -15,8 +16,8 @@ import type { Context, Method } from "../registry.ts";
 import { membersOf } from "../reports/members.ts";
 import { memberResource } from "../resolve.ts";
 import { type Resource, resourceKinds, type Shape } from "../resource.ts";
+import { zonesAsked } from "../zones-asked.ts";
 import { stateOf } from "./preconditions.ts";
-import { jcalType } from "./upload.ts";
 
 /** GET (RFC 9110 §9.3.1): a member as it is stored, a whole calendar as one stream, anything else as a page for people. */
 export const getMethod: Method = {
@@ -85,6 +86,11 @@ export async function representation(
       if (text === undefined) throw new HttpError(404, `${resource.href} does not exist`);
       bytes = Buffer.from(text);
     }
+    const zones = zonesAsked(request, context);
+    if (zones !== "stored") {
+      headers["Vary"] = "CalDAV-Timezones";
+      bytes = Buffer.from(withZones(bytes.toString(), zones));
+    }
     if (prefersJCal(request)) {
       headers["Content-Type"] = `${jcalType}; charset=utf-8`;
       headers["Vary"] = "Accept";
@@ -123,7 +129,7 @@ async function collection(resource: Resource, context: Context, request: HttpReq
   if (checkConditions(request.headers, state, "GET")) return { status: 304, headers };
   const asStream = context.services.settings.monolithicCalendars && !isBrowser(request);
   if (asStream && bundled.has(resource.kind))
-    return wholeCalendar(resource as Shape<"calendar" | "inbox">, headers, context);
+    return wholeCalendar(resource as Shape<"calendar" | "inbox">, headers, zonesAsked(request, context), context);
   const page = await listing(resource, context);
   return { ...page, headers: { ...headers, ...page.headers } };
 }
@@ -152,19 +158,24 @@ function isBrowser({ headers }: HttpRequest): boolean {
 async function wholeCalendar(
   calendar: Shape<"calendar" | "inbox">,
   headers: Record<string, string>,
+  zones: ZonesAsked,
   context: Context,
 ): Promise<HttpResponse> {
   const name = (await calendar.collection.properties()).get(dav("displayname"));
-  const stream = bundle(texts(calendar, context), {
+  const stream = bundle(texts(calendar, zones, context), {
     product,
     ...(name === undefined ? {} : { name: textOf(name) }),
   });
   return { status: 200, headers: { ...headers, "Content-Type": calendarType }, body: joined(stream) };
 }
 
-async function* texts(calendar: Shape<"calendar" | "inbox">, context: Context): AsyncGenerator<string> {
+async function* texts(
+  calendar: Shape<"calendar" | "inbox">,
+  zones: ZonesAsked,
+  context: Context,
+): AsyncGenerator<string> {
   for await (const page of membersOf(calendar, readable(calendar, context), context))
-    for (const { text } of page) yield text;
+    for (const { text } of page) yield withZones(text, zones);
 }
 
 /** The rows of members that the asker may read. */

@@ -2,7 +2,7 @@ import { bodyOf } from "../../http/body.ts";
 import { contentTypeOf } from "../../http/headers.ts";
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import type { Component } from "../../ical/component.ts";
-import { toJCal } from "../../ical/jcal.ts";
+import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeFolded } from "../../ical/write.ts";
 import { normaliseAddress } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
@@ -19,7 +19,7 @@ import type { Context } from "../registry.ts";
 import { floatingZoneOf } from "../reports/floating-zone.ts";
 import { resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
-import { calendarText, jcalType } from "./upload.ts";
+import { calendarText } from "./upload.ts";
 
 /** Bytes of a message where calendar objects have no bound. */
 const largestMessage = 1_048_576;

@@ -2,7 +2,7 @@ import { Buffer, isUtf8 } from "node:buffer";
 import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { type Component, type Property, propertyOf } from "../../ical/component.ts";
-import { fromJCal } from "../../ical/jcal.ts";
+import { fromJCal, jcalType } from "../../ical/jcal.ts";
 import { validateForStorage } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection } from "../../store/contract.ts";
@@ -25,8 +25,6 @@ export interface CheckedObject {
   /** `bytes` are the ones that were sent. */
   readonly verbatim: boolean;
 }
-
-export const jcalType = "application/calendar+json";
 
 /** Checks a body for a calendar, inbox or outbox in the original server's order. Throws Refusals of RFC 4791 §5.3.2.1 and of
  *  caldav-privateevents §4.2.6. */

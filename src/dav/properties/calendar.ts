@@ -1,7 +1,10 @@
 import { HttpError } from "../../http/message.ts";
 import { objectKinds } from "../../ical/calendar-object.ts";
 import { type Component, componentsNamed, propertyOf } from "../../ical/component.ts";
+import { fromJCal, jcalType, toJCal } from "../../ical/jcal.ts";
 import { readCalendar } from "../../ical/read.ts";
+import { writeComponent } from "../../ical/write.ts";
+import { definitionFor } from "../../ical/zone-writer.ts";
 import { ianaZone, type Zone, zoneOfComponent } from "../../ical/zones.ts";
 import { Refusal } from "../../model/refusal.ts";
 import {
@@ -12,9 +15,11 @@ import {
   el,
   elements,
   elWith,
+  href,
   type QName,
   textOf,
 } from "../../xml/element.ts";
+import { product } from "../product.ts";
 import { property } from "../registry.ts";
 
 const component = (name: string): Element => elWith(caldav("comp"), { name });
@@ -65,13 +70,15 @@ export const supportedComponentSets = property({
   get: () => anySets,
 });
 
-const iCalendar = elWith(caldav("calendar-data"), { "content-type": "text/calendar", version: "2.0" });
+const formats = ["text/calendar", jcalType].map((type) =>
+  elWith(caldav("calendar-data"), { "content-type": type, version: "2.0" }),
+);
 /** RFC 4791 §5.2.4 */
 export const supportedCalendarData = property({
   name: caldav("supported-calendar-data"),
   on: ["calendar", "inbox", "outbox"],
   allprop: false,
-  get: () => iCalendar,
+  get: () => formats,
 });
 
 const collations = ["i;ascii-casemap", "i;octet", "i;unicode-casemap"].map((name) =>
@@ -94,6 +101,19 @@ export const maxResourceSize = property({
   on: limited,
   allprop: false,
   get: (_resource, { services: { settings } }) => number(settings.maxResourceSize),
+});
+/** RFC 4791 §5.2.6, §5.2.7: the years that iCalendar can write. The year 0 is refused. */
+export const minDateTime = property({
+  name: caldav("min-date-time"),
+  on: limited,
+  allprop: false,
+  get: () => "00010101T000000Z",
+});
+export const maxDateTime = property({
+  name: caldav("max-date-time"),
+  on: limited,
+  allprop: false,
+  get: () => "99991231T235959Z",
 });
 /** RFC 4791 §5.2.8 */
 export const maxInstances = property({
@@ -145,17 +165,43 @@ export function zoneOf(stored: ReadonlyMap<QName, Element>): Zone | undefined {
   return definition === undefined ? undefined : zoneOfComponent(timeZoneIn(textOf(definition)));
 }
 
-/** RFC 4791 §5.2.2 */
+const jcalTyped = (element: Element): boolean =>
+  element.attributes["content-type"]?.toLowerCase().startsWith(jcalType) === true;
+
+/** RFC 4791 §5.2.2; taken and given as jCal too, when `content-type` says so. Where only the id was set, the definition is that
+ *  of the IANA data (RFC 7809 §3.1.5). */
 export const calendarTimeZone = property({
   name: zoneName,
   on: ["home", "calendar", "inbox"],
   allprop: false,
   replaces: [zoneIdName],
-  get: (_resource, _context, _requested, stored) => stored,
-  accept: (value) => {
-    if (value !== null) timeZoneIn(textOf(value));
-    return value;
+  get: async ({ collection }, _context, requested, stored) => {
+    const definition = stored ?? definitionById((await collection.properties()).get(zoneIdName));
+    if (definition === undefined || !jcalTyped(requested)) return definition;
+    return elWith(zoneName, { "content-type": jcalType, version: "2.0" }, toJCal(textOf(definition).trim()));
   },
+  accept: (value) => {
+    if (value === null) return value;
+    const given = jcalTyped(value) ? el(zoneName, fromJCal(textOf(value))) : value;
+    timeZoneIn(textOf(given).trim());
+    return given;
+  },
+});
+
+function definitionById(id: Element | undefined): Element | undefined {
+  const zone = id === undefined ? undefined : definitionFor(textOf(id).trim());
+  if (zone === undefined) return undefined;
+  const line = (name: string, value: string) => ({ name, parameters: [], value, line: 0 });
+  const properties = [line("VERSION", "2.0"), line("PRODID", product)];
+  return el(zoneName, writeComponent({ name: "VCALENDAR", properties, components: [zone], line: 0 }));
+}
+
+/** RFC 7809 §5.1: where the definitions of zones can be had. */
+export const timeZoneServices = property({
+  name: caldav("timezone-service-set"),
+  on: ["home"],
+  allprop: false,
+  get: (_home, { services: { settings } }) => (settings.timeZoneService ? href("/timezones") : undefined),
 });
 
 /** RFC 7809 §5.2. Of the two forms of a calendar's zone the one set last is kept; the id is read from the other. */

@@ -1,9 +1,10 @@
 import { HttpError } from "../../http/message.ts";
-import { toJCal } from "../../ical/jcal.ts";
+import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import type { CompSelection, DataSelection, PropSelection } from "../../ical/partial.ts";
 import { selectData } from "../../ical/partial.ts";
 import { utcZone, type Zone } from "../../ical/zones.ts";
+import { withZones, type ZonesAsked } from "../../ical/zones-by-reference.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { caldav, child, childrenNamed, type Element, elements, elWith, type XmlValue } from "../../xml/element.ts";
 import type { PropRequest } from "../multistatus.ts";
@@ -26,8 +27,6 @@ export function dataRequestOf(asked: PropRequest): DataRequest | undefined {
   const element = properties.find(({ name }) => name === calendarData);
   return element === undefined ? undefined : parse(element);
 }
-
-const jcalType = "application/calendar+json";
 
 function parse(element: Element): DataRequest {
   const { "content-type": type = "text/calendar", version = "2.0" } = element.attributes;
@@ -84,15 +83,16 @@ function nameOf(element: Element): string {
 }
 
 /** The value of CALDAV:calendar-data for an object's text. `floatingZone` is looked at only where there is a selection; undefined
- *  means UTC. Throws Refusal(number-of-recurrences-within-limits) when an
- *  expansion has more than `limit` instances. */
+ *  means UTC. Throws Refusal(number-of-recurrences-within-limits) when an expansion has more than `limit` instances. */
 export function dataOf(
   text: string,
   { json, selection }: DataRequest,
+  zones: ZonesAsked,
   floatingZone: Zone | undefined,
   limit: number,
 ): XmlValue {
-  const selected =
+  const chosen =
     selection === undefined ? text : selectData(parseCalendarObject(text), selection, floatingZone ?? utcZone, limit);
+  const selected = withZones(chosen, zones);
   return json ? elWith(calendarData, { "content-type": jcalType, version: "2.0" }, toJCal(selected)) : selected;
 }

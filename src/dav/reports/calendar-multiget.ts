@@ -17,6 +17,7 @@ import {
 import { type Context, report } from "../registry.ts";
 import { memberResource, resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
+import { zonesAsked } from "../zones-asked.ts";
 import { calendarData, type DataRequest, dataOf, dataRequestOf } from "./calendar-data.ts";
 import { floatingZoneOf } from "./floating-zone.ts";
 import { type Member, memberOf, type ObjectCollection } from "./members.ts";
@@ -60,6 +61,7 @@ async function* responses(
   request: HttpRequest,
 ): AsyncGenerator<string> {
   const { maxInstances } = context.services.settings;
+  const zones = zonesAsked(request, context);
   let texts = new Map<Resource, Member>();
   const options = {
     minimal: isMinimal(request),
@@ -71,8 +73,10 @@ async function* responses(
           const member = texts.get(resource);
           if (data === undefined || member === undefined || !("collection" in resource)) return undefined;
           // Only an expansion needs the zone; the text as it is stored is given at once.
-          if (data.selection === undefined) return dataOf(member.text, data, undefined, maxInstances);
-          return floatingZoneOf(resource.collection).then((zone) => dataOf(member.text, data, zone, maxInstances));
+          if (data.selection === undefined) return dataOf(member.text, data, zones, undefined, maxInstances);
+          return floatingZoneOf(resource.collection).then((zone) =>
+            dataOf(member.text, data, zones, zone, maxInstances),
+          );
         },
       ],
     ]),

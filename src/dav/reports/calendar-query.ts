@@ -6,6 +6,7 @@ import { type FilterPlan, planFilter } from "../../ical/filter-plan.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { matchesText } from "../../ical/text-match.ts";
 import type { Zone } from "../../ical/zones.ts";
+import type { ZonesAsked } from "../../ical/zones-by-reference.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, child } from "../../xml/element.ts";
@@ -16,6 +17,7 @@ import { isSeen, seenText } from "../privacy.ts";
 import { type Context, report } from "../registry.ts";
 import { memberResource } from "../resolve.ts";
 import type { Resource } from "../resource.ts";
+import { zonesAsked } from "../zones-asked.ts";
 import { calendarData, type DataRequest, dataOf, dataRequestOf } from "./calendar-data.ts";
 import { parseFilter } from "./calendar-filter.ts";
 import { calendarsIn } from "./calendars.ts";
@@ -44,7 +46,7 @@ export const calendarQuery = report({
     return { asked, data: dataRequestOf(asked), filter: parseFilter(filter), zone: zoneOfQuery(root) };
   },
   async run(query, resource, context, request) {
-    const answer = new Answer(query, context);
+    const answer = new Answer(query, zonesAsked(request, context), context);
     const pages =
       resource.kind === "object"
         ? await answer.ofObject(resource)
@@ -68,12 +70,14 @@ interface Candidates {
 
 class Answer {
   readonly #query: CalendarQuery;
+  readonly #zones: ZonesAsked;
   readonly #context: Context;
   /** Texts of the page being written, with the zone their floating times are read in. */
   #texts = new Map<Resource, { readonly text: string; readonly zone: Zone }>();
 
-  constructor(query: CalendarQuery, context: Context) {
+  constructor(query: CalendarQuery, zones: ZonesAsked, context: Context) {
     this.#query = query;
+    this.#zones = zones;
     this.#context = context;
   }
 
@@ -81,7 +85,7 @@ class Answer {
     const { data } = this.#query;
     const member = this.#texts.get(resource);
     if (data === undefined || member === undefined) return undefined;
-    return dataOf(member.text, data, member.zone, this.#context.services.settings.maxInstances);
+    return dataOf(member.text, data, this.#zones, member.zone, this.#context.services.settings.maxInstances);
   }
 
   /** A query on a member asks whether it matches. */

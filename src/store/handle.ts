@@ -1,5 +1,5 @@
 import { type FSWatcher, type Stats, watch } from "node:fs";
-import { unlink } from "node:fs/promises";
+import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lru } from "../base/lru.ts";
 import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
@@ -305,25 +305,29 @@ export class Handle {
     if (this.#index !== undefined && this.parts.identityOf(this.indexPath) === this.#inode) return this.#index;
     this.#drop();
     this.#watch();
-    const known = quickStat(this.indexPath);
+    // The file is there, and its identity known, before sqlite opens it: else another process could exchange it in between,
+    // and this one would go on with a file that nobody else sees or locks.
+    if (quickStat(this.indexPath) === undefined) await (await open(this.indexPath, "a")).close();
+    const identity = this.parts.identityOf(this.indexPath);
     let index: IndexFile | undefined;
     try {
-      if (known && known.size > 0) {
+      if (quickStat(this.indexPath)?.size) {
         index = await retryWhileBusy(this.path, () => IndexFile.recognise(this.indexPath));
-        if (index === undefined) return void (await this.#discardIndex());
+        if (index === undefined) return void (await this.#discardIndex(identity));
       } else {
         const kind = await this.#kindOf();
         index = await retryWhileBusy(this.path, () =>
-          IndexFile.begin(this.indexPath, kind, () => this.parts.identityOf(this.indexPath) ?? 0, this.parts.startId),
+          IndexFile.begin(this.indexPath, kind, () => identity ?? 0, this.parts.startId),
         );
         if (index === undefined) return undefined;
       }
     } catch (error) {
       if (!isBroken(error)) throw error;
-      return void (await this.#discardIndex());
+      return void (await this.#discardIndex(identity));
     }
+    if (identity === undefined || this.parts.identityOf(this.indexPath) !== identity) return void index.close();
     this.#index = index;
-    this.#inode = this.parts.identityOf(this.indexPath) ?? 0;
+    this.#inode = identity;
     if (index.db.inTransaction) {
       // Just made: nobody else can see it before its rows are complete.
       const transaction = new OpenTransaction(index, index.state(), this.parts.startId);
@@ -339,8 +343,10 @@ export class Handle {
     return index;
   }
 
-  async #discardIndex(): Promise<void> {
+  /** `identity`: of the file that turned out broken. Another process may have put a good one in its place. */
+  async #discardIndex(identity: number | undefined = this.#inode): Promise<void> {
     this.#drop();
+    if (this.parts.identityOf(this.indexPath) !== identity) return;
     this.parts.warn("index replaced: it is broken, or of another server", { path: this.indexPath });
     await unlink(`${this.indexPath}-journal`).catch(() => undefined);
     await unlink(this.indexPath).catch(() => undefined);

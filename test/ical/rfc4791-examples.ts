@@ -1,6 +1,6 @@
-/** The calendar of RFC 4791 Appendix B, which the RFC's examples query. The overrides of its text are one short of those its
- *  examples show; they are as in the appendix here. */
-const eastern = `BEGIN:VTIMEZONE
+/** The calendar of RFC 4791 Appendix B, which the RFC's examples query. Where the two differ it is as the examples show it: abcd2
+ *  has a second override. */
+export const eastern = `BEGIN:VTIMEZONE
 LAST-MODIFIED:20040110T032845Z
 TZID:US/Eastern
 BEGIN:DAYLIGHT
@@ -20,7 +20,7 @@ END:STANDARD
 END:VTIMEZONE
 `;
 
-const calendar = (inside: string): string =>
+export const calendar = (inside: string): string =>
   `BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//Example Corp.//CalDAV Client//EN
@@ -78,6 +78,19 @@ UID:DC6C50A017428C5216A2F1CD@example.com
 END:VEVENT
 `);
 
+export const abcd4 = calendar(`BEGIN:VTODO
+DTSTAMP:20060205T235335Z
+DUE;VALUE=DATE:20060104
+STATUS:NEEDS-ACTION
+SUMMARY:Task #1
+UID:DDDEEB7915FA61233B861457@example.com
+BEGIN:VALARM
+ACTION:AUDIO
+TRIGGER;RELATED=START:-PT10M
+END:VALARM
+END:VTODO
+`);
+
 export const abcd5 = calendar(`BEGIN:VTODO
 DTSTAMP:20060205T235300Z
 DUE;VALUE=DATE:20060106
@@ -102,6 +115,17 @@ SEQUENCE:1
 STATUS:COMPLETED
 SUMMARY:Task #3
 UID:E10BA47467C5C69BB74E8722@example.com
+END:VTODO
+`);
+
+export const abcd7 = calendar(`BEGIN:VTODO
+DTSTAMP:20060205T235600Z
+DUE;VALUE=DATE:20060101
+LAST-MODIFIED:20060205T235308Z
+SEQUENCE:1
+STATUS:CANCELLED
+SUMMARY:Task #4
+UID:E10BA47467C5C69BB74E8725@example.com
 END:VTODO
 `);
 

@@ -32,6 +32,7 @@ import {
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
+import { principalList } from "./directory/access.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
 import { openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
@@ -108,8 +109,6 @@ const davSettings = (config: Config): DavSettings => ({
   dropbox: config.EnableDropBox,
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
-  adminPrincipals: config.AdminPrincipals,
-  readPrincipals: config.ReadPrincipals,
   scheduling: schedulingSettings(config.Scheduling),
 });
 
@@ -184,6 +183,8 @@ export async function createServer(
     urls: makeUrls(directory),
     settings: davSettings(config),
     registry: makeRegistry(methods, reports, properties),
+    administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
+    readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
     now: () => utc(Math.floor(Date.now() / 1000)),
     warn,
   };

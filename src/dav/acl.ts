@@ -140,14 +140,10 @@ export function aclSettings(services: Services): Promise<AclSettings> {
   return settings;
 }
 
-async function readSettings({ directory, settings }: Services): Promise<AclSettings> {
-  const uids = async (hrefs: readonly string[]): Promise<PrincipalUid[]> => {
-    const found = await Promise.all(hrefs.map((address) => uidAt(address, directory)));
-    return found.filter((uid) => uid !== undefined);
-  };
+async function readSettings({ administrators, readers, settings }: Services): Promise<AclSettings> {
   return {
-    admins: await uids(settings.adminPrincipals),
-    readers: await uids(settings.readPrincipals),
+    admins: await administrators(),
+    readers: await readers(),
     anonymousReadRoot: settings.anonymousReadRoot,
     anonymousReadNav: settings.anonymousReadNav,
     proxies: settings.proxyPrincipals,

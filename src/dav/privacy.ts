@@ -28,7 +28,10 @@ export async function seenText(
 }
 
 /** Whether the asker is the owner or one of AdminPrincipals. */
-export async function seesEverything(owner: Principal, { user, services }: Context): Promise<boolean> {
+export async function seesEverything(
+  owner: Principal,
+  { user, services }: Pick<Context, "user" | "services">,
+): Promise<boolean> {
   if (user === undefined) return false;
   if (user.uid === owner.uid) return true;
   const { admins } = await aclSettings(services);

@@ -6,8 +6,9 @@ import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection } from "../store/contract.ts";
-import { aclSettings, effectiveAcl, isUntouched } from "./acl.ts";
+import { effectiveAcl, isUntouched } from "./acl.ts";
 import { collectionResource } from "./children.ts";
+import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
 
@@ -69,16 +70,8 @@ class Rights {
     const { entry, collection } = resource;
     const granted = await (entry.hasAcl ? this.#evaluate(resource) : this.#ofCollection(collection, undefined));
     if (entry.access === undefined || !this.#services.settings.privateEvents) return granted;
-    return (await this.#isOwnerOrAdmin(resource.owner)) ? granted : limited(granted, entry.access);
-  }
-
-  async #isOwnerOrAdmin(owner: Principal): Promise<boolean> {
-    if (this.#user === undefined) return false;
-    if (this.#user.uid === owner.uid) return true;
-    const { admins } = await aclSettings(this.#services);
-    if (admins.length === 0) return false;
-    const identities = await this.#services.directory.identities(this.#user);
-    return admins.some((uid) => identities.has(uid));
+    const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
+    return whole ? granted : limited(granted, entry.access);
   }
 
   async #evaluate(resource: Resource): Promise<Granted> {

@@ -1,6 +1,6 @@
 import type { Directory } from "../directory/backend.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import type { Href, Utc } from "../model/ids.ts";
+import type { Href, PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -45,8 +45,6 @@ export interface DavSettings {
   readonly dropbox: boolean;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
-  readonly adminPrincipals: readonly string[];
-  readonly readPrincipals: readonly string[];
   readonly scheduling: SchedulingSettings;
 }
 
@@ -68,6 +66,9 @@ export interface Services {
   readonly urls: Urls;
   readonly settings: DavSettings;
   readonly registry: Registry;
+  /** AdminPrincipals and ReadPrincipals as they stand in the directory now. */
+  readonly administrators: () => Promise<readonly PrincipalUid[]>;
+  readonly readers: () => Promise<readonly PrincipalUid[]>;
   readonly now: () => Utc;
   /** One line in the error log. */
   readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;

@@ -10,6 +10,7 @@ import {
   type Services,
 } from "../../src/dav/registry.ts";
 import { makeUrls } from "../../src/dav/urls.ts";
+import { principalList } from "../../src/directory/access.ts";
 import { openDelegates } from "../../src/directory/delegates.ts";
 import { createDirectory } from "../../src/directory/directory.ts";
 import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
@@ -40,8 +41,6 @@ export const settings: DavSettings = {
   dropbox: true,
   proxyPrincipals: true,
   responseCompression: false,
-  adminPrincipals: ["/principals/users/admin/"],
-  readPrincipals: [],
   scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
 };
 
@@ -73,6 +72,8 @@ export async function givenTree(
     urls: makeUrls(directory),
     settings: { ...settings, ...changed },
     registry: makeRegistry(declared.methods ?? [], declared.reports ?? [], properties),
+    administrators: principalList(directory, "AdminPrincipals", ["/principals/users/admin/"], () => undefined),
+    readers: async () => [],
     now: () => now,
     warn: (message, details) => void given.warnings.push(`${message} ${String(details?.["error"])}`),
   };

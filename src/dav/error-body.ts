@@ -1,6 +1,8 @@
+import { LockTimeout } from "../base/sqlite.ts";
 import { BodyAborted, BodyTooLarge } from "../base/stream.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.ts";
 import { Refusal } from "../model/refusal.ts";
+import { CollectionGone } from "../store/transaction.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../xml/element.ts";
 import { XmlError } from "../xml/read.ts";
 import { writeXml } from "../xml/write.ts";
@@ -51,7 +53,12 @@ export function errorResponse(
   if (error instanceof XmlError) return answer(400, undefined, error.message);
   if (error instanceof BodyTooLarge) return answer(413, undefined, error.message);
   if (error instanceof BodyAborted) return answer(400, undefined, error.message);
+  if (error instanceof CollectionGone) return answer(404, undefined, `${request.rawPath} does not exist any more`);
   const { method, rawPath } = request;
+  if (error instanceof LockTimeout) {
+    context.services.warn("a lock was not released in time", { method, path: rawPath, error });
+    return answer(503, undefined, "another process holds this collection; try again", { "retry-after": "5" });
+  }
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOSPC" || code === "EDQUOT") {
     context.services.warn("the disk is full", { method, path: rawPath, error });

@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeProblem, loadConfigFile } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
@@ -21,9 +22,15 @@ const create: ServerFactory<Config> = async (config, options) =>
 const usualConfigFile = "/etc/caldavd/caldavd.plist";
 
 /** -f, else the usual place, else the example that comes with the program. */
-const configFileOf = ({ configFile }: CommandLine): string =>
-  configFile ??
-  (existsSync(usualConfigFile) ? usualConfigFile : fileURLToPath(new URL("../plist/caldavd.plist", import.meta.url)));
+const shipped = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** A relative path is looked for in the working folder, then beside the program, so that `-f plist/caldavd-test.plist` means
+ *  the same from anywhere. */
+const configFileOf = ({ configFile }: CommandLine): string => {
+  if (configFile === undefined) return existsSync(usualConfigFile) ? usualConfigFile : shipped("plist/caldavd.plist");
+  if (isAbsolute(configFile) || existsSync(configFile) || !existsSync(shipped(configFile))) return configFile;
+  return shipped(configFile);
+};
 
 const main = async (): Promise<void> => {
   const line = readCommandLine(process.argv.slice(2));

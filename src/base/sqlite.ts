@@ -79,7 +79,9 @@ export const isBusy = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(
 /** The file is no database of ours (any more): to be replaced by a fresh one if it is disposable. IOERR_FSTAT: it was deleted
  *  while it was open, which sqlite notices when it makes a journal beside it. */
 export const isBroken = (error: unknown): boolean =>
-  /^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ|IOERR_FSTAT|SCHEMA|MISMATCH|CONSTRAINT|READONLY_DBMOVED|FORMAT)/.test(codeOf(error)) ||
+  /^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ|IOERR_FSTAT|SCHEMA|MISMATCH|CONSTRAINT|READONLY_DBMOVED|FORMAT)/.test(
+    codeOf(error),
+  ) ||
   (codeOf(error) === "SQLITE_ERROR" && /no such (table|column)|malformed/.test((error as Error).message));
 
 /** Disk full, read only, unreachable: nothing is wrong with the contents. */

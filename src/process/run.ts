@@ -103,7 +103,12 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
   const logs = await begin(options, identity);
   const { log } = logs;
   const { pidFile } = launch.settings;
-  const collector = new LineCollector(logs.accessed);
+  let collector: LineCollector;
+  try {
+    collector = new LineCollector(logs.accessed);
+  } catch (error) {
+    return fail(logs, pidFile, error);
+  }
   const supervisor = new Supervisor(
     { ...launch, identity },
     { log, accessLogFd: collector.fd, output: (lines) => logs.error(lines) },

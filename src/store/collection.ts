@@ -76,6 +76,7 @@ export class StoredCollection implements Collection {
         // Closed by another request that found it broken while this one waited: as good as broken.
         const gone = isBroken(reason) || !view.index.db.open;
         if (!gone || attempt > 2) throw reason;
+        if (isBroken(reason)) await this.handle.broken(view.index);
         this.#until = 0;
       }
     }

@@ -77,7 +77,7 @@ export class Handle {
     for (let attempt = 0; ; attempt++) {
       const directory = quickStat(this.path);
       if (!directory?.isDirectory()) {
-        this.#drop();
+        this.close();
         return undefined;
       }
       const index = this.#index;
@@ -88,14 +88,15 @@ export class Handle {
           // Another process is writing just now: what was committed last is the truth until that one answers.
           if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory };
         } catch (error) {
-          if (isBroken(error)) this.#drop();
-          else if (isBusy(error)) {
+          if (isBusy(error)) {
             // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
             await retryWhileBusy(this.path, () => index.db.open && index.state()).catch((broken: unknown) => {
               if (!isBroken(broken)) throw broken;
             });
             continue;
-          } else throw error;
+          }
+          // What is broken is dealt with below, in turn: a writer may be using it.
+          if (!isBroken(error)) throw error;
         }
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
@@ -139,6 +140,13 @@ export class Handle {
         }
         return result;
       }
+    });
+  }
+
+  /** A question found `index` broken, though its state could be read: it is made again. */
+  broken(index: IndexFile): Promise<void> {
+    return this.#exclusively(async () => {
+      if (this.#index === index) await this.#discardIndex();
     });
   }
 
@@ -337,6 +345,7 @@ export class Handle {
       } catch (error) {
         this.#rollback(transaction);
         this.#drop();
+        if (isBroken(error)) return undefined; // deleted again meanwhile
         throw error;
       }
     }

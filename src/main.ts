@@ -21,11 +21,10 @@ const create: ServerFactory<Config> = async (config, options) =>
 
 const usualConfigFile = "/etc/caldavd/caldavd.plist";
 
-/** -f, else the usual place, else the example that comes with the program. */
 const shipped = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** A relative path is looked for in the working folder, then beside the program, so that `-f plist/caldavd-test.plist` means
- *  the same from anywhere. */
+/** -f, else the usual place, else the example that comes with the program. A relative path is looked for in the working
+ *  folder, then beside the program, so that `-f plist/caldavd-test.plist` means the same from anywhere. */
 const configFileOf = ({ configFile }: CommandLine): string => {
   if (configFile === undefined) return existsSync(usualConfigFile) ? usualConfigFile : shipped("plist/caldavd.plist");
   if (isAbsolute(configFile) || existsSync(configFile) || !existsSync(shipped(configFile))) return configFile;

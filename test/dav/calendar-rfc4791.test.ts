@@ -47,7 +47,7 @@ function assertGiven(answer: Answer, expected: Partial<Record<Name, string>>): v
   const found = told(answer).map(({ href, properties }) => {
     const given = properties.get(200);
     assert.ok(given?.has("{DAV:}getetag"), href);
-    const data = given.get("{urn:ietf:params:xml:ns:caldav}calendar-data");
+    const data = given?.get("{urn:ietf:params:xml:ns:caldav}calendar-data");
     return [href, data === undefined ? undefined : means(textOf(data))] as const;
   });
   assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -107,6 +107,28 @@ describe("an administrator's hand in the store during a running synchronisation"
 
   test("an index is emptied in place", async () => {
     await truncate(join(folder, ".db.sqlite"), 0);
+    await synchronised();
+  });
+
+  test("an index is mutilated in every way, again and again", async () => {
+    const index = join(folder, ".db.sqlite");
+    const aside = join(folder, ".aside");
+    const ways: readonly (() => Promise<unknown>)[] = [
+      () => rm(index, { force: true }),
+      () => truncate(index, 0),
+      async () => truncate(index, Math.floor((await stat(index)).size / 2)),
+      () => writeFile(index, Buffer.alloc(4096, "x"), { flag: "r+" }),
+      // An older state comes back, as with a restored backup.
+      () => copyFile(index, aside),
+      () => rename(aside, index),
+    ];
+    for (let n = 0; n < 60; n++) {
+      // The server may be replacing the file just now.
+      await ways[(n * 5) % ways.length]?.().catch(() => undefined);
+      const rounds = clients.map((client) => client.rounds);
+      if (n % 3 === 0)
+        await eventually("a round", () => clients.every((client, at) => client.rounds > (rounds[at] ?? 0)));
+    }
     await synchronised();
   });
 

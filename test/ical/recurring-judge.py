@@ -206,7 +206,8 @@ def judge(case):
     if master is not None:
         component, text = master
         length = length_of(component, start, text)
-        last = wall_of(end, start.tzid or floating) + 400 * DAY
+        # What begins after the range does not overlap it, but what THISANDFUTURE moves back into it.
+        last = wall_of(end, start.tzid or floating) + (3 if futures else 0.1) * DAY
         chosen = {instant(start.wall, start.tzid): (start.wall, start.tzid, None)}
         for rule in raw(component, "RRULE"):
             for wall in rule_starts(rule, start, last):

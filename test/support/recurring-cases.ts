@@ -89,7 +89,8 @@ export function randomCase(random: () => number): RecurringCase {
   const task = choose.chance(0.06);
   const frequency = choose.chance(0.92) ? choose.one(frequencies) : undefined;
   const rule = frequency === undefined ? undefined : randomRule(choose, frequency, start);
-  const far = rule !== undefined && choose.chance(0.03);
+  // Far in the future, where no clock ticks too often for others to walk there.
+  const far = rule !== undefined && !/HOURLY|MINUTELY|SECONDLY/.test(rule) && choose.chance(0.04);
   const ten = (tenOf[frequency ?? "DAILY"] ?? 10) * daySeconds;
   const lines = [
     ...(task ? ["BEGIN:VTODO"] : ["BEGIN:VEVENT"]),
@@ -188,11 +189,12 @@ function randomRule(choose: Chooser, frequency: string, start: Start): string {
   const monthly = frequency === "MONTHLY" || frequency === "YEARLY";
   if (choose.chance(0.35)) parts.push(`INTERVAL=${choose.whole(1, frequency === "YEARLY" ? 3 : 5)}`);
   let sets = false;
-  if (choose.chance(short ? 0.05 : 0.2)) {
+  const often = frequency === "MINUTELY" || frequency === "SECONDLY";
+  if (!often && choose.chance(short ? 0.05 : 0.2)) {
     parts.push(`BYMONTH=${choose.list(4, () => choose.whole(1, 12))}`);
     sets = true;
   }
-  if (choose.chance(0.4)) {
+  if (!often && choose.chance(0.4)) {
     sets = true;
     const ordinal = () => (choose.chance(0.5) ? `${choose.signed(frequency === "YEARLY" ? 20 : 5)}` : "");
     const day = () => `${monthly ? ordinal() : ""}${choose.one(weekdays)}`;

@@ -1,5 +1,6 @@
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isBroken } from "../base/sqlite.ts";
 import type { CalendarObject } from "../ical/calendar-object.ts";
 import { type Utc, utc } from "../model/ids.ts";
 import { caldav, type Element, type QName } from "../xml/element.ts";
@@ -231,6 +232,11 @@ export class ChangeQueue {
           try {
             outcomes.set(job, { value: await job.work(change) });
           } catch (error) {
+            if (isBroken(error)) {
+              // Nothing of this job has happened: with a new index all of them are done anew, if no file was moved yet.
+              if (!transaction.moved) throw error;
+              transaction.failed ??= error;
+            }
             outcomes.set(job, { error });
           }
         }

@@ -263,7 +263,9 @@ function naming(choose: Chooser, name: string, start: Start, { start: at, local 
   const tzid = choose.one(zones);
   const other = at + (ianaZone(tzid) ?? utcZone).offsetAt(utc(at));
   // A time that comes twice would name the first of the two.
-  return ianaZone(tzid)?.toUtc(other) === at ? written(name, { form: "zoned", tzid }, other) : written(name, start, local);
+  return ianaZone(tzid)?.toUtc(other) === at
+    ? written(name, { form: "zoned", tzid }, other)
+    : written(name, start, local);
 }
 
 function exceptionLines(choose: Chooser, start: Start, known: Known): readonly string[] {
@@ -290,9 +292,10 @@ function overrideLines(choose: Chooser, start: Start, known: Known, kind: string
       "DTSTAMP:20260101T000000Z",
       future ? id.replace("RECURRENCE-ID", "RECURRENCE-ID;RANGE=THISANDFUTURE") : id,
       written("DTSTART", start, local),
-      ...(start.form === "date" ? [`DURATION:P${choose.whole(1, 2)}D`] : [choose.one(["DURATION:PT30M", "DURATION:PT3H"])]),
+      ...(start.form === "date"
+        ? [`DURATION:P${choose.whole(1, 2)}D`]
+        : [choose.one(["DURATION:PT30M", "DURATION:PT3H"])]),
       `END:${kind}`,
     ];
   });
 }
-

@@ -191,7 +191,7 @@ export class SetWalk {
       const local = useDate ? date.time.local : source!.local;
       if (useDate) this.#date++;
       else source!.advance();
-      if (this.#isKnown(key, local, useDate)) continue;
+      if (this.#isKnown(key, local)) continue;
       if (exceptions.has(key, local) || this.#isExcepted(key)) continue;
       this.#budget.left++;
       return useDate ? date : { key, time: { local, form: start.form, zone: start.zone }, length: undefined };
@@ -200,12 +200,12 @@ export class SetWalk {
   }
 
   /** Whether the instant came before. */
-  #isKnown(key: number, local: number, isDate: boolean): boolean {
+  #isKnown(key: number, local: number): boolean {
     if (key === this.#last) return true;
     const known = key < this.#last && this.#inGap !== undefined && this.#inGap.has(key);
     if (key > this.#last) this.#last = key;
     const { zone } = this.#set.start;
-    if (!isDate && zone !== undefined && !zone.fixed && zone.offsetAt(utc(key)) !== local - key) {
+    if (zone !== undefined && !zone.fixed && zone.offsetAt(utc(key)) !== local - key) {
       // A gap is an hour or two: what is older can be forgotten.
       if (this.#inGap === undefined || this.#inGap.size > 10_000) this.#inGap = new Set();
       this.#inGap.add(key);

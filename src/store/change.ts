@@ -216,9 +216,13 @@ export class ChangeQueue {
 
   run<T>(work: (change: CollectionChange) => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#jobs.push({ work, resolve: resolve as (value: unknown) => void, reject });
-      if (this.#jobs.length === 1) void this.#runAll();
+      this.#add({ work, resolve: resolve as (value: unknown) => void, reject });
     });
+  }
+
+  #add(job: Job): void {
+    this.#jobs.push(job);
+    if (this.#jobs.length === 1) void this.#runAll();
   }
 
   async #runAll(): Promise<void> {
@@ -232,12 +236,13 @@ export class ChangeQueue {
           try {
             outcomes.set(job, { value: await job.work(change) });
           } catch (error) {
-            if (isBroken(error)) {
-              // Nothing of this job has happened: with a new index all of them are done anew, if no file was moved yet.
+            if (!isBroken(error)) outcomes.set(job, { error });
+            else {
+              // Nothing of this job has happened. With a new index it is done anew, and so are all when no file was moved yet.
               if (!transaction.moved) throw error;
               transaction.failed ??= error;
+              this.#add(job);
             }
-            outcomes.set(job, { error });
           }
         }
       });

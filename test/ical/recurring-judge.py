@@ -5,6 +5,7 @@ A case is {"text": an iCalendar object, "start": …, "end": …, "floating": a 
 python3-dateutil (rruleset's parts) expands the rules on the wall clock, zoneinfo turns wall clocks into instants.
 """
 import datetime as real
+import itertools
 import json
 import re
 import sys
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import dateutil.rrule
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rruleset, rrulestr
 from icalendar import Calendar
 
 
@@ -92,11 +93,6 @@ def times(component, name):
                 yield Time(item.dt, prop.params), None
 
 
-def raw(component, name):
-    """Every value of a property as text; icalendar would read a DURATION into a timedelta and lose its days."""
-    return [prop.to_ical().decode() for prop in lists(component, name)]
-
-
 def duration_of(text):
     sign, weeks, days, hours, minutes, seconds = re.fullmatch(
         r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text).groups("0")
@@ -119,14 +115,61 @@ def length_of(component, start, text):
     return (0, 86400) if start.is_date and component.name == "VEVENT" else (0, 0)
 
 
-def durations_in(text, kind):
-    """The DURATION as written in each component of the kind, in order."""
-    unfolded = re.sub(r"\r?\n[ \t]", "", text)
+def values_in(text, kind, name):
+    """The first value of a property, as written, in each component of the kind, in order: icalendar makes a timedelta of a
+    DURATION, which loses its days, and does not read weekdays with a number of two digits in an RRULE."""
     found = []
-    for body in re.findall(rf"BEGIN:{kind}\r?\n(.*?)END:{kind}", unfolded, re.S):
-        match = re.search(r"^DURATION:(\S+)", body, re.M)
+    for body in re.findall(rf"BEGIN:{kind}\r?\n(.*?)END:{kind}", text, re.S):
+        match = re.search(rf"^{name}:(\S+)", body, re.M)
         found.append(match.group(1) if match else None)
     return found
+
+
+def expand(parts, start, last):
+    """The wall clocks that a rule without COUNT and UNTIL gives, in order. Three things are put right in dateutil's reading of
+    RFC 5545 §3.3.10; test/ical/disagreements.md says why."""
+    read = lambda some, begin: rrulestr(";".join(f"{name}={value}" for name, value in some.items()), dtstart=begin)
+    if "BYSETPOS" in parts and parts["FREQ"] in ("WEEKLY", "MONTHLY", "YEARLY"):
+        return positions(parts, start, last)
+    if "BYDAY" not in parts:
+        return read(parts, start)
+    within_month = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
+    days = [re.fullmatch(r"([+-]?\d+)?(..)", day).groups() for day in parts["BYDAY"].split(",")]
+    days = [(number, day) for number, day in days if number is None or not within_month or abs(int(number)) <= 5]
+    kinds = [[number + day for number, day in days if number], [day for number, day in days if not number]]
+    found = rruleset()
+    for kind in filter(None, kinds):
+        found.rrule(read({**parts, "BYDAY": ",".join(kind)}, start))
+    return found
+
+
+def positions(parts, start, last):
+    """BYSETPOS chooses from the set of a whole interval, also from that of DTSTART's."""
+    weeks = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+    frequency = parts["FREQ"]
+    if frequency == "WEEKLY":
+        begin = start - (start.weekday() - weeks.index(parts.get("WKST", "MO"))) % 7 * DAY
+    else:
+        begin = start.replace(day=1) if frequency == "MONTHLY" else start.replace(month=1, day=1)
+    rest = {name: value for name, value in parts.items() if name != "BYSETPOS"}
+    begin = begin.replace(hour=0, minute=0, second=0)
+    for name, value in (("BYHOUR", start.hour), ("BYMINUTE", start.minute), ("BYSECOND", start.second)):
+        rest.setdefault(name, str(value))
+    # What DTSTART gives to a rule must not come from the earlier beginning.
+    if frequency == "WEEKLY" and "BYDAY" not in rest:
+        rest["BYDAY"] = weeks[start.weekday()]
+    by_day = any(name in rest for name in ("BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"))
+    if frequency != "WEEKLY" and not by_day:
+        rest["BYMONTHDAY"] = str(start.day)
+        if frequency == "YEARLY" and "BYMONTH" not in rest:
+            rest["BYMONTH"] = str(start.month)
+    span = {"WEEKLY": lambda d: (d - begin).days // 7, "MONTHLY": lambda d: (d.year, d.month), "YEARLY": lambda d: d.year}
+    numbers = [int(number) for number in parts["BYSETPOS"].split(",")]
+    end = last + 370 * DAY
+    for _, group in itertools.groupby(itertools.takewhile(lambda d: d <= end, expand(rest, begin, last)), span[frequency]):
+        group = list(group)
+        chosen = {number - 1 if number > 0 else len(group) + number for number in numbers}
+        yield from (wall for i, wall in enumerate(group) if i in chosen and wall >= start)
 
 
 def rule_starts(text, start, last):
@@ -135,8 +178,14 @@ def rule_starts(text, start, last):
     until = parts.pop("UNTIL", None)
     count = parts.pop("COUNT", None)
     # Without UNTIL and COUNT, which are applied here: dateutil compares UNTIL on the wall clock.
-    Bounded.MAXYEAR = min(last.year + 1, 9998)
-    rule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=start.wall)
+    Bounded.MAXYEAR = min(last.year + 2, 9998)
+    try:
+        rule = expand(parts, start.wall, last)
+    except ValueError as problem:
+        # INTERVAL and BYMINUTE or BYHOUR never meet: such a rule gives nothing.
+        if "empty set" not in str(problem) and "Invalid combination" not in str(problem):
+            raise
+        return [start.wall]
     limit = None
     if until is not None:
         if len(until) == 8:
@@ -162,10 +211,12 @@ def rule_starts(text, start, last):
 
 
 def judge(case):
-    calendar = Calendar.from_ical(case["text"])
+    unfolded = re.sub(r"\r?\n[ \t]", "", case["text"])
+    calendar = Calendar.from_ical(re.sub(r"(?m)^RRULE:.*\r?\n", "", unfolded))
     floating, begin, end = case["floating"], case["start"], case["end"]
     kind = "VTODO" if "BEGIN:VTODO" in case["text"] else "VEVENT"
-    components = list(zip(calendar.walk(kind), durations_in(case["text"], kind)))
+    rules = values_in(unfolded, kind, "RRULE")
+    components = list(zip(calendar.walk(kind), values_in(unfolded, kind, "DURATION")))
     masters = [pair for pair in components if "RECURRENCE-ID" not in pair[0]]
     overrides = [pair for pair in components if "RECURRENCE-ID" in pair[0]]
     found = []
@@ -178,9 +229,18 @@ def judge(case):
         else:
             start = instant(wall, floating)
             stop = instant(wall + days * DAY + timedelta(seconds=seconds), floating)
-        # RFC 4791 §9.9
-        if start < end and (stop > begin or (start == stop and start >= begin)):
+        if overlaps(start, stop):
             found.append([start, stop])
+
+    def overlaps(start, stop):
+        """RFC 4791 §9.9. A VTODO is told by what it has; all its components have the same here."""
+        if kind == "VEVENT":
+            return start < end and (stop > begin or (start == stop and start >= begin))
+        if "DUE" in components[0][0]:
+            return (begin < stop or begin <= start) and (end > start or end >= stop)
+        if "DURATION" in components[0][0]:
+            return begin <= stop and (end > start or end >= stop)
+        return begin <= start and end > start
 
     replaced, days_replaced, futures = set(), set(), []
     master = masters[0] if masters else None
@@ -207,9 +267,9 @@ def judge(case):
         component, text = master
         length = length_of(component, start, text)
         # What begins after the range does not overlap it, but what THISANDFUTURE moves back into it.
-        last = wall_of(end, start.tzid or floating) + (3 if futures else 0.1) * DAY
+        last = wall_of(end, start.tzid or floating) + (0.1 if not futures else 30 if start.is_date else 3) * DAY
         chosen = {instant(start.wall, start.tzid): (start.wall, start.tzid, None)}
-        for rule in raw(component, "RRULE"):
+        for rule in filter(None, rules):
             for wall in rule_starts(rule, start, last):
                 chosen.setdefault(instant(wall, start.tzid), (wall, start.tzid, None))
         for time, own in times(component, "RDATE"):

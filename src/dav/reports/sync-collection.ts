@@ -3,6 +3,7 @@ import { HttpError } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import type { SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import type { Changes } from "../../store/contract.ts";
 import { child, dav, type Element, el, textOf } from "../../xml/element.ts";
 import { escapeText } from "../../xml/write.ts";
 import { appliedTo } from "../methods/preferences.ts";
@@ -119,8 +120,18 @@ async function* collectionChanges(
 ): AsyncGenerator<ChangePage, void> {
   if (token !== "" && !token.startsWith(scheme)) throw new Refusal({ code: "valid-sync-token" });
   let since = token === "" ? undefined : (token.slice(scheme.length) as SyncToken);
-  for (let left = limit; ; ) {
-    const changes = await resource.collection.changesSince(since, Math.min(left, pageSize));
+  let left = limit;
+  for (let begun = false; ; begun = true) {
+    let changes: Changes;
+    try {
+      changes = await resource.collection.changesSince(since, Math.min(left, pageSize));
+    } catch (error) {
+      // The index vanished between two pages. The client is told that there is more, comes back with a token that is no
+      // longer known, and begins anew: better than an answer that breaks off.
+      if (!(error instanceof Refusal) || !begun) throw error;
+      yield { changed: [], removed: [], token: scheme + since, truncated: true };
+      return;
+    }
     since = changes.token;
     left -= changes.changed.length + changes.removed.length;
     const exhausted = changes.truncated && left <= 0;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -64,6 +64,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+// A test that fails before it stops its server must neither hang nor leave anything behind; a restarted one has the files of
+// the first.
+const leftOver = new Set<() => void>();
+process.once("exit", () => {
+  for (const end of leftOver) end();
+});
+
 const startTimeout = 60_000;
 const stopTimeout = 60_000;
 
@@ -111,10 +118,10 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       // CALDAVD_TEST_OUTPUT=1 shows what servers of tests print, while somebody looks for a cause.
       if (process.env["CALDAVD_TEST_OUTPUT"] !== undefined) process.stderr.write(text);
     });
-  // A test that fails before it stops its server must neither hang nor leave it behind.
-  const abandoned = (): void => void child.kill("SIGKILL");
-  process.once("exit", abandoned);
-  child.once("exit", () => process.off("exit", abandoned));
+  leftOver.add(() => {
+    child.kill("SIGKILL");
+    if (options.root === undefined) rmSync(root, { recursive: true, force: true });
+  });
   await ready(child, () => printed);
   hold(child, false);
   const server: Server = {

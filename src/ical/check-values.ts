@@ -66,15 +66,17 @@ const integer: Check = (property) => {
 };
 
 const rule: Check = (property) => {
-  parseRule(property.value, property.line);
+  if (property.value.trim() !== "") parseRule(property.value, property.line);
 };
 
-/** RFC 5545 §3.3.11 knows \\ \; \, \n and \N. Lightning and others escape ":" too; anything else lost its meaning. */
+/** RFC 5545 §3.3.11 knows \\ \; \, \n and \N. Lightning and others escape ":" too, and
+ *  Thunderbird quotes in a text that has an ALTREP; anything else lost its meaning. */
 const text: Check = (property) => {
   const { value } = property;
   for (let at = value.indexOf("\\"); at !== -1; at = value.indexOf("\\", at + 2)) {
     const escaped = value[at + 1];
     if (escaped === undefined || legalAfterBackslash.has(escaped)) continue;
+    if (escaped === '"' && parameterOf(property, "ALTREP") !== undefined) continue;
     if ((parameterOf(property, "VALUE") ?? "TEXT").toUpperCase() !== "TEXT") return;
     refuseProperty(property, `${shown(value.slice(at, at + 2))} is not an escape sequence`);
   }

@@ -56,10 +56,13 @@ export function shapeOf(component: Component, zones: ZoneLookup): Shape | undefi
         duration ??= property;
         break;
       case "RRULE":
+        // An empty one, as some editors leave it, is none.
+        if (property.value.trim() === "") break;
         rules ??= [];
         rules.push(property);
         break;
       case "EXRULE":
+        if (property.value.trim() === "") break;
         exceptionRules ??= [];
         exceptionRules.push(property);
         break;

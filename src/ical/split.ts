@@ -11,13 +11,13 @@ export interface SplitObject {
 }
 
 /** Takes a stream of one or more VCALENDARs apart into objects: components of one kind with one UID belong together, with the
- *  VTIMEZONEs that they name (of several with one TZID the first). Components stay as written, lines ended by CRLF; a component
- *  that comes twice, word for word, is taken once. Of the VCALENDAR, VERSION, PRODID, CALSCALE and X-CALENDARSERVER-ACCESS go
- *  with every object; METHOD, and what describes the calendar as a whole (X-WR-CALNAME …), do not: `calendarLines` has them.
- *  Gives no object for a text that is no calendar. */
+ *  VTIMEZONEs that they name (of several with one TZID the first). Components stay as written, lines ended by CRLF. Where one
+ *  instance comes twice, the later revision is taken (RFC 5546 §2.1.5: SEQUENCE, then DTSTAMP). Of the VCALENDAR, VERSION (2.0
+ *  where it is missing), PRODID, CALSCALE and X-CALENDARSERVER-ACCESS go with every object; METHOD, and what describes the
+ *  calendar as a whole (X-WR-CALNAME …), do not: `calendarLines` has them. Gives no object for a text that is no calendar. */
 export function* splitCalendar(text: string): Generator<SplitObject> {
   const zones = new Map<string, string>();
-  const groups = new Map<string, { readonly uid: string; readonly isMade: boolean; readonly slices: Set<string> }>();
+  const groups = new Map<string, Group>();
   for (const slice of slicesOf(text)) {
     const tzid = tzidOf(slice);
     if (tzid !== undefined) {
@@ -25,24 +25,32 @@ export function* splitCalendar(text: string): Generator<SplitObject> {
       continue;
     }
     const ended = withLineEnds(slice);
-    const found = uidOf(ended);
+    const { uid: found, instance = "", revision } = namesOf(ended);
     const uid = found ?? madeUid(ended);
     const key = `${kindOf(ended)} ${uid}`;
-    const group = groups.get(key) ?? { uid, isMade: found === undefined, slices: new Set<string>() };
-    group.slices.add(found === undefined ? withUid(ended, uid) : ended);
+    const group: Group = groups.get(key) ?? { uid, isMade: found === undefined, slices: new Map() };
+    const other = group.slices.get(instance);
+    if (other === undefined || other.revision <= revision)
+      group.slices.set(instance, { revision, slice: found === undefined ? withUid(ended, uid) : ended });
     groups.set(key, group);
   }
-  const head = calendarLines(text)
-    .filter((line) => kept.test(line))
-    .map((line) => `${line}\r\n`)
-    .join("");
+  const lines = calendarLines(text).filter((line) => kept.test(line));
+  if (!lines.some((line) => /^VERSION[;:]/i.test(line))) lines.unshift("VERSION:2.0");
+  const head = lines.map((line) => `${line}\r\n`).join("");
   for (const { uid, isMade, slices } of groups.values()) {
-    const body = [...slices].join("");
+    const body = [...slices.values()].map(({ slice }) => slice).join("");
     const named = new Set([...unfolded(body).matchAll(/;TZID=(?:"([^"]*)"|([^;:\r\n]*))/gi)].map(([, a, b]) => a ?? b));
     let definitions = "";
     for (const tzid of named) definitions += zones.get(tzid?.trim() ?? "") ?? "";
     yield { uid, isMade, text: `BEGIN:VCALENDAR\r\n${head}${definitions}${body}END:VCALENDAR\r\n` };
   }
+}
+
+interface Group {
+  readonly uid: string;
+  readonly isMade: boolean;
+  /** By RECURRENCE-ID as written; "" for the component without. */
+  readonly slices: Map<string, { readonly revision: string; readonly slice: string }>;
 }
 
 const kept = /^(?:VERSION|PRODID|CALSCALE|X-CALENDARSERVER-ACCESS)[;:]/i;
@@ -61,15 +69,42 @@ export function calendarLines(text: string): readonly string[] {
 
 const kindOf = (slice: string): string => /^BEGIN[^:]*:\s*([^\s]*)/i.exec(slice)?.[1]?.toUpperCase() ?? "";
 
-/** The component's own UID, not that of an alarm in it. */
-function uidOf(slice: string): string | undefined {
+/** What tells one component from another. */
+interface Names {
+  readonly uid: string | undefined;
+  readonly instance: string | undefined;
+  /** Sorts as SEQUENCE and DTSTAMP do. */
+  readonly revision: string;
+}
+
+// A line begins at the start of the text or after LF, and may be folded anywhere but in these names.
+const nameLines = /(?:^|\n)(BEGIN|END|UID|RECURRENCE-ID|SEQUENCE|DTSTAMP)[;:]/gi;
+
+/** Looks at the component's own lines, not at those of an alarm in it. */
+function namesOf(slice: string): Names {
+  const values = new Map<string, string>();
   let depth = 0;
-  for (const line of unfolded(slice).split("\r\n")) {
-    if (/^BEGIN[;:]/i.test(line)) depth += 1;
-    else if (/^END[;:]/i.test(line)) depth -= 1;
-    else if (depth === 1 && /^UID[;:]/i.test(line)) return line.slice(line.indexOf(":") + 1).trim() || undefined;
+  nameLines.lastIndex = 0;
+  for (let found = nameLines.exec(slice); found !== null; found = nameLines.exec(slice)) {
+    const name = found[1]?.toUpperCase() ?? "";
+    if (name === "BEGIN") depth += 1;
+    else if (name === "END") depth -= 1;
+    else if (depth === 1 && !values.has(name)) values.set(name, valueFrom(slice, nameLines.lastIndex - 1));
   }
-  return undefined;
+  return {
+    uid: values.get("UID") || undefined,
+    instance: values.get("RECURRENCE-ID") || undefined,
+    revision: `${(values.get("SEQUENCE") ?? "").padStart(10, "0")} ${values.get("DTSTAMP") ?? ""}`,
+  };
+}
+
+/** The value of the line that has ":" or ";" at the index, folds taken out. */
+function valueFrom(slice: string, index: number): string {
+  let end = slice.indexOf("\n", index);
+  while (end !== -1 && (slice[end + 1] === " " || slice[end + 1] === "\t")) end = slice.indexOf("\n", end + 1);
+  const rest = unfolded(slice.slice(index, end === -1 ? slice.length : end));
+  // Quotes may hide a colon.
+  return /^(?:;(?:"[^"]*"|[^":])*)?:(.*)$/s.exec(rest)?.[1]?.trim() ?? "";
 }
 
 const madeUid = (slice: string): string => createHash("sha1").update(slice).digest("hex");

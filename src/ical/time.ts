@@ -153,7 +153,8 @@ const shown = (text: string): string => JSON.stringify(text.length > 40 ? `${tex
 /** Reads one value of a property with these parameters. A date without VALUE=DATE is taken for what it is (old clients write
  *  so), and a TZID on a date or on a UTC time says nothing. */
 export function readDateTime(property: Property, text: string, zones: ZoneLookup): DateTime {
-  const read = parseDateTimeText(text);
+  // Google writes RDATE:20131210Z beside a DTSTART that is a date.
+  const read = parseDateTimeText(text.length === 9 && text.endsWith("Z") ? text.slice(0, 8) : text);
   if (read === undefined) refuseProperty(property, `${shown(text)} is not a date or time`);
   if (read.date) return { local: read.local, form: "date", zone: undefined };
   if (property.parameters.length > 0 && parameterOf(property, "VALUE")?.toUpperCase() === "DATE")

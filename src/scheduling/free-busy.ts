@@ -42,7 +42,8 @@ export async function busyTime(
     }
     for (const entry of uncertain) {
       if (entry.uid === options.exceptUid || options.leavesOut?.(collection, entry.name)) continue;
-      periods.push(...(await expanded(collection, entry.name, range, floatingZone, options.limit)));
+      for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
+        periods.push(period);
     }
     if (periods.length > options.limit)
       throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });

@@ -21,8 +21,9 @@ import type {
   ObjectEntry,
   Staged,
 } from "./contract.ts";
-import type { Handle, View } from "./handle.ts";
+import type { Handle } from "./handle.ts";
 import { busyOfCode, entryColumns, entryOf, type IndexFile, revisionOf, tokenOf } from "./index-file.ts";
+import type { View } from "./parts.ts";
 import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
 import { CollectionGone } from "./transaction.ts";
 
@@ -87,11 +88,22 @@ export class StoredCollection implements Collection {
   }
 
   async entry(name: string): Promise<ObjectEntry | undefined> {
-    return this.#ask((index) => index.entry(name));
+    return this.#ask((index, { rest }) => this.#row(index, rest, name));
   }
 
   async entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]> {
-    return this.#ask((index) => names.map((name) => index.entry(name)));
+    return this.#ask((index, { rest }) => names.map((name) => this.#row(index, rest, name)));
+  }
+
+  #row(index: IndexFile, rest: number | undefined, name: string): ObjectEntry | undefined {
+    if (rest === undefined) return index.entry(name);
+    const { rows } = this.handle.parts;
+    const key = `${this.handle.path}/${name}`;
+    const known = rows.get(key);
+    if (known?.rest === rest) return known.entry;
+    const entry = index.entry(name);
+    rows.set(key, { rest, entry });
+    return entry;
   }
 
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {

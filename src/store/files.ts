@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { chmod, mkdir, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { reach } from "./points.ts";
 
@@ -127,31 +127,6 @@ export const quickStat = (path: string): fs.Stats | undefined => {
     throw error;
   }
 };
-/** Tells a file from a later one that was given its inode number (ext4 does so at once). Undefined when it is not there. */
-export type IdentityOf = (path: string) => number | undefined;
-
-const byInode: IdentityOf = (path) => quickStat(path)?.ino;
-/** The number and the moment of birth in µs, summed. */
-const byInodeAndBirth: IdentityOf = (path) => {
-  const stat = quickStat(path);
-  return stat && stat.ino + Math.trunc(stat.birthtimeMs * 1000);
-};
-
-/** Looks whether a folder's file system keeps the moment of birth; where it does not, Node gives the ctime instead. */
-export async function probeIdentity(folder: string): Promise<IdentityOf> {
-  const path = join(folder, `probe-${freshName()}`);
-  await stageFile(path, Buffer.from("probe"), undefined);
-  const before = quickStat(path);
-  // Longer than any clock tick of a local file system.
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  await chmod(path, 0o600);
-  const after = quickStat(path);
-  await unlink(path);
-  const kept =
-    before !== undefined && after !== undefined && before.birthtimeMs > 0 && before.birthtimeMs === after.birthtimeMs;
-  return kept ? byInodeAndBirth : byInode;
-}
-
 /** As `quickStat`, not following a symbolic link. */
 export const quickLstat = (path: string): fs.Stats | undefined => {
   try {

@@ -1,44 +1,18 @@
 import { type FSWatcher, type Stats, watch } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Lru } from "../base/lru.ts";
 import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
-import type { Utc } from "../model/ids.ts";
-import type { ContentCache } from "./contents.ts";
 import { factsOf, sameFacts } from "./contents.ts";
-import type { CollectionKind, ObjectEntry } from "./contract.ts";
-import { DirectorySync, freshName, type IdentityOf, quickLstat, quickStat } from "./files.ts";
+import type { CollectionKind } from "./contract.ts";
+import { DirectorySync, freshName, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
-import { indexName, type Layout } from "./layout.ts";
+import { indexName } from "./layout.ts";
+import type { StoreParts, View } from "./parts.ts";
 import { reach } from "./points.ts";
-import type { Properties, PropertyStore } from "./properties.ts";
+import type { Properties } from "./properties.ts";
 import { differences, reconcile } from "./reconcile.ts";
 import { CollectionGone, OpenTransaction, type Transaction } from "./transaction.ts";
-
-/** What every part of the store shares. */
-export interface StoreParts {
-  readonly layout: Layout;
-  readonly properties: PropertyStore;
-  readonly contents: ContentCache;
-  /** Listings as of a sync token, kept between requests; bounded by entries over all collections. */
-  readonly lists: Lru<Handle, { readonly key: string; readonly list: readonly ObjectEntry[] }>;
-  /** Random for each start of the server on each host; names the era of its writes (see index-file.ts). */
-  readonly startId: string;
-  readonly identityOf: IdentityOf;
-  readonly now: () => Utc;
-  readonly warn: (message: string, details: Readonly<Record<string, unknown>>) => void;
-  /** Whether file-change notices of the kernel are to be used; without them listings look at each file once in a while. */
-  readonly watch: boolean;
-  /** Whether a new home keeps events and tasks apart. */
-  readonly apart: boolean;
-}
-
-/** The index and what it said of itself, in agreement with the directory at the moment of asking. */
-export interface View {
-  readonly index: IndexFile;
-  readonly state: State;
-  readonly directory: Stats;
-}
+import { atRest } from "./volume.ts";
 
 /** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
 const trustFor = 2_000;
@@ -61,6 +35,7 @@ export class Handle {
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closing = false;
+  #lately: { readonly rest: number; readonly state: State } | undefined;
   properties: { readonly key: string; readonly map: Properties } | undefined;
   children: { readonly changed: number; readonly list: readonly { name: string; kind: CollectionKind }[] } | undefined;
 
@@ -72,7 +47,7 @@ export class Handle {
     this.#directory = new DirectorySync(path);
   }
 
-  /** Undefined when the directory is gone. Two `stat`s and one SELECT when nothing happened behind our back. */
+  /** Undefined when the directory is gone. Two `stat`s when nothing happened; and one SELECT after a write. */
   async view(): Promise<View | undefined> {
     for (let attempt = 0; ; attempt++) {
       const directory = quickStat(this.path);
@@ -81,12 +56,14 @@ export class Handle {
         return undefined;
       }
       const index = this.#index;
-      if (index !== undefined && this.#verified && this.parts.identityOf(this.indexPath) === this.#inode) {
+      const file = quickStat(this.indexPath);
+      if (index !== undefined && this.#verified && file && this.parts.volume.identityOf(file) === this.#inode) {
         try {
-          const state = index.db.inTransaction ? undefined : index.state();
-          if (state && this.#agrees(index, state, directory)) return { index, state, directory };
+          const rest = this.parts.volume.local && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
+          const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
+          if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
           // Another process is writing just now: what was committed last is the truth until that one answers.
-          if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory };
+          if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory, rest };
         } catch (error) {
           if (isBusy(error)) {
             // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
@@ -163,6 +140,19 @@ export class Handle {
   /** A file may have changed behind our back (its bytes were not those of its row). */
   suspect(name: string): void {
     this.#touched.add(name);
+  }
+
+  // Sixteen system calls less for whoever polls: sqlite locks, looks for a journal and unlocks for each answer.
+  #stateAt(index: IndexFile, rest: number | undefined): State {
+    if (rest !== undefined && this.#lately?.rest === rest) return this.#lately.state;
+    const state = index.state();
+    this.#lately = rest === undefined ? undefined : { rest, state };
+    return state;
+  }
+
+  #identity(): number | undefined {
+    const file = quickStat(this.indexPath);
+    return file && this.parts.volume.identityOf(file);
   }
 
   // One writer or repairer at a time in this process, in order of asking.
@@ -247,7 +237,7 @@ export class Handle {
       if (index === undefined) continue;
       try {
         if (!index.db.inTransaction) await retryWhileBusy(this.path, () => index.db.exec("begin immediate"));
-        const inode = this.parts.identityOf(this.indexPath);
+        const inode = this.#identity();
         if (inode !== this.#inode) {
           this.#drop(); // deleted or replaced while we waited
           continue;
@@ -310,13 +300,13 @@ export class Handle {
   }
 
   async #open(): Promise<IndexFile | undefined> {
-    if (this.#index !== undefined && this.parts.identityOf(this.indexPath) === this.#inode) return this.#index;
+    if (this.#index !== undefined && this.#identity() === this.#inode) return this.#index;
     this.#drop();
     this.#watch();
     // The file is there, and its identity known, before sqlite opens it: else another process could exchange it in between,
     // and this one would go on with a file that nobody else sees or locks.
     if (quickStat(this.indexPath) === undefined) await (await open(this.indexPath, "a")).close();
-    const identity = this.parts.identityOf(this.indexPath);
+    const identity = this.#identity();
     let index: IndexFile | undefined;
     try {
       if (quickStat(this.indexPath)?.size) {
@@ -333,7 +323,7 @@ export class Handle {
       if (!isBroken(error)) throw error;
       return void (await this.#discardIndex(identity));
     }
-    if (identity === undefined || this.parts.identityOf(this.indexPath) !== identity) return void index.close();
+    if (identity === undefined || this.#identity() !== identity) return void index.close();
     this.#index = index;
     this.#inode = identity;
     if (index.db.inTransaction) {
@@ -355,7 +345,7 @@ export class Handle {
   /** `identity`: of the file that turned out broken. Another process may have put a good one in its place. */
   async #discardIndex(identity: number | undefined = this.#inode): Promise<void> {
     this.#drop();
-    if (this.parts.identityOf(this.indexPath) !== identity) return;
+    if (this.#identity() !== identity) return;
     this.parts.warn("index replaced: it is broken, or of another server", { path: this.indexPath });
     await unlink(`${this.indexPath}-journal`).catch(() => undefined);
     await unlink(this.indexPath).catch(() => undefined);
@@ -386,6 +376,7 @@ export class Handle {
     this.#verified = false;
     this.#touched.clear();
     this.parts.lists.delete(this);
+    this.#lately = undefined;
     this.properties = undefined;
     this.children = undefined;
   }

@@ -4,8 +4,8 @@ import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { CALDAV, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
 import { freshName, isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
-import type { StoreParts } from "./handle.ts";
 import { indexName } from "./layout.ts";
+import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import { ownerName, type Properties } from "./properties.ts";
 

@@ -13,19 +13,18 @@ import type { CalendarStore, Collection, CollectionChange, CollectionKind, Colle
 import {
   discardDirectory,
   freshName,
-  type IdentityOf,
   isMissing,
   makeDirectories,
-  probeIdentity,
   quickStat,
   renameFile,
   stageFile,
   sweepStaging,
   syncDirectory,
 } from "./files.ts";
-import { Handle, type StoreParts } from "./handle.ts";
+import { Handle } from "./handle.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { moveMember } from "./move.ts";
+import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
 import {
   calendarType,
@@ -37,6 +36,7 @@ import {
   ownerOfHome,
   resourcetypeName,
 } from "./provision.ts";
+import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
   /** DocumentRoot. */
@@ -68,7 +68,7 @@ export class FileStore implements CalendarStore {
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
   readonly #making = new Map<PrincipalUid, Promise<string>>();
 
-  private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, identityOf: IdentityOf) {
+  private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, volume: Volume) {
     this.quota = options.quota;
     this.layout = layout;
     this.#parts = {
@@ -77,7 +77,8 @@ export class FileStore implements CalendarStore {
       contents: new ContentCache(16 << 20, 256 << 10),
       lists: new Lru({ maxWeight: 30_000, weigh: ({ list }) => list.length }),
       startId: options.startId,
-      identityOf,
+      volume,
+      rows: new Lru({ maxEntries: 20_000 }),
       now: options.now,
       warn: options.warn,
       watch: options.watch ?? true,
@@ -93,8 +94,8 @@ export class FileStore implements CalendarStore {
     const mode = options.properties ?? (await probeProperties(layout.staging));
     // An hour: a writer of another host may be at work.
     if (options.sweep) await sweepStaging(layout.staging, 3_600_000);
-    const identityOf = await probeIdentity(layout.staging);
-    return { store: new FileStore(options, layout, mode, identityOf), properties: mode };
+    const volume = await probeVolume(layout.staging);
+    return { store: new FileStore(options, layout, mode, volume), properties: mode };
   }
 
   async provision(owner: Principal): Promise<void> {

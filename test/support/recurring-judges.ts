@@ -121,7 +121,9 @@ export function explanation(one: RecurringCase, judge: Judge, here: Answer, ther
   const { master } = object;
   if (master === undefined) return undefined;
   const dates = propertiesOf(master, "EXDATE").flatMap((property) => dateTimesOf(property, zonesOf(object.root)));
-  const instants = dates.map((time) => toUtc(time, utcZone));
+  const instants: readonly number[] = dates.map((time) => toUtc(time, zoneOf(one.floating)));
+  if (missing.length === 0 && /^RDATE/m.test(text) && extra.every((start) => instants.includes(start)))
+    return "One instance by RRULE and by RDATE";
   if (missing.length === 0 && new Set(instants).size < instants.length) return "An EXDATE that stands there twice";
   if (object.overrides.some((override) => tzidOf(override, "RECURRENCE-ID") !== tzidOf(master, "DTSTART")))
     return "RECURRENCE-ID in another zone than DTSTART";

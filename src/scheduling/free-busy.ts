@@ -13,6 +13,8 @@ import type { Collection } from "../store/contract.ts";
 export interface BusyCalendar {
   readonly collection: Collection;
   readonly floatingZone: Zone;
+  /** PRIVATE objects (X-CALENDARSERVER-ACCESS) are left out: who asks may not know of them. */
+  readonly withoutPrivate?: boolean;
 }
 
 export interface BusyOptions {
@@ -32,16 +34,17 @@ export async function busyTime(
   options: BusyOptions,
 ): Promise<readonly BusyPeriod[]> {
   const periods: Instance[] = [];
-  for await (const { collection, floatingZone } of calendars) {
+  for await (const { collection, floatingZone, withoutPrivate } of calendars) {
+    const isHidden = (access: string | undefined): boolean => withoutPrivate === true && access === "PRIVATE";
     const { wide, offset } = askedRange(range, floatingZone);
     const { rows, uncertain } = await collection.busy(wide, offset);
     for (const row of rows) {
-      if (row.busy === "FREE" || row.uid === options.exceptUid) continue;
+      if (row.busy === "FREE" || row.uid === options.exceptUid || isHidden(row.access)) continue;
       if (options.leavesOut?.(collection, row.name)) continue;
       periods.push(row.floating ? fixed(row, floatingZone) : row);
     }
     for (const entry of uncertain) {
-      if (entry.uid === options.exceptUid || options.leavesOut?.(collection, entry.name)) continue;
+      if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name)) continue;
       for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
         periods.push(period);
     }

@@ -201,7 +201,7 @@ export class StoredCollection implements Collection {
   ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
     const inside = instancesIn(range, floatingOffset, "resource, start, end, floating, busy");
     const unsure = uncertainIn(range);
-    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy from (${inside.text}) i
+    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access from (${inside.text}) i
       join resource r on r.id = i.resource where i.busy <> 0 and not ${unsure.text} order by i.start`;
     return this.#ask((index) => ({
       rows: index.db
@@ -291,6 +291,7 @@ const busyRow = (row: readonly SqlValue[]): BusyRow => ({
   end: row[3] as Utc,
   floating: row[4] !== 0,
   busy: busyOfCode(row[5] as number),
+  access: (row[6] as string | null) ?? undefined,
 });
 
 const widest = (a: TimeRange, b: TimeRange): TimeRange => ({

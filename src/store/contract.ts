@@ -54,6 +54,8 @@ export interface BusyRow {
   readonly end: Utc;
   readonly floating: boolean;
   readonly busy: Busy;
+  /** As in ObjectEntry. */
+  readonly access: string | undefined;
 }
 
 /** `null` removes. */

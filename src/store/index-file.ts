@@ -349,7 +349,7 @@ function prepareConnection(db: Database): void {
   db.pragma("journal_mode = TRUNCATE");
   // The files are the truth and are synced; a power cut may cost the index, which is then made again.
   db.pragma("synchronous = OFF");
-  db.pragma("cache_size = -512");
+  db.pragma("cache_size = -200");
   // A page written before the commit would need the readers gone in the midst of a change.
   db.pragma("cache_spill = OFF");
   db.pragma("temp_store = MEMORY");

@@ -263,6 +263,18 @@ test("times in the gap and the times they are read as are one instance", () => {
     spans(all(quarter)).map((span) => span.slice(9, 16)),
     ["011500Z", "013000Z", "001500Z"],
   );
+  // Such a DTSTART, too, is not given again by the time that it is read as.
+  const minutely = "DTSTART;TZID=America/Sao_Paulo:20121021T004500\nRRULE:FREQ=MINUTELY;INTERVAL=15;COUNT=9";
+  const minutes = spans(all(minutely)).map((span) => span.slice(9, 13));
+  assert.deepEqual(minutes, ["0300", "0315", "0330", "0345", "0400", "0415", "0430", "0445"]);
+});
+
+test("an empty RRULE is none, and Google's RDATE:20131210Z beside dates is a date", () => {
+  assert.equal(all("DTSTART:20260105T090000Z\nRRULE:").instances.length, 1);
+  assert.deepEqual(spans(all("DTSTART;VALUE=DATE:20141210\nRRULE:FREQ=DAILY;COUNT=1\nRDATE:20131210Z")), [
+    "20131210T000000/20131211T000000",
+    "20141210T000000/20141211T000000",
+  ]);
 });
 
 test("UNTIL is inclusive: a UTC time by instant, a local time by the clock, a date with its whole day", () => {

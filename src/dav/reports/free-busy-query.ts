@@ -6,6 +6,7 @@ import { writeComponent } from "../../ical/write.ts";
 import type { TimeRange } from "../../model/ids.ts";
 import { type BusyCalendar, busyTime } from "../../scheduling/free-busy.ts";
 import { caldav, child } from "../../xml/element.ts";
+import { seesEverything } from "../privacy.ts";
 import { product } from "../product.ts";
 import { type Context, report } from "../registry.ts";
 import type { Resource } from "../resource.ts";
@@ -13,7 +14,8 @@ import { calendarsIn } from "./calendars.ts";
 import { floatingZoneOf } from "./floating-zone.ts";
 import { badRequest, timeRangeOf } from "./time-range.ts";
 
-/** CALDAV:free-busy-query (RFC 4791 §7.10): 200 with one VFREEBUSY, not a multistatus. Who may only see busy time may ask it. */
+/** CALDAV:free-busy-query (RFC 4791 §7.10): 200 with one VFREEBUSY, not a multistatus. Who may only see busy time may ask it.
+ *  Of PRIVATE objects others do not even see that (caldav-privateevents §4.2.3: read, and with it read-free-busy, is denied). */
 export const freeBusyQuery = report({
   name: caldav("free-busy-query"),
   on: ["home", "folder", "calendar"],
@@ -46,6 +48,9 @@ async function* calendars(
   depth: "0" | "1" | "infinity",
   context: Context,
 ): AsyncGenerator<BusyCalendar> {
-  for await (const { kind, collection } of calendarsIn(resource, depth, "read-free-busy", context))
-    if (kind === "calendar") yield { collection, floatingZone: await floatingZoneOf(collection) };
+  for await (const { kind, collection, owner } of calendarsIn(resource, depth, "read-free-busy", context)) {
+    if (kind !== "calendar") continue;
+    const withoutPrivate = context.services.settings.privateEvents && !(await seesEverything(owner, context));
+    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate };
+  }
 }

@@ -44,7 +44,8 @@ export async function busyTime(
       periods.push(row.floating ? fixed(row, floatingZone) : row);
     }
     for (const entry of uncertain) {
-      if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name)) continue;
+      if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name))
+        continue;
       for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
         periods.push(period);
     }

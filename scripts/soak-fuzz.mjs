@@ -12,5 +12,6 @@ for (const problem of result.problems.slice(0, 20)) console.log(`${problem}\n`);
 console.log(
   `${result.requests} requests, slowest ${result.slowest.toFixed(0)} ms, statuses ${JSON.stringify(result.statuses)}`,
 );
+console.log(`the slowest: ${result.slowestWas.slice(0, 600)}`);
 console.log(`${result.problems.length} problems`);
 process.exitCode = result.problems.length === 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+import { type Availability, availabilitiesIn, unavailableIn } from "../ical/availability.ts";
 import type { BusyPeriod } from "../ical/busy.ts";
 import { mergeBusy } from "../ical/busy.ts";
 import type { Instance } from "../ical/calendar-object.ts";
@@ -27,7 +28,8 @@ export interface BusyOptions {
 }
 
 /** Who is busy when, over all the calendars together: periods clipped to the range, ordered, merged per kind of busy time
- *  (RFC 4791 §7.10). Answered from the indexes; only objects whose indexed window ends inside the range are read. */
+ *  (RFC 4791 §7.10), with the time that VAVAILABILITYs in a calendar leave out (RFC 7953 §4). Answered from the indexes; only
+ *  objects whose indexed window ends inside the range are read, and VAVAILABILITYs. */
 export async function busyTime(
   calendars: AsyncIterable<BusyCalendar> | Iterable<BusyCalendar>,
   range: TimeRange,
@@ -49,10 +51,45 @@ export async function busyTime(
       for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
         periods.push(period);
     }
+    for (const period of await unavailable(collection, wide, offset, range, floatingZone, isHidden, options))
+      periods.push(period);
     if (periods.length > options.limit)
       throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
   }
   return mergeBusy(periods, range);
+}
+
+/** RFC 7953 §5.2.2 */
+async function unavailable(
+  collection: Collection,
+  wide: TimeRange,
+  floatingOffset: number,
+  range: TimeRange,
+  zone: Zone,
+  isHidden: (access: string | undefined) => boolean,
+  { exceptUid, leavesOut, limit }: BusyOptions,
+): Promise<readonly Instance[]> {
+  const kind = { op: "kind", in: ["VAVAILABILITY"] } as const;
+  const time = { op: "time-range", range: wide, floatingOffset } as const;
+  const found: Availability[] = [];
+  for await (const page of collection.search({ op: "and", of: [kind, time] }))
+    for (const { name, uid, access } of page) {
+      if (uid === exceptUid || isHidden(access) || leavesOut?.(collection, name)) continue;
+      const content = await collection.read(name);
+      if (content === undefined) continue;
+      found.push(...readable(() => availabilitiesIn(content.bytes.toString())));
+    }
+  return found.length === 0 ? [] : readable(() => unavailableIn(found, range, zone, limit));
+}
+
+/** Data that cannot be read, put there by hand, makes nobody busy: the rest of the calendar still does. */
+function readable<T>(read: () => readonly T[]): readonly T[] {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Refusal && error.reason.code !== "number-of-matches-within-limits") return [];
+    throw error;
+  }
 }
 
 const day = 86_400;
@@ -85,7 +122,9 @@ async function expanded(
 ): Promise<readonly Instance[]> {
   const content = await collection.read(name);
   if (content === undefined) return [];
-  const { instances, complete } = instancesIn(parseCalendarObject(content.bytes.toString()), range, zone, limit);
-  if (!complete) throw new Refusal({ code: "number-of-matches-within-limits", limit });
-  return instances.filter(({ busy }) => busy !== "FREE").map((one) => (one.floating ? fixed(one, zone) : one));
+  return readable(() => {
+    const { instances, complete } = instancesIn(parseCalendarObject(content.bytes.toString()), range, zone, limit);
+    if (!complete) throw new Refusal({ code: "number-of-matches-within-limits", limit });
+    return instances.filter(({ busy }) => busy !== "FREE").map((one) => (one.floating ? fixed(one, zone) : one));
+  });
 }

@@ -218,3 +218,38 @@ test("§7.10.1: a free-busy query, on the calendar and on the home with Depth 1"
     ]);
   }
 });
+
+test("free-busy time is given as jCal to who asks for it", async () => {
+  const answer = await exchange.send("REPORT", work, {
+    headers: { "content-type": "application/xml", accept: "application/calendar+json" },
+    body: `<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav">${range("20060104T140000Z", "20060104T220000Z")}</C:free-busy-query>`,
+  });
+  assert.match(answer.headers["content-type"] ?? "", /^application\/calendar\+json/);
+  const [name, , [[component]]] = JSON.parse(answer.text) as [string, unknown, [[string]]];
+  assert.deepEqual([name, component], ["vcalendar", "vfreebusy"]);
+});
+
+test("RFC 7953 §5.2.2: a VAVAILABILITY in the calendar counts in a free-busy query; one that cannot be read does not", async () => {
+  const office = [
+    ...[
+      "BEGIN:VCALENDAR",
+      "VERSION:2.0",
+      "PRODID:-//test//EN",
+      "BEGIN:VAVAILABILITY",
+      "UID:office",
+      "DTSTAMP:20060101T000000Z",
+    ],
+    ...["BEGIN:AVAILABLE", "UID:hours", "DTSTAMP:20060101T000000Z", "DTSTART;TZID=America/New_York:20060101T090000"],
+    ...["DURATION:PT8H", "RRULE:FREQ=DAILY", "END:AVAILABLE", "END:VAVAILABILITY", "END:VCALENDAR", ""],
+  ].join("\r\n");
+  await exchange.put(`${work}office.ics`, office);
+  const body = `<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav">${range("20060104T120000Z", "20060105T000000Z")}</C:free-busy-query>`;
+  const answer = await report(body);
+  const unfolded = answer.text.replace(/\r\n /g, "");
+  assert.match(
+    unfolded,
+    /FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20060104T120000Z\/20060104T140000Z,20060104T220000Z\/20060105T000000Z\r\n/,
+  );
+  assert.match(unfolded, /FREEBUSY;FBTYPE=BUSY:20060104T190000Z\/20060104T200000Z\r\n/);
+  await exchange.send("DELETE", `${work}office.ics`);
+});

@@ -10,6 +10,8 @@ export interface FuzzResult {
   readonly requests: number;
   /** Milliseconds, of the requests that were asked again when they seemed slow. */
   readonly slowest: number;
+  /** The request that took so long. */
+  readonly slowestWas: string;
   readonly statuses: Readonly<Record<string, number>>;
   readonly problems: readonly string[];
 }
@@ -261,6 +263,7 @@ export async function fuzz({ seconds, seed, progress }: FuzzOptions): Promise<Fu
   const statuses: Record<string, number> = {};
   let requests = 0;
   let slowest = 0;
+  let slowestWas = "";
   try {
     const first = new Client(server, "user01");
     await first.expect([201, 405], "MKCALENDAR", `${home}fuzz/`);
@@ -284,7 +287,7 @@ export async function fuzz({ seconds, seed, progress }: FuzzOptions): Promise<Fu
             requests++;
             if (status >= 500 && status !== 507) problems.push(describe(`status ${status}`));
           }
-          slowest = Math.max(slowest, took);
+          if (took > slowest) [slowest, slowestWas] = [took, describe(`${took.toFixed(0)} ms`)];
           if (took > limit) problems.push(describe(`${took.toFixed(0)} ms`));
         } catch (error) {
           problems.push(describe(`no answer (${String(error)})`));
@@ -302,5 +305,5 @@ export async function fuzz({ seconds, seed, progress }: FuzzOptions): Promise<Fu
   } finally {
     await server.stop();
   }
-  return { requests, slowest, statuses, problems };
+  return { requests, slowest, slowestWas, statuses, problems };
 }

@@ -109,7 +109,7 @@ async function typeOf({ collection, entry, kind }: Member): Promise<string> {
 }
 
 /** Whether Accept likes jCal better than iCalendar, or a PUT that names no preference sent it (RFC 7265 §7). */
-function prefersJCal({ headers }: HttpRequest): boolean {
+export function prefersJCal({ headers }: HttpRequest): boolean {
   const { accept } = headers;
   if (accept === undefined) return headers["content-type"]?.startsWith(jcalType) === true;
   if (!accept.includes(jcalType)) return false;

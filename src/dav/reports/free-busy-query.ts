@@ -2,10 +2,12 @@ import { depthOf } from "../../http/headers.ts";
 import { HttpError } from "../../http/message.ts";
 import { freeBusyComponent } from "../../ical/busy.ts";
 import type { Property } from "../../ical/component.ts";
+import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeComponent } from "../../ical/write.ts";
 import type { TimeRange } from "../../model/ids.ts";
 import { type BusyCalendar, busyTime } from "../../scheduling/free-busy.ts";
 import { caldav, child } from "../../xml/element.ts";
+import { prefersJCal } from "../methods/get.ts";
 import { seesEverything } from "../privacy.ts";
 import { product } from "../product.ts";
 import { type Context, report } from "../registry.ts";
@@ -37,7 +39,9 @@ export const freeBusyQuery = report({
       components: [freeBusy],
       line: 0,
     });
-    return { status: 200, headers: { "Content-Type": "text/calendar; charset=utf-8" }, body };
+    return prefersJCal(request)
+      ? { status: 200, headers: { "Content-Type": `${jcalType}; charset=utf-8` }, body: toJCal(body) }
+      : { status: 200, headers: { "Content-Type": "text/calendar; charset=utf-8" }, body };
   },
 });
 

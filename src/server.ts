@@ -138,7 +138,7 @@ export interface ServerOptions {
 export async function createServer(
   config: Config,
   { worker, startId, log }: ServerOptions,
-): Promise<{ readonly handle: Handler; close(): Promise<void> }> {
+): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
   const openBackend = directories[config.DirectoryService.type];
   if (openBackend === undefined)
@@ -215,6 +215,7 @@ export async function createServer(
     : answer;
   return {
     handle,
+    tidy: () => store.tidy(),
     close: async () => {
       await store.close();
       await directory.close();

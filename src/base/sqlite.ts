@@ -56,6 +56,11 @@ export class Database {
     return this.#binding.pragma(text, { simple: true });
   }
 
+  /** Frees cached pages and whatever else can be had again. */
+  shrink(): void {
+    this.#binding.exec("pragma shrink_memory");
+  }
+
   get inTransaction(): boolean {
     return this.#binding.inTransaction;
   }

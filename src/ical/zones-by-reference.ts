@@ -1,3 +1,4 @@
+import { Lru } from "../base/lru.ts";
 import { type Component, propertyOf } from "./component.ts";
 import { readCalendar } from "./read.ts";
 import { writeComponent } from "./write.ts";
@@ -47,11 +48,25 @@ function withMissing(text: string): string {
   for (const component of root.components) collect(component, named);
   for (const component of root.components)
     if (component.name === "VTIMEZONE") named.delete(propertyOf(component, "TZID")?.value.trim() ?? "");
-  const missing = [...named].flatMap((tzid) => definitionFor(tzid) ?? []).map(writeComponent);
-  if (missing.length === 0) return text;
+  const missing = [...named].map(definitionText).join("");
+  if (missing === "") return text;
   const first = /\nBEGIN:/i.exec(text);
   const at = first === null ? text.length : first.index + 1;
-  return text.slice(0, at) + missing.join("") + text.slice(at);
+  return text.slice(0, at) + missing + text.slice(at);
+}
+
+// A definition takes a millisecond to write; a calendar uses a handful.
+const written = new Lru<string, string>({ maxEntries: 100 });
+
+/** Empty for a zone that nobody knows. */
+function definitionText(tzid: string): string {
+  let text = written.get(tzid);
+  if (text === undefined) {
+    const definition = definitionFor(tzid);
+    text = definition === undefined ? "" : writeComponent(definition);
+    written.set(tzid, text);
+  }
+  return text;
 }
 
 function collect({ name, properties, components }: Component, named: Set<string>): void {

@@ -49,6 +49,10 @@ export class ContentCache {
     return { ...content, facts };
   }
 
+  clear(): void {
+    this.#kept.clear();
+  }
+
   keep(path: string, facts: FileFacts, content: Content): void {
     if (content.bytes.length <= this.#largest) this.#kept.set(path, { facts, content });
   }

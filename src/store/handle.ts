@@ -137,6 +137,11 @@ export class Handle {
     else this.#drop();
   }
 
+  /** Lets go of sqlite's page cache. */
+  shrink(): void {
+    if (!this.busy && this.#index?.db.open) this.#index.db.shrink();
+  }
+
   /** A file may have changed behind our back (its bytes were not those of its row). */
   suspect(name: string): void {
     this.#touched.add(name);

@@ -231,6 +231,14 @@ export class FileStore implements CalendarStore {
     }
   }
 
+  /** Gives back memory that only makes repeated requests faster; for a worker that has nothing to do. */
+  tidy(): void {
+    this.#parts.contents.clear();
+    this.#parts.lists.clear();
+    this.#parts.rows.clear();
+    for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
+  }
+
   async close(): Promise<void> {
     this.#handles.clear();
   }

@@ -183,6 +183,8 @@ function availability(component: Component, zones: ZoneLookup): Period {
   const at = (time: DateTime): Utc => (floating ? utc(time.local) : toUtc(time, utcZone));
   return {
     ...plain,
+    // Not free: a look for busy time must come upon it.
+    busy: "BUSY-UNAVAILABLE",
     start: start === undefined ? always.start : at(start),
     end: end === undefined ? always.end : at(end),
     floating,

@@ -40,10 +40,12 @@ export async function busyTime(
     const isHidden = (access: string | undefined): boolean => withoutPrivate === true && access === "PRIVATE";
     const { wide, offset } = askedRange(range, floatingZone);
     const { rows, uncertain } = await collection.busy(wide, offset);
+    const availabilities: string[] = [];
     for (const row of rows) {
       if (row.busy === "FREE" || row.uid === options.exceptUid || isHidden(row.access)) continue;
       if (options.leavesOut?.(collection, row.name)) continue;
-      periods.push(row.floating ? fixed(row, floatingZone) : row);
+      if (row.kind === "VAVAILABILITY") availabilities.push(row.name);
+      else periods.push(row.floating ? fixed(row, floatingZone) : row);
     }
     for (const entry of uncertain) {
       if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name))
@@ -51,35 +53,28 @@ export async function busyTime(
       for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
         periods.push(period);
     }
-    for (const period of await unavailable(collection, wide, offset, range, floatingZone, isHidden, options))
-      periods.push(period);
+    if (availabilities.length > 0)
+      periods.push(...(await unavailable(collection, availabilities, range, floatingZone, options.limit)));
     if (periods.length > options.limit)
       throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
   }
   return mergeBusy(periods, range);
 }
 
-/** RFC 7953 §5.2.2 */
+/** RFC 7953 §5.2.2, §4 */
 async function unavailable(
   collection: Collection,
-  wide: TimeRange,
-  floatingOffset: number,
+  names: readonly string[],
   range: TimeRange,
   zone: Zone,
-  isHidden: (access: string | undefined) => boolean,
-  { exceptUid, leavesOut, limit }: BusyOptions,
+  limit: number,
 ): Promise<readonly Instance[]> {
-  const kind = { op: "kind", in: ["VAVAILABILITY"] } as const;
-  const time = { op: "time-range", range: wide, floatingOffset } as const;
   const found: Availability[] = [];
-  for await (const page of collection.search({ op: "and", of: [kind, time] }))
-    for (const { name, uid, access } of page) {
-      if (uid === exceptUid || isHidden(access) || leavesOut?.(collection, name)) continue;
-      const content = await collection.read(name);
-      if (content === undefined) continue;
-      found.push(...readable(() => availabilitiesIn(content.bytes.toString())));
-    }
-  return found.length === 0 ? [] : readable(() => unavailableIn(found, range, zone, limit));
+  for (const name of names) {
+    const content = await collection.read(name);
+    if (content !== undefined) found.push(...readable(() => availabilitiesIn(content.bytes.toString())));
+  }
+  return readable(() => unavailableIn(found, range, zone, limit));
 }
 
 /** Data that cannot be read, put there by hand, makes nobody busy: the rest of the calendar still does. */

@@ -3,7 +3,7 @@ import { isBroken, isBusy, retryWhileBusy, type SqlValue } from "../base/sqlite.
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import { instancesIn as objectInstancesIn } from "../ical/instances.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
-import { utcZone } from "../ical/zones.ts";
+import { fixedZone } from "../ical/zone-transitions.ts";
 import type { SyncToken, TimeRange, Utc } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { Element, QName } from "../xml/element.ts";
@@ -176,16 +176,8 @@ export class StoredCollection implements Collection {
             .get(id, ...inside.values);
           if (row) return true;
           object ??= parseCalendarObject(content.bytes.toString("utf8"));
-          const shifted = {
-            start: utc(part.range.start - part.floatingOffset),
-            end: utc(part.range.end - part.floatingOffset),
-          };
-          // Floating instances are given as if local time were UTC, so the range is moved for them instead.
-          const { instances } = objectInstancesIn(object, widest(part.range, shifted), utcZone, 1_000);
-          return instances.some(({ start, end, floating }) => {
-            const range = floating ? shifted : part.range;
-            return start < range.end && (end > range.start || (end === start && start >= range.start));
-          });
+          const floatingZone = fixedZone("floating", 0 - part.floatingOffset);
+          return objectInstancesIn(object, part.range, floatingZone, 1).instances.length > 0;
         }
       }
     };
@@ -201,7 +193,7 @@ export class StoredCollection implements Collection {
   ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
     const inside = instancesIn(range, floatingOffset, "resource, start, end, floating, busy");
     const unsure = uncertainIn(range);
-    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access from (${inside.text}) i
+    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access, r.kind from (${inside.text}) i
       join resource r on r.id = i.resource where i.busy <> 0 and not ${unsure.text} order by i.start`;
     return this.#ask((index) => ({
       rows: index.db
@@ -292,9 +284,5 @@ const busyRow = (row: readonly SqlValue[]): BusyRow => ({
   floating: row[4] !== 0,
   busy: busyOfCode(row[5] as number),
   access: (row[6] as string | null) ?? undefined,
-});
-
-const widest = (a: TimeRange, b: TimeRange): TimeRange => ({
-  start: a.start < b.start ? a.start : b.start,
-  end: a.end > b.end ? a.end : b.end,
+  kind: row[7] as string,
 });

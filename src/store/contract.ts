@@ -50,6 +50,8 @@ export interface ObjectEntry {
 export interface BusyRow {
   readonly name: string;
   readonly uid: string;
+  /** Component kind. The row of a VAVAILABILITY is its bounds: what is busy in them, its file says. */
+  readonly kind: string;
   readonly start: Utc;
   readonly end: Utc;
   readonly floating: boolean;

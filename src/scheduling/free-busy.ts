@@ -54,7 +54,8 @@ export async function busyTime(
         periods.push(period);
     }
     if (availabilities.length > 0)
-      periods.push(...(await unavailable(collection, availabilities, range, floatingZone, options.limit)));
+      for (const period of await unavailable(collection, availabilities, range, floatingZone, options.limit))
+        periods.push(period);
     if (periods.length > options.limit)
       throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
   }

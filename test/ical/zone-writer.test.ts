@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeComponent } from "../../src/ical/write.ts";
 import { zoneChanges } from "../../src/ical/zone-changes.ts";
-import { sourceLinks, sourceName, sourceZones } from "../../src/ical/zone-source.ts";
+import { sourceLinks, sourceName, sourceRelease, sourceZones } from "../../src/ical/zone-source.ts";
 import { definitionFor, formatOffset, zoneDefinition, zoneObservances } from "../../src/ical/zone-writer.ts";
-import { ianaZone, zoneNames, zoneOfComponent } from "../../src/ical/zones.ts";
+import { ianaZone, zoneNames, zoneOfComponent, zoneRelease } from "../../src/ical/zones.ts";
 import { utc } from "../../src/model/ids.ts";
 
 const at = (text: string) => utc(Date.parse(text) / 1000);
@@ -13,6 +13,7 @@ const to2100 = at("2099-12-31T00:00:00Z");
 
 test("the source has every zone and link that the server reads", () => {
   assert.deepEqual([...sourceZones(), ...sourceLinks().keys()].sort(), zoneNames());
+  assert.equal(sourceRelease, zoneRelease, "zones.txt and tzdata.zi are of one release: run scripts/make-zones.mjs");
 });
 
 test("a written definition has the zone's offset around each of its changes, 1900 to 2100, in all zones", () => {

@@ -298,7 +298,10 @@ export async function fuzz({ seconds, seed, progress }: FuzzOptions): Promise<Fu
       client.close();
     };
     await Promise.all(Array.from({ length: clients }, (_, number) => shoot(number)));
-    if (server.workers().join() !== workers) problems.push(`a worker was restarted:\n${server.output().slice(-2_000)}`);
+    if (server.workers().join() !== workers)
+      problems.unshift(
+        `the workers were ${workers}, now ${server.workers().join()}:\n${server.output().slice(-2_000)}`,
+      );
     const errors = (await server.errorLog()).split("\n").filter((line) => line.includes('"a request failed"'));
     for (const line of errors.slice(0, 5)) problems.push(`error log: ${line.slice(0, 1_000)}`);
     first.close();

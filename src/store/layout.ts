@@ -36,6 +36,10 @@ export class Layout {
   get staging(): string {
     return join(this.root, ".staging");
   }
+  /** The locks of one home. Beside the homes: a file that came and went in a collection would change its directory. */
+  locks(owner: { readonly uid: PrincipalUid }): string {
+    return join(this.root, ".locks", `${fileNameOf(owner.uid)}.sqlite`);
+  }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {
     return join(this.root, ".secret");

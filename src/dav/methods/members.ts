@@ -1,8 +1,10 @@
 import { HttpError } from "../../http/message.ts";
 import type { Href } from "../../model/ids.ts";
+import { lockPath } from "../../model/lock.ts";
 import type { Principal } from "../../model/principal.ts";
-import type { Collection, CollectionKind, ObjectEntry } from "../../store/contract.ts";
+import type { Collection, CollectionKind, CollectionRef, ObjectEntry } from "../../store/contract.ts";
 import { isSafeName } from "../../store/layout.ts";
+import type { Touched } from "../locks/guard.ts";
 import type { Resource } from "../resource.ts";
 import { addMemberName } from "../urls.ts";
 
@@ -37,6 +39,27 @@ export function placeOf(resource: Resource): Place {
   checkName(name);
   return { owner: parent.owner, collection: parent.collection, parentHref: parent.href, name, existing: undefined };
 }
+
+/** What a write to the place changes: the member, and its collection when it is new there. */
+export function touchedIn(
+  { collection: { ref }, name }: Pick<Place, "collection" | "name">,
+  existing: ObjectEntry | undefined,
+): readonly Touched[] {
+  const member = { path: lockPath(ref.path, name) };
+  return existing === undefined ? [member, { path: lockPath(ref.path) }] : [member];
+}
+
+/** What the removal of a member changes. */
+export const touchedBy = ({ collection: { ref }, name }: Pick<Place, "collection" | "name">): readonly Touched[] => [
+  { path: lockPath(ref.path, name) },
+  { path: lockPath(ref.path) },
+];
+
+/** What changes when a collection appears at a place. */
+export const arrival = ({ path }: CollectionRef): readonly Touched[] => [
+  { path: lockPath(path) },
+  { path: lockPath(path.slice(0, -1)) },
+];
 
 /** Throws HttpError(403) for a name that no resource may have. */
 export function checkName(name: string): void {

@@ -119,7 +119,7 @@ export async function retryWhileBusy<T>(
   { patience = 30_000, pause = later }: Waiting = {},
 ): Promise<T> {
   const began = Date.now();
-  let atOnce = 3;
+  let atOnce = 2;
   for (let attempt = 0; ; attempt++) {
     try {
       return work();
@@ -128,7 +128,7 @@ export async function retryWhileBusy<T>(
       const waited = Date.now() - began;
       if (waited > patience) throw new LockTimeout(what, waited);
       if (atOnce-- > 0) await soon();
-      else if (await pause(1 + Math.random() * Math.min(7, attempt / 4))) atOnce = 3;
+      else if (await pause(1 + Math.random() * Math.min(7, attempt))) atOnce = 1;
     }
   }
 }

@@ -35,6 +35,8 @@ export class Handle {
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closing = false;
+  /** A change of this process under way, and the state before it. */
+  #writing: { readonly index: IndexFile; readonly state: State } | undefined;
   #lately: { readonly rest: number; readonly state: State } | undefined;
   properties: { readonly key: string; readonly map: Properties } | undefined;
   children: { readonly changed: number; readonly list: readonly { name: string; kind: CollectionKind }[] } | undefined;
@@ -60,6 +62,9 @@ export class Handle {
       const file = quickStat(this.indexPath);
       if (index !== undefined && this.#verified && file && this.parts.volume.identityOf(file) === this.#inode) {
         try {
+          // Nobody waits for this process's own writer: what is renamed is there, and its rows are read as they come; the
+          // state, which names a token, is the one committed last.
+          if (this.#writing?.index === index) return { index, state: this.#writing.state, directory, rest: undefined };
           const rest = this.parts.volume.local && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
           const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
           if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
@@ -92,12 +97,14 @@ export class Handle {
         let result: T;
         try {
           await this.#recover(transaction);
+          if (transaction.state === before) this.#writing = { index: transaction.index, state: before };
           result = await work(transaction);
           if (transaction.moved) {
             reach("change.sync");
             await this.#directory.sync();
           }
         } catch (error) {
+          this.#writing = undefined;
           this.#rollback(transaction);
           if (isBroken(error) && !transaction.moved && attempt < 5) {
             await this.#discardIndex();
@@ -115,6 +122,8 @@ export class Handle {
           this.#drop();
           this.parts.warn("index not updated; it will be made again", { path: this.path, reason: String(error) });
           if (isBroken(error)) await this.#discardIndex();
+        } finally {
+          this.#writing = undefined;
         }
         return result;
       }

@@ -1,6 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
 import { indexName } from "./layout.ts";
 
+const journalName = `${indexName}-journal`;
+
 /** What the kernel tells of one directory: files changed by whoever it was, and the index committed by another process.
  *  Where there are no notices (network volumes, the limit of watches reached) `active` stays false. */
 export class Notices {
@@ -9,6 +11,8 @@ export class Notices {
   readonly #path: string;
   readonly #wanted: boolean;
   readonly #pausing = new Set<() => void>();
+  /** The index file was written, its journal not yet cut off: somebody is committing. */
+  #committing = false;
   #watcher: FSWatcher | undefined;
 
   constructor(path: string, wanted: boolean) {
@@ -26,7 +30,11 @@ export class Notices {
       this.#watcher = watch(this.#path, { persistent: false }, (_event, name) => {
         if (name === null) return;
         if (!name.startsWith(".")) this.touched.add(name);
-        else if (name === indexName) for (const wake of this.#pausing) wake();
+        else if (name === indexName) this.#committing = true;
+        else if (name === journalName && this.#committing) {
+          this.#committing = false;
+          for (const wake of this.#pausing) wake();
+        }
       });
       this.#watcher.on("error", () => this.stop());
     } catch {
@@ -40,14 +48,13 @@ export class Notices {
     this.touched.clear();
   }
 
-  /** Waits `ms`, less if the index file is written meanwhile: whoever holds its lock is about to let go. Answers whether
-   *  it was. */
+  /** Waits `ms`, less if somebody commits to the index meanwhile. Answers whether that was it. */
   readonly pause = (ms: number): Promise<boolean> =>
     new Promise((resolve) => {
-      const end = (written: boolean) => (): void => {
+      const end = (committed: boolean) => (): void => {
         clearTimeout(timer);
         this.#pausing.delete(wake);
-        resolve(written);
+        resolve(committed);
       };
       const wake = end(true);
       const timer = setTimeout(end(false), ms);

@@ -429,6 +429,57 @@ describe("an If header", () => {
   });
 });
 
+describe("a LOCK is answered when everybody is done who looked for locks before it was known:", () => {
+  const cases: readonly (readonly [string, readonly string[], string, string])[] = [
+    ["who writes in the member's collection", ["waits"], `${home}waits/a.ics`, "0"],
+    ["who makes or removes collections", [], `${home}waits/a.ics`, "0"],
+    ["who writes in the locked collection", ["waits"], `${home}waits/`, "0"],
+    ["who writes below what is locked with Depth infinity", ["waiting", "inner"], `${home}waiting/`, "infinity"],
+  ];
+  before(async () => {
+    await send("MKCALENDAR", `${home}waits/`);
+    await store(`${home}waits/a.ics`);
+    await send("MKCOL", `${home}waiting/`);
+    await send("MKCOL", `${home}waiting/inner/`);
+  });
+  for (const [who, at, path, depth] of cases)
+    test(who, async () => {
+      const { tree } = exchange;
+      const owner = await tree.user("user01");
+      const collection = await tree.store.open({ owner, path: at });
+      assert.ok(collection);
+      let finish = (): void => undefined;
+      const atWork = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      let writer = Promise.resolve();
+      await new Promise<void>((begun) => {
+        writer = collection.change(() => {
+          begun();
+          return atWork;
+        });
+      });
+      let answered = false;
+      const answer = lock(path, { headers: { depth } }).then((given) => {
+        answered = true;
+        return given;
+      });
+      const place = path.slice(home.length).replace(/\/$/, "");
+      const known = async (): Promise<boolean> =>
+        (await tree.store.locks.held(owner.uid)).some((one) => one.path === place);
+      while (!(await known())) await new Promise((resolve) => setImmediate(resolve));
+      // What an answer would take: some hundred turns at most, with file access in between.
+      for (let turn = 0; turn < 300; turn++) await tree.store.open({ owner, path: ["calendar"] });
+      for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(answered, false);
+      finish();
+      await writer;
+      assert.equal((await answer).status, 200);
+      const token = ((await answer).headers["lock-token"] ?? "").slice(1, -1);
+      assert.equal(await status(unlock(path, token)), 204);
+    });
+});
+
 test("a home takes a thousand locks, and then says so", async () => {
   const { tree, send: ask, end } = await givenExchange();
   try {

@@ -17,7 +17,7 @@ import { multistatus, statusResponse, xmlType } from "../multistatus.ts";
 import type { Context, Method } from "../registry.ts";
 import { resolve } from "../resolve.ts";
 import type { Resource } from "../resource.ts";
-import { checkName, placeOf } from "./members.ts";
+import { placeOf } from "./members.ts";
 import { storeMember } from "./store-member.ts";
 import { xmlBody } from "./xml-body.ts";
 
@@ -34,7 +34,7 @@ export const lockMethod: Method = {
   async handle(resource, context, request) {
     if (context.user === undefined) throw new HttpError(401, "a lock belongs to somebody: sign in first");
     // An address that no file can have is refused before anything is locked.
-    if (resource.kind === "unmapped") checkName(placeOf(resource).name);
+    if (resource.kind === "unmapped") placeOf(resource);
     const place = lockPlaceOf(resource);
     if (place === undefined || !isLockable(resource))
       throw new HttpError(403, `${resource.href} is the server's own and cannot be locked`);
@@ -140,10 +140,17 @@ async function occupy(resource: Resource, guard: LockGuard, context: Context, re
   if (place.collection.kind === "calendar") return false;
   const above = parentPath(lockPlaceOf(now)?.path ?? "");
   const empty = { bytes: Buffer.alloc(0), type: undefined };
-  await storeMember(place, empty, context, (existing) => {
-    if (existing !== undefined) throw new HttpError(409, `${resource.href} was made meanwhile`);
-    return guard.check({ path: above });
-  });
+  const there = new HttpError(409, `${resource.href} was made meanwhile`);
+  try {
+    await storeMember(place, empty, context, (existing) => {
+      if (existing !== undefined) throw there;
+      return guard.check({ path: above });
+    });
+  } catch (error) {
+    // By somebody with a shared lock, who came at the same moment.
+    if (error === there) return false;
+    throw error;
+  }
   return true;
 }
 

@@ -3,7 +3,7 @@ import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Collection, CollectionKind, CollectionRef, ObjectEntry } from "../../store/contract.ts";
-import { isSafeName } from "../../store/layout.ts";
+import { isHidden, isSafeName } from "../../store/layout.ts";
 import type { Touched } from "../locks/guard.ts";
 import type { Resource } from "../resource.ts";
 import { addMemberName } from "../urls.ts";
@@ -36,7 +36,7 @@ export function placeOf(resource: Resource): Place {
   if (!("info" in parent) || !holdsMembers.has(parent.kind))
     throw new HttpError(403, `${parent.href} takes no members`);
   if (resource.href.endsWith("/")) throw new HttpError(409, `there is no collection ${resource.href}`);
-  checkName(name);
+  checkName(name, parent.kind);
   return { owner: parent.owner, collection: parent.collection, parentHref: parent.href, name, existing: undefined };
 }
 
@@ -61,9 +61,10 @@ export const arrival = ({ path }: CollectionRef): readonly Touched[] => [
   { path: lockPath(path.slice(0, -1)) },
 ];
 
-/** Throws HttpError(403) for a name that no resource may have. */
-export function checkName(name: string): void {
-  if (name.startsWith(".")) throw new HttpError(403, `the name "${name}" begins with a dot, which is the server's own`);
+/** Throws HttpError(403) for a name that no collection may have, or with `into` no file in a collection of that kind. */
+export function checkName(name: string, into?: CollectionKind): void {
+  if (into === undefined ? name.startsWith(".") : isHidden(name, into))
+    throw new HttpError(403, `the name "${name}" begins with a dot, which is the server's own`);
   if (name === addMemberName || !isSafeName(name))
     throw new HttpError(403, `"${name.slice(0, 80)}" cannot be the name of a resource; a name has at most 255 bytes`);
 }

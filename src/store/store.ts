@@ -239,6 +239,7 @@ export class FileStore implements CalendarStore {
     this.#parts.contents.clear();
     this.#parts.lists.clear();
     this.#parts.rows.clear();
+    this.locks.close();
     for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
   }
 

@@ -140,6 +140,41 @@ describe("a lock", () => {
     assert.equal(await status(put(path, held(token))), 412);
   });
 
+  test("stays on an address that a COPY or MOVE puts something else at", async () => {
+    const path = `${home}stays.txt`;
+    await put(path);
+    const token = await taken(path);
+    for (const method of ["COPY", "MOVE"]) {
+      await put(`${home}comes.txt`, {}, "user01", method);
+      const headers = { destination: path, if: `<${path}> (<${token}>)` };
+      assert.equal(await status(send(method, `${home}comes.txt`, { headers })), 204);
+      assert.equal((await send("GET", path)).text, method);
+      assert.deepEqual(await discovered(path), [token]);
+    }
+    await send("MKCOL", `${home}comes/`);
+    const headers = { destination: path, if: `<${path}> (<${token}>)` };
+    assert.equal(await status(send("MOVE", `${home}comes/`, { headers })), 204);
+    assert.deepEqual(await discovered(`${path}/`), [token]);
+    refused(await send("DELETE", `${path}/`), "lock-token-submitted", 423);
+    assert.equal(await status(send("DELETE", `${path}/`, { headers: held(token) })), 204);
+  });
+
+  test("keeps what its creator said of himself, and nothing of it is taken for markup", async () => {
+    const path = `${home}owner.txt`;
+    await put(path);
+    const owner = `<x xmlns="urn:x" a="&quot;">&lt;b&gt; &amp; M\u00e4rz</x> text`;
+    const body = info("exclusive", owner).replace("<D:owner>", `<D:owner xml:lang="de">`);
+    const granted = await send("LOCK", path, { body });
+    const listed = await send("PROPFIND", path, { headers: { depth: "0" } });
+    for (const { text } of [granted, listed]) {
+      assert.match(
+        text,
+        /<D:owner xml:lang="de"><x xmlns="urn:x" a="&quot;">&lt;b&gt; &amp; März<\/x> text<\/D:owner>/,
+      );
+      readXml(text);
+    }
+  });
+
   test("serves only who took it", async () => {
     const path = `${home}shared/mine.ics`;
     await store(path);

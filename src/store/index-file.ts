@@ -119,9 +119,8 @@ export class IndexFile {
 
   /** Opens an index without trusting it: undefined when there is no schema of ours in it. Throws when broken or busy. */
   static recognise(path: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       const known = db.prepare("select count(*) from sqlite_master where name = 'CALDAV'").get()?.[0];
       const version = known
         ? db.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get()?.[0]
@@ -137,9 +136,8 @@ export class IndexFile {
 
   /** Makes the schema in an empty file; the write lock of the transaction is left with the caller. */
   static begin(path: string, kind: CollectionKind, inode: () => number, start: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       db.exec("begin immediate");
       if (db.prepare("select count(*) from sqlite_master").get()?.[0] !== 0) {
         db.exec("rollback");

@@ -236,7 +236,7 @@ export class FileStore implements CalendarStore {
     this.#parts.contents.clear();
     this.#parts.lists.clear();
     this.#parts.rows.clear();
-    for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
+    for (const path of this.#handles.keys()) this.#handles.peek(path)?.rest();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { isBroken, isBusy, retryWhileBusy } from "../base/sqlite.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import type { SyncToken, TimeRange } from "../model/ids.ts";
@@ -133,7 +132,7 @@ export class StoredCollection implements Collection {
   search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]> {
     return search(condition, {
       ask: (question) => this.#ask(question),
-      textOf: async (name) => (await this.read(name))?.bytes.toString(),
+      textOf: async (entry) => (this.kept(entry) ?? (await this.read(entry.name)))?.bytes.toString(),
       entries: () => this.entries(),
     });
   }
@@ -160,8 +159,12 @@ export class StoredCollection implements Collection {
     return this.#ask((index) => index.nameOf(uid));
   }
 
-  async read(name: string): Promise<Content | undefined> {
-    return this.handle.parts.contents.read(join(this.handle.path, name));
+  read(name: string): Promise<Content | undefined> {
+    return this.handle.parts.contents.read(`${this.handle.path}/${name}`);
+  }
+
+  kept({ name, etag }: ObjectEntry): Content | undefined {
+    return this.handle.parts.contents.kept(`${this.handle.path}/${name}`, etag);
   }
 
   async properties(name?: string): Promise<ReadonlyMap<QName, Element>> {

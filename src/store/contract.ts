@@ -106,6 +106,8 @@ export interface Collection {
   knows(token: SyncToken): Promise<boolean>;
   nameOf(uid: string): Promise<string | undefined>;
   read(name: string): Promise<Content | undefined>;
+  /** What a row read just now describes, if this worker has it in memory; else it must be read. */
+  kept(entry: ObjectEntry): Content | undefined;
   /** Dead properties, of the collection itself or of a member. */
   properties(name?: string): Promise<ReadonlyMap<QName, Element>>;
   /** Runs `work` under the collection's write lock (all workers, all hosts). Work of several callers is committed together;

@@ -14,7 +14,7 @@ export interface Searched {
   /** Asks the index; may be another file from one time to the next. */
   ask<T>(question: (index: IndexFile) => T): Promise<T>;
   /** The text of a member; undefined when it is gone. */
-  textOf(name: string): Promise<string | undefined>;
+  textOf(entry: ObjectEntry): Promise<string | undefined>;
   entries(): AsyncIterable<readonly ObjectEntry[]>;
 }
 
@@ -219,7 +219,7 @@ async function isCertain(
   candidates: Candidates,
   { textOf }: Searched,
 ): Promise<boolean> {
-  const text = await textOf(entry.name);
+  const text = await textOf(entry);
   if (text === undefined) return false;
   const isOld = revisionOf(row) <= candidates.revision;
   let object: ReturnType<typeof parseCalendarObject> | undefined;

@@ -54,7 +54,8 @@ export async function busyTime(
       }
       for (const { uid, name, access } of uncertain) {
         if (leavesOut(uid, name, access)) continue;
-        for (const period of await expanded(collection, name, range, floatingZone, options.limit)) periods.push(period);
+        for (const period of await expanded(collection, name, range, floatingZone, options.limit, turns))
+          periods.push(period);
         await turns.next();
       }
       refuseBeyond(options.limit, periods);
@@ -118,18 +119,42 @@ const fixed = (row: Instance, zone: Zone): Instance => ({
   busy: row.busy,
 });
 
+/** Instances of one object found in one go: a few milliseconds. */
+const atOnce = 5_000;
+/** Goes in which an object is expanded. */
+const mostGoes = 200;
+
+/** The busy instances of an object in the range. Where there are many, the range is halved until its parts are short work; an
+ *  instance in both halves comes twice, which is the same to those who merge.
+ *  Throws Refusal(number-of-matches-within-limits) beyond `limit`, or when finding them would take too long. */
 async function expanded(
   collection: Collection,
   name: string,
   range: TimeRange,
   zone: Zone,
   limit: number,
+  turns: Turns,
 ): Promise<readonly Instance[]> {
   const content = await collection.read(name);
   if (content === undefined) return [];
-  return readable(() => {
-    const { instances, complete } = instancesIn(parseCalendarObject(content.bytes.toString()), range, zone, limit);
-    if (!complete) throw new Refusal({ code: "number-of-matches-within-limits", limit });
-    return instances.filter(({ busy }) => busy !== "FREE").map((one) => (one.floating ? fixed(one, zone) : one));
-  });
+  const [object] = readable(() => [parseCalendarObject(content.bytes.toString())]);
+  if (object === undefined) return [];
+  const found: Instance[] = [];
+  const parts: TimeRange[] = [range];
+  for (let goes = 1; ; goes++) {
+    const part = parts.pop();
+    if (part === undefined) return found;
+    const [expansion] = readable(() => [instancesIn(object, part, zone, Math.min(limit, atOnce))]);
+    if (expansion === undefined) return [];
+    if (expansion.complete) {
+      for (const one of expansion.instances) if (one.busy !== "FREE") found.push(one.floating ? fixed(one, zone) : one);
+    } else {
+      const middle = utc(Math.floor((part.start + part.end) / 2));
+      if (middle <= part.start || goes + parts.length > mostGoes)
+        throw new Refusal({ code: "number-of-matches-within-limits", limit });
+      parts.push({ start: middle, end: part.end }, { start: part.start, end: middle });
+    }
+    refuseBeyond(limit, found);
+    await turns.next();
+  }
 }

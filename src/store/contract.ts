@@ -1,6 +1,7 @@
 import type { Busy, CalendarObject } from "../ical/calendar-object.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 
@@ -138,6 +139,20 @@ export interface CollectionChange {
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
 }
 
+/** WebDAV locks, by the owner of the home (RFC 4918 §6). The store keeps them and forbids nothing: who changes something on
+ *  behalf of a client asks `held` with the write lock of the changed collection taken. */
+export interface Locks {
+  /** The locks of a home that have not run out; a promise only while somebody is writing. */
+  held(owner: PrincipalUid): readonly Lock[] | Promise<readonly Lock[]>;
+  /** Durable when this resolves. `check` sees the locks it would join, none of which can change meanwhile, and throws to refuse. */
+  grant(owner: PrincipalUid, lock: Lock, check: (held: readonly Lock[]) => void): Promise<void>;
+  /** Lets a lock run until `expires`. Undefined when there is none of that token any more. */
+  refresh(owner: PrincipalUid, token: string, timeout: number, expires: Utc): Promise<Lock | undefined>;
+  release(owner: PrincipalUid, token: string): Promise<void>;
+  /** Ends the locks on what was at the path and below it; `below`: only those below. */
+  releaseAt(owner: PrincipalUid, path: string, below?: boolean): Promise<void>;
+}
+
 export interface CalendarStore {
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
@@ -153,15 +168,16 @@ export interface CalendarStore {
   /** Moves (renames) a collection; tokens of the old place are refused at the new one. */
   move(from: CollectionRef, to: CollectionRef): Promise<void>;
   /** Moves a member between collections, properties included, in one rename. `object` as in `put`.
-   *  `check` runs with both locks held and may throw. Answers whether the destination existed. */
+   *  `check` runs with both locks held and may throw. */
   moveMember(
     from: Collection,
     name: string,
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void>;
+  readonly locks: Locks;
   /** Bytes of all members in the home; without those directly in `except`, whose own count a lock can hold still. */
   usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */

@@ -404,3 +404,21 @@ test("while a worker writes, its other requests are answered with what was there
   );
   await given.end();
 });
+
+test("Finder's own files are members of a home and a folder, and stray between calendar objects", async () => {
+  const given = await givenStore();
+  await given.store.provision(alice);
+  await given.store.create({ owner: alice, path: ["files"] }, "folder", new Map());
+  for (const path of ["", "calendar", "files"])
+    for (const name of ["._a.ics", ".DS_Store", "._", ".hidden"])
+      await writeFile(join(given.root, "calendars/users/alice", path, name), "fork");
+  for (const path of [[], ["files"]]) {
+    const holds = await given.store.open({ owner: alice, path });
+    assert.deepEqual(holds && (await names(holds)), [".DS_Store", "._a.ics"]);
+  }
+  const calendar = await calendarOf(given.store);
+  assert.deepEqual(await names(calendar), []);
+  await put(calendar, "a.ics", event("a"));
+  assert.deepEqual(await names(calendar), ["a.ics"]);
+  await given.end();
+});

@@ -61,6 +61,13 @@ export interface BusyRow {
   readonly access: string | undefined;
 }
 
+/** A part of what makes busy. */
+export interface BusyPage {
+  readonly rows: readonly BusyRow[];
+  /** Objects whose indexed window does not cover the range: they must be expanded by the caller. Of them there are no rows. */
+  readonly uncertain: readonly ObjectEntry[];
+}
+
 /** `null` removes. */
 export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 
@@ -91,18 +98,17 @@ export interface Collection {
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */
   search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]>;
-  /** Instances that overlap the range; floating ones are compared after adding `floatingOffset` seconds to them.
-   *  `uncertain` names objects whose indexed window does not cover the range: they must be expanded by the caller. */
-  busy(
-    range: TimeRange,
-    floatingOffset: number,
-  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
+  /** Instances that overlap the range and are not free, in pages and no order; floating ones are compared after adding
+   *  `floatingOffset` seconds to them. */
+  busy(range: TimeRange, floatingOffset: number): AsyncIterable<BusyPage>;
   /** Undefined token: everything. Throws Refusal(valid-sync-token). */
   changesSince(token: SyncToken | undefined, limit: number): Promise<Changes>;
   /** Whether a token is one this collection gave out and can still answer. */
   knows(token: SyncToken): Promise<boolean>;
   nameOf(uid: string): Promise<string | undefined>;
   read(name: string): Promise<Content | undefined>;
+  /** What a row read just now describes, if this worker has it in memory; else it must be read. */
+  kept(entry: ObjectEntry): Content | undefined;
   /** Dead properties, of the collection itself or of a member. */
   properties(name?: string): Promise<ReadonlyMap<QName, Element>>;
   /** Runs `work` under the collection's write lock (all workers, all hosts). Work of several callers is committed together;

@@ -240,7 +240,7 @@ export class FileStore implements CalendarStore {
     this.#parts.lists.clear();
     this.#parts.rows.clear();
     this.locks.close();
-    for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
+    for (const path of this.#handles.keys()) this.#handles.peek(path)?.rest();
   }
 
   async close(): Promise<void> {

@@ -250,6 +250,27 @@ describe("a lock", () => {
   });
 });
 
+test("a lock lasts as long as was told, by a clock of whole seconds, an hour at most", async () => {
+  const path = `${home}lasts.txt`;
+  await put(path);
+  const { tree } = exchange;
+  const owner = await tree.user("user01");
+  for (const [asked, told] of [
+    ["Second-10", 10],
+    ["Second-99999999999", 3600],
+    ["Infinite", 3600],
+    ["Second-0", 1],
+    ["unheard, Second-20, Second-30", 20],
+    ["", 3600],
+  ] as const) {
+    const answer = await lock(path, { headers: { timeout: asked } });
+    assert.match(answer.text, new RegExp(`<D:timeout>Second-${told}</D:timeout>`), asked);
+    const [kept] = (await tree.store.locks.held(owner.uid)).filter(({ root }) => root === path);
+    assert.equal(kept?.expires, tree.services.now() + told + 1);
+    assert.equal(await status(unlock(path, kept?.token ?? "")), 204);
+  }
+});
+
 describe("a lock on a collection", () => {
   test("of Depth 0 is one on its list of members", async () => {
     await send("MKCALENDAR", `${home}listed/`);

@@ -50,7 +50,7 @@ export const lockEntries: readonly Element[] = [exclusive, shared].map((scope) =
 export function activeLock(lock: Lock, now: Utc, full: boolean): Element {
   const children: Element[] = [scopeOf(lock.shared), write, el(dav("depth"), lock.deep ? "infinity" : "0")];
   if (full && lock.owner !== "") children.push(readXmlCached(lock.owner));
-  children.push(el(dav("timeout"), `Second-${Math.max(0, lock.expires - now)}`));
+  children.push(el(dav("timeout"), `Second-${Math.min(lock.timeout, Math.max(0, lock.expires - now))}`));
   if (full) children.push(el(dav("locktoken"), href(lock.token)));
   children.push(el(dav("lockroot"), href(lock.root)));
   return el(dav("activelock"), ...children);

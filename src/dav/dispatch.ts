@@ -13,7 +13,7 @@ import { isCollection, type Kind, navigationKinds, principalKinds, type Resource
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
   if (request.path[0] === ".well-known") return wellKnown(request);
   if (request.method === "OPTIONS") return options(request, context);
-  const method = context.services.registry.method(request.method) ?? withheld.get(request.method);
+  const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
   const resource = await resolve(request.path, request.rawPath, context);
   if (context.user === undefined) challengeStrangers(resource, method);
@@ -28,14 +28,6 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
     ? { ...response, headers: { "content-location": resource.href, ...response.headers } }
     : response;
 }
-
-// RFC 3744's method is known and no resource offers it yet: 405, unlike the locks, which the original called not implemented.
-const withheld: ReadonlyMap<string, Method> = new Map([
-  [
-    "ACL",
-    { name: "ACL", on: [], needs: () => [], handle: () => Promise.reject(new HttpError(405, "ACL is not offered")) },
-  ],
-]);
 
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 const redirect = (location: string): HttpResponse => ({ status: 301, headers: { location } });

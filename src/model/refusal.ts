@@ -29,6 +29,12 @@ export type Reason =
   | { readonly code: "supported-report"; readonly problem: string }
   | { readonly code: "number-of-matches-within-limits"; readonly limit: number }
   | { readonly code: "need-privileges"; readonly href: Href; readonly privileges: readonly Privilege[] }
+  | { readonly code: "no-ace-conflict"; readonly problem: string }
+  | { readonly code: "no-protected-ace-conflict"; readonly problem: string }
+  | { readonly code: "limited-number-of-aces"; readonly problem: string }
+  | { readonly code: "not-supported-privilege"; readonly problem: string }
+  | { readonly code: "recognized-principal"; readonly problem: string }
+  | { readonly code: "allowed-principal"; readonly problem: string }
   | { readonly code: "resource-must-be-null"; readonly problem: string }
   | { readonly code: "valid-resourcetype"; readonly problem: string }
   | { readonly code: "cannot-modify-protected-property"; readonly name: string }

@@ -13,7 +13,8 @@ import {
   textOf,
   type XmlValue,
 } from "../../xml/element.ts";
-import { effectiveAcl, uidAt } from "../acl.ts";
+import { effectiveAcl } from "../acl.ts";
+import { uidAt } from "../acl-xml.ts";
 import { isMinimal, multistatus, type PropRequest, parsePropRequest, responsesFor } from "../multistatus.ts";
 import { type Context, report } from "../registry.ts";
 import { childrenOf, resolveHref } from "../resolve.ts";

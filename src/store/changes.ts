@@ -16,6 +16,7 @@ export function changesSince(index: IndexFile, state: State, token: SyncToken | 
       token: tokenOf(state),
       changed: changed.map(({ entry }) => entry),
       removed: removed.map(({ name }) => name),
+      unheard: unheardOf(changed, removed),
       truncated: false,
     };
   // The token stands after the last one given.
@@ -25,9 +26,20 @@ export function changesSince(index: IndexFile, state: State, token: SyncToken | 
     token: tokenAt(last, index),
     changed: changed.filter(({ revision }) => revision <= last).map(({ entry }) => entry),
     removed: removed.filter(({ revision }) => revision <= last).map(({ name }) => name),
+    unheard: unheardOf(changed, removed),
     truncated: true,
   };
 }
+
+const unheardOf = (
+  changed: ReturnType<IndexFile["changedSince"]>,
+  removed: ReturnType<IndexFile["removedSince"]>,
+): ReadonlySet<string> => {
+  const names = new Set<string>();
+  for (const { entry, known } of changed) if (!known) names.add(entry.name);
+  for (const { name, known } of removed) if (!known) names.add(name);
+  return names;
+};
 
 function tokenAt(revision: number, index: IndexFile): SyncToken {
   const eras = index.eras();

@@ -22,7 +22,16 @@ import type {
   Staged,
 } from "./contract.ts";
 import type { Handle } from "./handle.ts";
-import { busyOfCode, entryColumns, entryOf, type IndexFile, revisionOf, tokenOf } from "./index-file.ts";
+import {
+  busyOfCode,
+  entryColumns,
+  entryOf,
+  hasAclFlag,
+  type IndexFile,
+  revisionOf,
+  type State,
+  tokenOf,
+} from "./index-file.ts";
 import type { View } from "./parts.ts";
 import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
 import { CollectionGone } from "./transaction.ts";
@@ -108,7 +117,7 @@ export class StoredCollection implements Collection {
 
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {
     const { index, state } = await this.#view();
-    const key = tokenOf(state);
+    const key = listKey(state);
     const kept = this.handle.parts.lists.get(this.handle);
     if (kept?.key === key) {
       yield* pages(kept.list);
@@ -128,7 +137,7 @@ export class StoredCollection implements Collection {
       await soon();
     }
     // Complete and of one state only if nothing was written while the pages went out.
-    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => tokenOf(now.state()))) === key)
+    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => listKey(now.state()))) === key)
       this.handle.parts.lists.set(this.handle, { key, list: all });
   }
 
@@ -193,7 +202,7 @@ export class StoredCollection implements Collection {
   ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
     const inside = instancesIn(range, floatingOffset, "resource, start, end, floating, busy");
     const unsure = uncertainIn(range);
-    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access, r.kind from (${inside.text}) i
+    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access, r.kind, r.flags & ${hasAclFlag} from (${inside.text}) i
       join resource r on r.id = i.resource where i.busy <> 0 and not ${unsure.text} order by i.start`;
     return this.#ask((index) => ({
       rows: index.db
@@ -212,7 +221,7 @@ export class StoredCollection implements Collection {
     if (token === undefined && state.objects <= limit) {
       const changed: ObjectEntry[] = [];
       for await (const page of this.entries()) changed.push(...page);
-      return { token: tokenOf(state), changed, removed: [], truncated: false };
+      return { token: tokenOf(state), changed, removed: [], unheard: new Set(), truncated: false };
     }
     return this.#ask((index) => changesSince(index, state, token, limit));
   }
@@ -285,4 +294,8 @@ const busyRow = (row: readonly SqlValue[]): BusyRow => ({
   busy: busyOfCode(row[5] as number),
   access: (row[6] as string | null) ?? undefined,
   kind: row[7] as string,
+  hasAcl: row[8] !== 0,
 });
+
+// A member's entry also says whether it has properties and an ACL, which its collection's token does not.
+const listKey = (state: State): string => `${tokenOf(state)} ${state.properties}`;

@@ -16,6 +16,8 @@ export interface BusyCalendar {
   readonly floatingZone: Zone;
   /** PRIVATE objects (X-CALENDARSERVER-ACCESS) are left out: who asks may not know of them. */
   readonly withoutPrivate?: boolean;
+  /** Asked of members with an ACL of their own: whether who asks may know when they are. Absent: all count. */
+  readonly counts?: (name: string) => Promise<boolean>;
 }
 
 export interface BusyOptions {
@@ -36,19 +38,20 @@ export async function busyTime(
   options: BusyOptions,
 ): Promise<readonly BusyPeriod[]> {
   const periods: Instance[] = [];
-  for await (const { collection, floatingZone, withoutPrivate } of calendars) {
-    const isHidden = (access: string | undefined): boolean => withoutPrivate === true && access === "PRIVATE";
+  for await (const calendar of calendars) {
+    const { collection, floatingZone } = calendar;
     const { wide, offset } = askedRange(range, floatingZone);
     const { rows, uncertain } = await collection.busy(wide, offset);
+    const hidden = await hiddenOf(calendar, [...rows, ...uncertain]);
     const availabilities: string[] = [];
     for (const row of rows) {
-      if (row.busy === "FREE" || row.uid === options.exceptUid || isHidden(row.access)) continue;
+      if (row.busy === "FREE" || row.uid === options.exceptUid || hidden.has(row.name)) continue;
       if (options.leavesOut?.(collection, row.name)) continue;
       if (row.kind === "VAVAILABILITY") availabilities.push(row.name);
       else periods.push(row.floating ? fixed(row, floatingZone) : row);
     }
     for (const entry of uncertain) {
-      if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name))
+      if (entry.uid === options.exceptUid || hidden.has(entry.name) || options.leavesOut?.(collection, entry.name))
         continue;
       for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
         periods.push(period);
@@ -60,6 +63,25 @@ export async function busyTime(
       throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
   }
   return mergeBusy(periods, range);
+}
+
+const nothing: ReadonlySet<string> = new Set();
+
+/** The members that who asks may not know of, by name. */
+async function hiddenOf(
+  { withoutPrivate, counts }: BusyCalendar,
+  members: readonly { readonly name: string; readonly access: string | undefined; readonly hasAcl: boolean }[],
+): Promise<ReadonlySet<string>> {
+  if (!members.some(({ access, hasAcl }) => hasAcl || access !== undefined)) return nothing;
+  const hidden = new Set<string>();
+  const asked = new Set<string>();
+  for (const { name, access, hasAcl } of members) {
+    if (asked.has(name)) continue;
+    asked.add(name);
+    if (withoutPrivate === true && access === "PRIVATE") hidden.add(name);
+    else if (hasAcl && counts !== undefined && !(await counts(name))) hidden.add(name);
+  }
+  return hidden;
 }
 
 /** RFC 7953 §5.2.2, §4 */

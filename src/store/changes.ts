@@ -1,7 +1,8 @@
 import type { SyncToken } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Changes } from "./contract.ts";
-import { type IndexFile, revisionOf, type State, tokenOf } from "./index-file.ts";
+import type { IndexFile, State } from "./index-file.ts";
+import { revisionOf, tokenOf } from "./tokens.ts";
 
 /** What changed since a token, at most `limit` of it, in order of revision (RFC 6578 §3.5, §3.6). Undefined token: all there
  *  is. Throws Refusal(valid-sync-token) for a token the index did not give out or can no longer answer. */

@@ -22,18 +22,10 @@ import type {
   Staged,
 } from "./contract.ts";
 import type { Handle } from "./handle.ts";
-import {
-  busyOfCode,
-  entryColumns,
-  entryOf,
-  hasAclFlag,
-  type IndexFile,
-  revisionOf,
-  type State,
-  tokenOf,
-} from "./index-file.ts";
+import { busyOfCode, entryColumns, entryOf, hasAclFlag, type IndexFile, type State } from "./index-file.ts";
 import type { View } from "./parts.ts";
 import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
+import { revisionOf, tokenOf } from "./tokens.ts";
 import { CollectionGone } from "./transaction.ts";
 
 const pageSize = 1_000;

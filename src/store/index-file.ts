@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Database, type SqlValue, type Statement } from "../base/sqlite.ts";
 import type { Occurrences } from "../ical/calendar-object.ts";
-import type { ETag, SyncToken } from "../model/ids.ts";
+import type { ETag } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
 
@@ -9,7 +9,7 @@ import type { CollectionKind, ObjectEntry } from "./contract.ts";
 const schemaVersion = "caldavd-2";
 
 // CALDAV is the original's frame: finding another version there, an original server deletes the file and makes its own,
-// so going back to one needs nothing. `era` makes tokens fail safely: see `SyncTokens` below.
+// so going back to one needs nothing. `era` makes tokens fail safely: see tokens.ts.
 const schema = `
   create table CALDAV (KEY text unique, VALUE text unique);
   insert into CALDAV values ('SCHEMA_VERSION', '${schemaVersion}'), ('TYPE', 'caldavd collection');
@@ -381,22 +381,4 @@ function prepareConnection(db: Database): void {
   // A page written before the commit would need the readers gone in the midst of a change.
   db.pragma("cache_spill = OFF");
   db.pragma("temp_store = MEMORY");
-}
-
-/** Sync tokens: `<era>-<revision>`. Every start of the server writes under an era of its own, so that a revision number
- *  handed out twice (index restored, volume rolled back, power cut) is never taken for the other one. */
-export const tokenOf = (state: State): SyncToken => `${state.era}-${state.revision}` as SyncToken;
-
-/** The revision a token stands for, if this index gave it out and can still answer; undefined otherwise. */
-export function revisionOf(token: string, index: IndexFile, state: State): number | undefined {
-  const match = /^([0-9a-f]{12})-(\d{1,15})$/.exec(token);
-  if (!match) return undefined;
-  const revision = Number(match[2]);
-  if (revision > state.revision || revision < state.floor) return undefined;
-  const eras = index.eras();
-  const at = eras.findIndex(({ era }) => era === match[1]);
-  const era = eras[at];
-  if (!era || revision < era.first - 1) return undefined;
-  const next = eras[at + 1];
-  return next && revision >= next.first ? undefined : revision;
 }

@@ -7,7 +7,7 @@ import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts
 import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
-import { accessOf, checkObject, type Upload } from "./upload.ts";
+import { accessCopy, accessOf, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
 export interface Stored {
@@ -75,10 +75,8 @@ export function checkMember(
 }
 
 const contentType = dav("getcontenttype");
-/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
-const access: QName = `{${TWISTED}}calendar-access`;
 // Describe the old bytes.
-const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, access]);
+const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, accessCopy]);
 
 /** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
 async function propertiesFor(
@@ -91,7 +89,7 @@ async function propertiesFor(
   if (kept.size === 0 && restriction === undefined && (object !== undefined || type === undefined)) return none;
   const properties = new Map([...kept].filter(([property]) => !ofTheBytes.has(property)));
   if (object === undefined && type !== undefined) properties.set(contentType, el(contentType, written(type)));
-  if (restriction !== undefined) properties.set(access, el(access, restriction));
+  if (restriction !== undefined) properties.set(accessCopy, el(accessCopy, restriction));
   return properties;
 }
 

@@ -35,8 +35,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   }),
   "no-uid-conflict": ({ existing }) => ({
     status: 403,
-    element: el(caldav("no-uid-conflict"), href(existing)),
-    text: `another object of this calendar has the same UID: ${existing}`,
+    element: el(caldav("no-uid-conflict"), ...(existing === undefined ? [] : [href(existing)])),
+    text: `another object of this calendar has the same UID${existing === undefined ? "" : `: ${existing}`}`,
   }),
   "calendar-collection-location-ok": problem(caldav("calendar-collection-location-ok")),
   "max-resource-size": atMost(caldav("max-resource-size"), "bytes per object"),

@@ -12,6 +12,7 @@ import { uidAt } from "./acl-xml.ts";
 import { collectionResource } from "./children.ts";
 import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
+import { surroundings } from "./resolve.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
 
 type Granted = ReadonlySet<Privilege>;
@@ -34,6 +35,19 @@ export async function demand(context: Context, resource: Resource, needs: readon
     const missing = needs.filter((privilege) => !granted.has(privilege));
     throw new Refusal({ code: "need-privileges", href: resource.href, privileges: missing });
   }
+}
+
+/** Whether the user may read the resource or, where there is none, what is around its path: only then may they learn whether
+ *  there is one. */
+export async function mayLook(
+  resource: Resource,
+  path: readonly string[],
+  rawPath: string,
+  context: Context,
+): Promise<boolean> {
+  const around =
+    resource.kind === "unmapped" ? (resource.parent ?? (await surroundings(path, rawPath, context))) : resource;
+  return around !== undefined && (await context.privileges(around)).has("read");
 }
 
 class Rights {

@@ -9,7 +9,8 @@ export type Reason =
   | { readonly code: "valid-calendar-data"; readonly problem: string }
   | { readonly code: "valid-calendar-object-resource"; readonly problem: string }
   | { readonly code: "supported-calendar-component"; readonly component: string }
-  | { readonly code: "no-uid-conflict"; readonly existing: Href }
+  /** `existing` is left out for who may not see it. */
+  | { readonly code: "no-uid-conflict"; readonly existing: Href | undefined }
   | { readonly code: "calendar-collection-location-ok"; readonly problem: string }
   | { readonly code: "max-resource-size"; readonly limit: number }
   | { readonly code: "min-date-time"; readonly problem: string }

@@ -12,7 +12,7 @@ import type { Shape } from "../resource.ts";
 import type { Place } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
-import { checkMember } from "./store-member.ts";
+import { asSeen, checkMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
@@ -40,7 +40,7 @@ export async function copyMember(
     });
   } catch (error) {
     await staged.discard();
-    throw error;
+    throw await asSeen(error, place, context);
   }
 }
 
@@ -64,7 +64,11 @@ export async function moveMember(
     refuseOverwriting(existing, overwrite, request);
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
   };
-  await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  try {
+    await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  } catch (error) {
+    throw await asSeen(error, place, context);
+  }
 }
 
 function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean, request: HttpRequest): void {

@@ -36,7 +36,9 @@ export async function checkPreconditions(resource: Resource, context: Context, r
   const states = new Map<string | undefined, StateTokens | undefined>([[undefined, tokensOf(resource)]]);
   for (const named of ifResources(header)) {
     const found = await resolveHref(named, context);
-    states.set(named, found === undefined ? undefined : tokensOf(found));
+    // Of what the asker may not read the header tells nothing: it is as if there were nothing.
+    const seen = found !== undefined && (await context.privileges(found)).has("read");
+    states.set(named, seen ? tokensOf(found) : undefined);
   }
   if (!evaluateIf(header, (named) => states.get(named))) throw new HttpError(412, "the If header does not hold");
 }

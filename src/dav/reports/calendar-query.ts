@@ -38,7 +38,7 @@ interface CalendarQuery {
  *  is asked for, are files read. */
 export const calendarQuery = report({
   name: caldav("calendar-query"),
-  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object", "principal-type"],
   needs: "read",
   parse(root): CalendarQuery {
     const filter = child(root, caldav("filter"));

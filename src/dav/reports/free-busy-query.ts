@@ -21,7 +21,7 @@ import { badRequest, timeRangeOf } from "./time-range.ts";
  *  Of PRIVATE objects others do not even see that (caldav-privateevents §4.2.3: read, and with it read-free-busy, is denied). */
 export const freeBusyQuery = report({
   name: caldav("free-busy-query"),
-  on: ["home", "folder", "calendar"],
+  on: ["home", "folder", "calendar", "principal-type"],
   needs: "read-free-busy",
   parse(root): TimeRange {
     const range = child(root, caldav("time-range"));

@@ -34,7 +34,8 @@ import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList } from "./directory/access.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
-import { openDelegates } from "./directory/delegates.ts";
+import { keepDumps } from "./directory/delegate-dumps.ts";
+import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import { openXmlAccounts } from "./directory/xml-accounts.ts";
@@ -162,12 +163,10 @@ export async function createServer(
         : "this volume has no extended attributes: properties are kept in files beside the data",
       { path: config.DocumentRoot },
     );
-  const delegates = await openDelegates({
-    documentRoot: config.DocumentRoot,
-    dataRoot: config.DataRoot,
-    storeIsUsed: used,
-    warn,
-  });
+  const roots = { documentRoot: config.DocumentRoot, dataRoot: config.DataRoot };
+  const delegates = await openDelegates({ ...roots, storeIsUsed: used, warn });
+  // One worker does, as it sweeps.
+  const endDumps = worker === 1 ? keepDumps(delegates, await delegatesPath(roots), warn) : undefined;
   const directory = createDirectory(backend, delegates);
   const accounts = accountsOf(backend, sudoers);
   const { Digest, Basic } = config.Authentication;
@@ -218,6 +217,7 @@ export async function createServer(
     tidy: () => store.tidy(),
     close: async () => {
       await store.close();
+      await endDumps?.();
       await directory.close();
     },
   };

@@ -32,7 +32,7 @@ import {
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
-import { principalList } from "./directory/access.ts";
+import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
@@ -192,6 +192,7 @@ export async function createServer(
     services,
     privileges: makePrivileges(user, services),
   });
+  const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = doorsOf(config);
 
@@ -204,6 +205,7 @@ export async function createServer(
       if (door !== undefined) return await door.handle(request);
       user = (await signIn.authenticate(request)).user;
       context = contextOf(user);
+      if (access !== undefined) await checkServiceAccess(access, user, request);
       return await dispatch(request, context);
     } catch (error) {
       return errorResponse(error, request, context ?? contextOf(user), () => signIn.unauthorized(request).headers);
@@ -221,6 +223,20 @@ export async function createServer(
       await directory.close();
     },
   };
+}
+
+/** The first of the guide's two gates: the service's access list. The second is the record (dav/dispatch). */
+async function checkServiceAccess(
+  access: ServiceAccess,
+  user: Principal | undefined,
+  request: HttpRequest,
+): Promise<void> {
+  // It only says where to sign in.
+  if (request.path[0] === ".well-known") return;
+  if (user === undefined) {
+    if (await access.limited()) throw new HttpError(401, "sign in first");
+  } else if (!(await access.allows(user)))
+    throw new HttpError(403, `${user.shortName} is not on the access list of the calendar service`);
 }
 
 function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): void {

@@ -1,5 +1,13 @@
 import { type Ace, ace, parseProxyUid, principal, proxyUid, type Who } from "../acl/ace.ts";
-import { type AclPlace, type AclSettings, defaultAces, effectiveAces, ownAces } from "../acl/defaults.ts";
+import {
+  type AclPlace,
+  type AclSettings,
+  aclIsFixed,
+  defaultAces,
+  effectiveAces,
+  homePlace,
+  ownAces,
+} from "../acl/defaults.ts";
 import type { Directory } from "../directory/backend.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
 import { type Privilege, privilegeName, privileges } from "../model/privilege.ts";
@@ -169,7 +177,11 @@ export async function effectiveAcl(resource: Resource, services: Services): Prom
     case "principal":
       return effectiveAces(defaults("principals"), [root]);
     case "proxy-group":
-      return effectiveAces(defaults("proxy-group", resource.principal.uid), [root]);
+      // Delegates of a group are its administrators' affair: no single member speaks for it.
+      return effectiveAces(
+        defaults("proxy-group", resource.principal.type === "groups" ? undefined : resource.principal.uid),
+        [root],
+      );
     case "calendar-root":
     case "calendar-type":
       return effectiveAces(defaults("navigation"), [root]);
@@ -194,6 +206,7 @@ async function storedAcl(
   name: string | undefined,
   { directory }: Services,
 ): Promise<readonly Ace[] | undefined> {
+  if (aclIsFixed(collection.ref.owner)) return undefined;
   const stored = (await collection.properties(name)).get(aclName);
   return stored && readAcl(stored, directory);
 }
@@ -210,7 +223,7 @@ async function levels(
   const { owner, path } = ref;
   const home: Level = {
     href: services.urls.home(owner),
-    aces: defaultAces("home", settings, owner.uid),
+    aces: defaultAces(homePlace(owner), settings, owner.uid),
   };
   if (path.length === 0) return [home];
   const place: AclPlace = kind === "inbox" || kind === "outbox" ? kind : "inside";

@@ -85,6 +85,14 @@ const directories: Partial<Record<DirectoryType, OpenBackend>> = {
   xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
 };
 
+/** Opens the directory service that the plist names. Throws an Error with a sentence. */
+export async function openDirectoryService(config: Config, warn: (message: string) => void): Promise<DirectoryBackend> {
+  const openBackend = directories[config.DirectoryService.type];
+  if (openBackend === undefined)
+    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
+  return openBackend(config, warn);
+}
+
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
 
@@ -141,10 +149,7 @@ export async function createServer(
   { worker, startId, log }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  const backend = await openBackend(config, warn);
+  const backend = await openDirectoryService(config, warn);
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({
@@ -246,7 +251,7 @@ function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): vo
 }
 
 /** Whether there is a calendar home already. */
-async function storeIsUsed(documentRoot: string): Promise<boolean> {
+export async function storeIsUsed(documentRoot: string): Promise<boolean> {
   const calendars = join(documentRoot, "calendars");
   for (const type of await readdir(calendars).catch(() => []))
     if ((await readdir(join(calendars, type)).catch(() => [])).some((name) => !name.startsWith("."))) return true;

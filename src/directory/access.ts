@@ -74,7 +74,10 @@ export function serviceAccess(
 /** The principal that a text in the configuration or on a command line means: `/principals/__uids__/<GUID>/`,
  *  `/principals/<type>/<name>/` (also as a whole URL, percent-encoded or not, with or without the last slash),
  *  `<type>:<name>`, a GUID, or a calendar user address. */
-export async function principalNamed(directory: Directory, text: string): Promise<Principal | undefined> {
+export async function principalNamed(
+  directory: Pick<Directory, "byUid" | "byShortName" | "byAddress">,
+  text: string,
+): Promise<Principal | undefined> {
   const path = /^(?:https?:\/\/[^/]+)?\/principals\/([^/]+)\/([^/]+)\/?$/i.exec(text.trim());
   const [, kind, name] = path ?? /^([a-z]+):([^/]+)$/.exec(text.trim()) ?? [];
   if (kind !== undefined && name !== undefined) {

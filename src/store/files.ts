@@ -167,3 +167,17 @@ export async function sweepStaging(staging: string, age: number): Promise<number
   }
   return swept;
 }
+
+/** Folders directly inside a directory, in order, hidden ones left out. */
+export async function foldersIn(path: string): Promise<readonly string[]> {
+  try {
+    const found = await readdir(path, { withFileTypes: true });
+    return found
+      .filter((item) => item.isDirectory() && !item.name.startsWith("."))
+      .map((item) => item.name)
+      .sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

@@ -66,6 +66,10 @@ export class Layout {
 export const fileNameOf = (name: string): string =>
   name.replace(/[%/\\\0]|^\./g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
 
+/** The text that `fileNameOf` made a directory name of. */
+export const nameOfFile = (file: string): string =>
+  file.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+
 /** Whether a resource may have this name on disk: not hidden, no separator, at most 255 bytes. */
 export const isSafeName = (name: string): boolean =>
   name.length > 0 &&

@@ -4,8 +4,22 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Call, type Command, configOf, formats, Problems, UsageError } from "./command.ts";
 import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
+import { homesCommand } from "./homes.ts";
+import { principalsCommand } from "./principals.ts";
+import { purgeCommand } from "./purge.ts";
+import { statsCommand } from "./stats.ts";
+import { verifyCommand } from "./verify.ts";
 
-const commands: readonly Command[] = [configCommand, checkConfigCommand, delegatesCommand];
+const commands: readonly Command[] = [
+  configCommand,
+  checkConfigCommand,
+  statsCommand,
+  principalsCommand,
+  delegatesCommand,
+  homesCommand,
+  purgeCommand,
+  verifyCommand,
+];
 
 const usage = `usage: caladmin [-h] [-c file] [-f format] [-o key=value] command
 options:

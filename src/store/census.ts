@@ -135,6 +135,18 @@ export async function* filesOf(
   }
 }
 
+/** Bytes of all members in a home, inbox and attachments included, as the quota counts them. */
+export async function memberBytes(path: string): Promise<number> {
+  let bytes = 0;
+  for (const item of await readdir(path, { withFileTypes: true }).catch(() => [])) {
+    if (item.name.startsWith(".")) continue;
+    const inside = join(path, item.name);
+    if (item.isDirectory()) bytes += await memberBytes(inside);
+    else if (item.isFile()) bytes += (await lstat(inside).catch(() => undefined))?.size ?? 0;
+  }
+  return bytes;
+}
+
 /** Bytes that a folder and everything in it take on the disk, as `du` counts them: blocks, each file once. Files that go
  *  meanwhile are not counted. */
 export async function diskUsage(path: string, counted: Set<string> = new Set()): Promise<number> {

@@ -143,14 +143,21 @@ export async function makeDirectories(path: string): Promise<void> {
   if (first !== undefined) await syncDirectory(join(first, ".."));
 }
 
-/** Moves a directory out of sight at once and frees its space afterwards. */
-export async function discardDirectory(path: string, staging: string): Promise<() => Promise<void>> {
+/** Moves a directory out of sight at once and frees its space afterwards; `before` is done with it in between. */
+export async function discardDirectory(
+  path: string,
+  staging: string,
+  before?: (grave: string) => Promise<void>,
+): Promise<() => Promise<void>> {
   const grave = join(staging, `removed-${freshName()}`);
   reach("delete.rename");
   await rename(path, grave);
   reach("delete.renamed");
   await syncDirectory(join(path, ".."));
-  return () => rm(grave, { recursive: true, force: true });
+  return async () => {
+    await before?.(grave);
+    await rm(grave, { recursive: true, force: true });
+  };
 }
 
 /** Removes what writers left behind in the staging folder: everything older than `age` ms (another host may be writing). */

@@ -1,24 +1,44 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { backupCommand } from "./backup.ts";
 import { type Call, type Command, configOf, formats, Problems, UsageError } from "./command.ts";
 import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
+import { logsCommand } from "./logs.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
+import {
+  fullstatusCommand,
+  reloadCommand,
+  restartCommand,
+  startCommand,
+  statusCommand,
+  stopCommand,
+} from "./service.ts";
+import { settingsCommand } from "./settings.ts";
 import { statsCommand } from "./stats.ts";
 import { verifyCommand } from "./verify.ts";
 
 const commands: readonly Command[] = [
+  startCommand,
+  stopCommand,
+  restartCommand,
+  reloadCommand,
+  statusCommand,
+  fullstatusCommand,
+  settingsCommand,
   configCommand,
   checkConfigCommand,
+  logsCommand,
   statsCommand,
   principalsCommand,
   delegatesCommand,
   homesCommand,
   purgeCommand,
   verifyCommand,
+  backupCommand,
 ];
 
 const usage = `usage: caladmin [-h] [-c file] [-f format] [-o key=value] command

@@ -35,9 +35,10 @@ import {
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
-import { principalList } from "./directory/access.ts";
+import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
-import { openDelegates } from "./directory/delegates.ts";
+import { keepDumps } from "./directory/delegate-dumps.ts";
+import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import { openXmlAccounts } from "./directory/xml-accounts.ts";
@@ -89,6 +90,14 @@ type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<
 const directories: Partial<Record<DirectoryType, OpenBackend>> = {
   xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
 };
+
+/** Opens the directory service that the plist names. Throws an Error with a sentence. */
+export async function openDirectoryService(config: Config, warn: (message: string) => void): Promise<DirectoryBackend> {
+  const openBackend = directories[config.DirectoryService.type];
+  if (openBackend === undefined)
+    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
+  return openBackend(config, warn);
+}
 
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
@@ -146,10 +155,7 @@ export async function createServer(
   { worker, startId, log }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  const backend = await openBackend(config, warn);
+  const backend = await openDirectoryService(config, warn);
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({
@@ -168,12 +174,10 @@ export async function createServer(
         : "this volume has no extended attributes: properties are kept in files beside the data",
       { path: config.DocumentRoot },
     );
-  const delegates = await openDelegates({
-    documentRoot: config.DocumentRoot,
-    dataRoot: config.DataRoot,
-    storeIsUsed: used,
-    warn,
-  });
+  const roots = { documentRoot: config.DocumentRoot, dataRoot: config.DataRoot };
+  const delegates = await openDelegates({ ...roots, storeIsUsed: used, warn });
+  // One worker does, as it sweeps.
+  const endDumps = worker === 1 ? keepDumps(delegates, await delegatesPath(roots), warn) : undefined;
   const directory = createDirectory(backend, delegates);
   const accounts = accountsOf(backend, sudoers);
   const { Digest, Basic } = config.Authentication;
@@ -199,6 +203,7 @@ export async function createServer(
     services,
     privileges: makePrivileges(user, services),
   });
+  const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = doorsOf(config);
 
@@ -211,6 +216,7 @@ export async function createServer(
       if (door !== undefined) return await door.handle(request);
       user = (await signIn.authenticate(request)).user;
       context = contextOf(user);
+      if (access !== undefined) await checkServiceAccess(access, user, request);
       return await dispatch(request, context);
     } catch (error) {
       return errorResponse(error, request, context ?? contextOf(user), () => signIn.unauthorized(request).headers);
@@ -224,9 +230,24 @@ export async function createServer(
     tidy: () => store.tidy(),
     close: async () => {
       await store.close();
+      await endDumps?.();
       await directory.close();
     },
   };
+}
+
+/** The first of the guide's two gates: the service's access list. The second is the record (dav/dispatch). */
+async function checkServiceAccess(
+  access: ServiceAccess,
+  user: Principal | undefined,
+  request: HttpRequest,
+): Promise<void> {
+  // It only says where to sign in.
+  if (request.path[0] === ".well-known") return;
+  if (user === undefined) {
+    if (await access.limited()) throw new HttpError(401, "sign in first");
+  } else if (!(await access.allows(user)))
+    throw new HttpError(403, `${user.shortName} is not on the access list of the calendar service`);
 }
 
 function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): void {
@@ -236,7 +257,7 @@ function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): vo
 }
 
 /** Whether there is a calendar home already. */
-async function storeIsUsed(documentRoot: string): Promise<boolean> {
+export async function storeIsUsed(documentRoot: string): Promise<boolean> {
   const calendars = join(documentRoot, "calendars");
   for (const type of await readdir(calendars).catch(() => []))
     if ((await readdir(join(calendars, type)).catch(() => [])).some((name) => !name.startsWith("."))) return true;

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { type Identity, workerIdentity } from "../base/privileges.ts";
 import { LineCollector } from "./line-pipe.ts";
 import { LogError, Logs } from "./logs.ts";
 import { AlreadyRunning, removePidFile, writePidFile } from "./pid-file.ts";
 import { prepare, reasonOf } from "./prepare.ts";
-import { type Identity, workerIdentity } from "./privileges.ts";
 import { patience } from "./protocol.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";
 import { urlOf } from "./settings.ts";

@@ -1,11 +1,11 @@
 import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../base/log.ts";
+import type { Identity } from "../base/privileges.ts";
 import { allocatorEnvironment } from "./allocator.ts";
 import { Distributor } from "./distributor.ts";
 import { collectLines } from "./line-pipe.ts";
 import { Member } from "./member.ts";
-import type { Identity } from "./privileges.ts";
 import { type FromWorker, patience } from "./protocol.ts";
 import { Respawn } from "./respawn.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";

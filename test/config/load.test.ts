@@ -47,7 +47,6 @@ test("the unmodified property list of 1.2 loads: no problem, no unknown key, no 
     "SSLCertificate: has no effect in this version",
     "SSLPrivateKey: has no effect in this version",
     "Authentication.Kerberos.Enabled: has no effect in this version",
-    "EnableSACLs: has no effect in this version",
     "EnableNotifications: has no effect in this server",
   ]);
 });

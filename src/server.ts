@@ -209,6 +209,7 @@ export async function createServer(
     let told: HttpResponse["headers"];
     try {
       if (rejected.length > 0) refuseClient(request, rejected);
+      if (config.RedirectHTTPToHTTPS && !request.secure) return toHttps(request, config);
       const door = doors.find(({ claims }) => claims(request.path));
       if (door !== undefined) return await door.handle(request);
       const signedIn = await signIn.authenticate(request);
@@ -237,6 +238,14 @@ export async function createServer(
       await directory.close();
     },
   };
+}
+
+/** As the original: every request without TLS, before anybody is asked for a password. */
+function toHttps({ rawPath, query }: HttpRequest, { ServerHostName, SSLPort }: Config): HttpResponse {
+  const host = ServerHostName.includes(":") ? `[${ServerHostName}]` : ServerHostName;
+  const search = query.size === 0 ? "" : `?${query}`;
+  const location = `https://${host}${SSLPort === 443 ? "" : `:${SSLPort}`}${rawPath}${search}`;
+  return { status: 301, headers: { location } };
 }
 
 const withHeaders = (answer: HttpResponse, more: HttpResponse["headers"]): HttpResponse =>

@@ -7,6 +7,7 @@ import { type DrainMode, Listener } from "./listener.ts";
 import { tidyWhenIdle } from "./memory.ts";
 import { accessLogFd, type FromWorker, type Job, patience, type ToWorker } from "./protocol.ts";
 import type { ProcessSettings } from "./settings.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 import { product } from "./version.ts";
 
 /** What a worker tells the server it builds. */
@@ -41,6 +42,7 @@ export const serve = async <C>(
   config: C,
   options: ServerOptions,
   settings: ProcessSettings,
+  tls: TlsMaterial | undefined,
   accessLog: (line: string) => void,
 ): Promise<Service> => {
   const server = await create(config, options);
@@ -57,6 +59,7 @@ export const serve = async <C>(
     },
     accessLog,
     options.log.named("http"),
+    tls,
   );
   return {
     listener,
@@ -109,14 +112,14 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     void leave("close", patience, 0);
   });
 
-  const start = async ({ worker, startId, settings, config }: Job): Promise<void> => {
+  const start = async ({ worker, startId, settings, tls, config }: Job): Promise<void> => {
     process.title = `caldavd: worker ${worker}`;
     process.umask(settings.umask);
     log = createLogger(errors, { level: settings.logLevel, levels: settings.logLevels, fields: { worker } });
     const lines = new LinePipe(accessLogFd);
     try {
       // The master sends what its own `createServer` expects; structured cloning has kept it whole.
-      service = await serve(create, config as C, { worker, startId, log }, settings, (line) => lines.write(line));
+      service = await serve(create, config as C, { worker, startId, log }, settings, tls, (line) => lines.write(line));
       tell({ type: "ready" });
       tidyWhenIdle(service.listener, service.tidy);
     } catch (error) {
@@ -136,19 +139,19 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
         ended = 0;
       }, 20);
   };
-  const adopt = (id: number, socket: unknown): void => {
+  const adopt = (id: number, socket: unknown, secure: boolean): void => {
     tell({ type: "took", id });
     // A client that was gone before its connection arrived here leaves no socket.
     if (!(socket instanceof Socket) || socket.destroyed) countEnd();
     else {
       socket.once("close", countEnd);
       if (service === undefined) socket.destroy();
-      else service.listener.adopt(socket);
+      else service.listener.adopt(socket, secure);
     }
   };
 
   process.on("message", (message: ToWorker, socket: unknown) => {
-    if (message.type === "connection") adopt(message.id, socket);
+    if (message.type === "connection") adopt(message.id, socket, message.secure);
     else if (message.type === "start") void start(message.job);
     else void leave(message.mode, message.patience, 0);
   });

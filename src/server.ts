@@ -5,6 +5,7 @@ import { Attempts } from "./auth/attempts.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
 import { digest } from "./auth/digest.ts";
+import { negotiate } from "./auth/negotiate.ts";
 import type { AuthScheme } from "./auth/scheme.ts";
 import { slowHashes } from "./auth/slow-hashes.ts";
 import type { Logger } from "./base/log.ts";
@@ -175,8 +176,14 @@ export async function createServer(
   const hashes = slowHashes();
   const accounts = accountsOf({ directory: backend, sudoers, hashes });
   const attempts = new Attempts({ log: log.named("auth") });
-  const { Digest, Basic } = config.Authentication;
+  const { Kerberos, Digest, Basic } = config.Authentication;
   const schemes: AuthScheme[] = [];
+  if (Kerberos.Enabled) {
+    const { ServicePrincipal: servicePrincipal, Keytab: keytab } = Kerberos;
+    const options = { accounts, servicePrincipal, keytab, host: config.ServerHostName, log: log.named("auth") };
+    const scheme = await negotiate(options);
+    if (scheme !== undefined) schemes.push(scheme);
+  }
   if (Digest.Enabled) {
     const { Algorithm: algorithm, Qop: qop } = Digest;
     schemes.push(digest({ accounts, attempts, algorithm, qop, secret: await store.secret() }));

@@ -44,7 +44,7 @@ export const readyLine = (addresses: readonly ListenAddress[], workers: number):
 export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity | undefined): Promise<Logs> => {
   const { settings } = launch;
   if (settings.addresses.length === 0)
-    throw new StartError(["HTTPPort and SSLPort: both are 0, so there is nothing to listen on"]);
+    throw new StartError(["HTTPPort: is 0, and so is SSLPort: there is nothing to listen on"]);
   process.umask(settings.umask);
   const findings = prepare(settings, identity);
   if (findings.problems.length > 0) throw new StartError(findings.problems);

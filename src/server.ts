@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { accountsOf } from "./auth/accounts.ts";
+import { AppPasswords } from "./auth/app-passwords.ts";
 import { Attempts } from "./auth/attempts.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
@@ -174,7 +175,12 @@ export async function createServer(
   });
   const directory = createDirectory(backend, delegates);
   const hashes = slowHashes();
-  const accounts = accountsOf({ directory: backend, sudoers, hashes });
+  const accounts = accountsOf({
+    directory: backend,
+    sudoers,
+    hashes,
+    appPasswords: new AppPasswords(config.DocumentRoot),
+  });
   const attempts = new Attempts({ log: log.named("auth") });
   const { Kerberos, Digest, Basic } = config.Authentication;
   const schemes: AuthScheme[] = [];

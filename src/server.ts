@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { accountsOf } from "./auth/accounts.ts";
 import { AppPasswords } from "./auth/app-passwords.ts";
-import { Attempts } from "./auth/attempts.ts";
+import { Attempts, type Failure } from "./auth/attempts.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
 import { digest } from "./auth/digest.ts";
@@ -136,14 +136,16 @@ export interface ServerOptions {
   /** Random for each start of the master; the same for all its workers. */
   readonly startId: string;
   readonly log: Logger;
+  /** Passes plain data on to the other workers. */
+  readonly tell?: (news: unknown) => void;
 }
 
 /** Builds the services a plist asks for and joins the lists into a Handler. Throws an Error with a sentence when the server
  *  cannot start. */
 export async function createServer(
   config: Config,
-  { worker, startId, log }: ServerOptions,
-): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
+  { worker, startId, log, tell }: ServerOptions,
+): Promise<{ readonly handle: Handler; tidy(): void; hear(news: unknown): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
   const openBackend = directories[config.DirectoryService.type];
   if (openBackend === undefined)
@@ -181,7 +183,7 @@ export async function createServer(
     hashes,
     appPasswords: new AppPasswords(config.DocumentRoot),
   });
-  const attempts = new Attempts({ log: log.named("auth") });
+  const attempts = new Attempts({ log: log.named("auth"), tell });
   const { Kerberos, Digest, Basic } = config.Authentication;
   const schemes: AuthScheme[] = [];
   if (Kerberos.Enabled) {
@@ -245,6 +247,8 @@ export async function createServer(
   return {
     handle,
     tidy: () => store.tidy(),
+    // Failures are all that workers tell each other.
+    hear: (news) => attempts.heard(news as Failure),
     close: async () => {
       hashes.close();
       await store.close();

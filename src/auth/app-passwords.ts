@@ -169,12 +169,19 @@ export class AppPasswords {
   #all(): Promise<ReadonlyMap<PrincipalUid, readonly Row[]>> {
     this.generation();
     if (this.#rows !== undefined) return this.#rows;
-    const reading =
-      this.#seen === "ENOENT" ? Promise.resolve(new Map<PrincipalUid, readonly Row[]>()) : read(this.#path);
+    if (this.#seen === "ENOENT") return none;
+    const reading = read(this.#path);
     this.#rows = reading;
-    reading.catch(() => {
-      if (this.#rows === reading) this.#rows = undefined;
-    });
+    reading.then(
+      (rows) => {
+        const ends = [...rows.values()].flat().map(({ expires }) => (expires ?? Number.POSITIVE_INFINITY) * 1000);
+        const now = this.#now();
+        this.#nextEnd = ends.reduce((first, end) => (end > now && end < first ? end : first), Number.POSITIVE_INFINITY);
+      },
+      () => {
+        if (this.#rows === reading) this.#rows = undefined;
+      },
+    );
     return reading;
   }
 

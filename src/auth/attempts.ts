@@ -21,8 +21,15 @@ const holdBack = 100;
 const maxHeld = 64;
 const maxRecords = 20_000;
 
+/** Attempts looked at together before one of them has an outcome: a client opens some connections at once. The others get their
+ *  turns this far apart. Milliseconds. */
+const maxTogether = 16;
+const apart = 100;
+
 interface Tally {
   failures: number;
+  /** Turns given since the last outcome. */
+  turns: number;
   /** When `failures` was right. */
   at: number;
   /** When the next attempt may be looked at. */
@@ -41,7 +48,7 @@ export interface AttemptsOptions {
   readonly now?: () => number;
   readonly wait?: (milliseconds: number) => Promise<void>;
   /** Tells other workers of a failure. */
-  readonly tell?: (failure: Failure) => void;
+  readonly tell?: ((failure: Failure) => void) | undefined;
 }
 
 /** Slows down whoever guesses passwords: counted for each pair of name and address, and for each address. No name is ever
@@ -68,11 +75,18 @@ export class Attempts {
   turn(request: HttpRequest, name: string, scheme: string): Promise<void> | undefined {
     const address = addressKey(request.remote);
     const now = this.#now();
-    const pair = this.#pairs.get(pairKey(address, name));
+    const key = pairKey(address, name);
+    let pair = this.#pairs.get(key);
+    if (pair === undefined) {
+      pair = { failures: 0, turns: 0, at: now, next: 0 };
+      this.#pairs.set(key, pair);
+    }
     const whole = this.#addresses.get(address);
-    const start = Math.max(now, pair?.next ?? 0, whole?.next ?? 0);
+    const start = Math.max(now, pair.next, whole?.next ?? 0);
     if (start - now > longestWait) return this.#tooMany(request, name, scheme, address, start - now);
-    if (pair !== undefined) pair.next = start + pause(pair, now, freePerName, forgiveName);
+    pair.turns++;
+    const between = Math.max(pause(pair, now, freePerName, forgiveName), pair.turns > maxTogether ? apart : 0);
+    pair.next = start + between;
     if (whole !== undefined) whole.next = start + pause(whole, now, freePerAddress, forgiveAddress);
     return start > now ? this.#wait(start - now) : undefined;
   }
@@ -87,14 +101,15 @@ export class Attempts {
 
   /** The credentials were right: the pair's failures are forgotten, those of the address are not. */
   succeeded(request: HttpRequest, name: string): void {
-    if (this.#pairs.size > 0) this.#pairs.delete(pairKey(addressKey(request.remote), name));
+    this.#pairs.delete(pairKey(addressKey(request.remote), name));
   }
 
   /** Counts a failure, here or in another worker. */
   heard({ address, name }: Failure): void {
     const now = this.#now();
     count(this.#pairs, pairKey(address, name), now, freePerName, forgiveName);
-    count(this.#addresses, address, now, freePerAddress, forgiveAddress);
+    // A proxy on this host speaks for everybody.
+    if (!isThisHost(address)) count(this.#addresses, address, now, freePerAddress, forgiveAddress);
   }
 
   async #tooMany(request: HttpRequest, name: string, scheme: string, address: string, wait: number): Promise<void> {
@@ -116,6 +131,9 @@ export class Attempts {
     this.#log.warn(message, { address: request.remote, scheme, user: name.slice(0, 200) });
   }
 }
+
+/** Whether a connection comes from this host, on which nobody else listens to it: a proxy that speaks TLS, for instance. */
+export const isThisHost = (remote: string): boolean => remote.startsWith("127.") || remote === "::1";
 
 const pairKey = (address: string, name: string): string => `${address} ${name.toLowerCase().slice(0, 200)}`;
 
@@ -145,7 +163,7 @@ function count(tallies: Lru<string, Tally>, key: string, now: number, free: numb
   const known = tallies.get(key);
   const failures = (known === undefined ? 0 : current(known, now, forgive)) + 1;
   // Beyond what the longest pause stands for there is nothing to remember: an hour later all is forgiven.
-  const tally = { failures: Math.min(failures, free + 20), at: now, next: known?.next ?? 0 };
+  const tally = { failures: Math.min(failures, free + 20), turns: 0, at: now, next: known?.next ?? 0 };
   tally.next = Math.max(tally.next, now + pause(tally, now, free, forgive));
   tallies.set(key, tally);
 }

@@ -201,7 +201,14 @@ export const runSingle = async <C>(options: RunOptions<C>, create: ServerFactory
   let service: Service;
   try {
     const tls = await certificates(settings, log);
-    service = await serve(create, config, { worker: 1, startId: randomUUID(), log }, settings, tls, logs.accessed);
+    service = await serve(
+      create,
+      config,
+      { worker: 1, startId: randomUUID(), log, tell: () => {} },
+      settings,
+      tls,
+      logs.accessed,
+    );
     for (const { host, port, secure = false } of settings.addresses)
       addresses.push({ host, port: await service.listener.listen(port, host, settings.backlog, secure), secure });
   } catch (error) {

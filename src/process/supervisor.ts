@@ -185,7 +185,9 @@ export class Supervisor {
   private heard(member: Member, message: FromWorker, { settings, tls, config }: Plan): void {
     const before = member.state;
     member.hear(message);
-    if (message.type === "here") {
+    if (message.type === "news") {
+      for (const other of this.members) if (other !== member && other.state === "ready") other.tell(message);
+    } else if (message.type === "here") {
       const job = { worker: member.slot, startId: this.startId, settings, tls, config };
       if (before === "starting") member.tell({ type: "start", job });
     } else if (before === "starting" && member.state === "ready") {

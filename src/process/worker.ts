@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly worker: number;
   readonly startId: string;
   readonly log: Logger;
+  /** Passes plain data on to the other workers, soon. */
+  readonly tell: (news: unknown) => void;
 }
 
 /** A server without sockets: what `createServer` of src/server.ts gives. */
@@ -22,6 +24,8 @@ export interface RunningServer {
   readonly handle: Handler;
   /** Gives back memory that only makes repeated requests faster. */
   tidy?(): void;
+  /** What another worker passed on. */
+  hear?(news: unknown): void;
   close(): Promise<void>;
 }
 
@@ -32,6 +36,8 @@ export interface Service {
   readonly listener: Listener;
   /** See `RunningServer`. */
   tidy(): void;
+  /** See `RunningServer`. */
+  hear(news: unknown): void;
   /** Drains the listener, then closes the server. */
   stop(mode: DrainMode, patience: number): Promise<void>;
 }
@@ -64,12 +70,16 @@ export const serve = async <C>(
   return {
     listener,
     tidy: () => server.tidy?.(),
+    hear: (news) => server.hear?.(news),
     async stop(mode, seconds) {
       await listener.drain(mode, seconds);
       await server.close();
     },
   };
 };
+
+/** News passed on together; what comes beyond is dropped. */
+const maxNews = 200;
 
 const tell = (message: FromWorker): void => {
   if (process.connected) process.send?.(message);
@@ -119,7 +129,8 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     const lines = new LinePipe(accessLogFd);
     try {
       // The master sends what its own `createServer` expects; structured cloning has kept it whole.
-      service = await serve(create, config as C, { worker, startId, log }, settings, tls, (line) => lines.write(line));
+      const options = { worker, startId, log, tell: (one: unknown) => passOn(one) };
+      service = await serve(create, config as C, options, settings, tls, (line) => lines.write(line));
       tell({ type: "ready" });
       tidyWhenIdle(service.listener, service.tidy);
     } catch (error) {
@@ -130,6 +141,16 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     }
   };
 
+  let news: unknown[] = [];
+  const passOn = (one: unknown): void => {
+    // Together, as below; and more than this nobody needs to know at once.
+    if (news.length === 0)
+      setTimeout(() => {
+        tell({ type: "news", news });
+        news = [];
+      }, 20);
+    if (news.length < maxNews) news.push(one);
+  };
   let ended = 0;
   const countEnd = (): void => {
     // Together: the master only counts, and a few milliseconds later is as good.
@@ -153,6 +174,7 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
   process.on("message", (message: ToWorker, socket: unknown) => {
     if (message.type === "connection") adopt(message.id, socket, message.secure);
     else if (message.type === "start") void start(message.job);
+    else if (message.type === "news") for (const one of message.news) service?.hear(one);
     else void leave(message.mode, message.patience, 0);
   });
   tell({ type: "here" });

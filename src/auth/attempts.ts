@@ -139,7 +139,7 @@ const pairKey = (address: string, name: string): string => `${address} ${name.to
 
 /** What one party has in hand: of IPv6 a network of 64 bits. */
 export const addressKey = (remote: string): string =>
-  isIPv6(remote) ? `${expanded(remote).slice(0, 4).join(":")}::/64` : remote;
+  isIPv6(remote) && !isThisHost(remote) ? `${expanded(remote).slice(0, 4).join(":")}::/64` : remote;
 
 function expanded(address: string): readonly string[] {
   const plain = address.replace(/%.*$/, "");

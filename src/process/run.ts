@@ -162,7 +162,13 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
       log.error("the configuration was not reloaded: it has problems", { problems: findings.problems });
       return;
     }
-    const nextTls = await certificates(next.settings, log);
+    let nextTls: TlsMaterial | undefined;
+    try {
+      nextTls = await certificates(next.settings, log);
+    } catch (error) {
+      log.error("the configuration was not reloaded: it has problems", { problems: [reasonOf(error)] });
+      return;
+    }
     process.umask(next.settings.umask);
     await logs.apply(next.settings);
     const failure = await supervisor.roll({ ...next, tls: nextTls, identity: nextIdentity });

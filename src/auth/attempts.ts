@@ -21,15 +21,16 @@ const holdBack = 100;
 const maxHeld = 64;
 const maxRecords = 20_000;
 
-/** Attempts looked at together before one of them has an outcome: a client opens some connections at once. The others get their
- *  turns this far apart. Milliseconds. */
+/** Attempts of one pair that may be under way together: a client opens some connections at once. More get their turns this far
+ *  apart (milliseconds), and many more none: none may fill the queue of slow hashes. */
 const maxTogether = 16;
 const apart = 100;
+const mostTogether = 32;
 
 interface Tally {
   failures: number;
-  /** Turns given since the last outcome. */
-  turns: number;
+  /** Turns given whose outcome is not known yet. */
+  open: number;
   /** When `failures` was right. */
   at: number;
   /** When the next attempt may be looked at. */
@@ -78,14 +79,15 @@ export class Attempts {
     const key = pairKey(address, name);
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
-      pair = { failures: 0, turns: 0, at: now, next: 0 };
+      pair = { failures: 0, open: 0, at: now, next: 0 };
       this.#pairs.set(key, pair);
     }
     const whole = this.#addresses.get(address);
     const start = Math.max(now, pair.next, whole?.next ?? 0);
-    if (start - now > longestWait) return this.#tooMany(request, name, scheme, address, start - now);
-    pair.turns++;
-    const between = Math.max(pause(pair, now, freePerName, forgiveName), pair.turns > maxTogether ? apart : 0);
+    if (start - now > longestWait || pair.open >= mostTogether)
+      return this.#tooMany(request, name, scheme, address, start - now);
+    pair.open++;
+    const between = Math.max(pause(pair, now, freePerName, forgiveName), pair.open > maxTogether ? apart : 0);
     pair.next = start + between;
     if (whole !== undefined) whole.next = start + pause(whole, now, freePerAddress, forgiveAddress);
     return start > now ? this.#wait(start - now) : undefined;
@@ -94,9 +96,16 @@ export class Attempts {
   /** The credentials were wrong. Writes a line to the error log, in the form that docs/sign-in.md has a fail2ban filter for. */
   failed(request: HttpRequest, name: string, scheme: string): void {
     this.#record(request, name, scheme, "a sign-in failed");
+    this.unknown(request, name);
     const failure = { address: addressKey(request.remote), name };
     this.heard(failure);
     this.#tell?.(failure);
+  }
+
+  /** Whether the credentials are right could not be found out. */
+  unknown(request: HttpRequest, name: string): void {
+    const pair = this.#pairs.peek(pairKey(addressKey(request.remote), name));
+    if (pair !== undefined && pair.open > 0) pair.open--;
   }
 
   /** The credentials were right: the pair's failures are forgotten, those of the address are not. */
@@ -115,7 +124,7 @@ export class Attempts {
   async #tooMany(request: HttpRequest, name: string, scheme: string, address: string, wait: number): Promise<void> {
     this.#record(request, name, scheme, "a sign-in was not looked at, there are too many");
     const held = this.#held.get(address) ?? 0;
-    const headers = { "Retry-After": `${Math.ceil(wait / 1000)}` };
+    const headers = { "Retry-After": `${Math.max(1, Math.ceil(wait / 1000))}` };
     const sentence = "Too many wrong passwords came from your address; please wait before the next attempt.";
     if (held >= maxHeld) throw new HttpError(429, sentence, { ...headers, Connection: "close" });
     this.#held.set(address, held + 1);
@@ -163,7 +172,7 @@ function count(tallies: Lru<string, Tally>, key: string, now: number, free: numb
   const known = tallies.get(key);
   const failures = (known === undefined ? 0 : current(known, now, forgive)) + 1;
   // Beyond what the longest pause stands for there is nothing to remember: an hour later all is forgiven.
-  const tally = { failures: Math.min(failures, free + 20), turns: 0, at: now, next: known?.next ?? 0 };
+  const tally = { failures: Math.min(failures, free + 20), at: now, next: known?.next ?? 0, open: known?.open ?? 0 };
   tally.next = Math.max(tally.next, now + pause(tally, now, free, forgive));
   tallies.set(key, tally);
 }

@@ -3,7 +3,7 @@ import { hash, randomBytes } from "node:crypto";
 import { Lru } from "../base/lru.ts";
 import type { HttpRequest } from "../http/message.ts";
 import { type Attempts, isThisHost } from "./attempts.ts";
-import { type Accepted, type Accounts, type AuthScheme, quotedString, type Verdict } from "./scheme.ts";
+import { type Accepted, type Accounts, type AuthScheme, type Identity, quotedString, type Verdict } from "./scheme.ts";
 
 /** Credentials found right are believed this long without asking the directory. Milliseconds. */
 const believed = 5 * 60_000;
@@ -40,7 +40,13 @@ export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicO
     if (pair === undefined) return "refused";
     const turn = attempts.turn(request, pair.user, "Basic");
     if (turn !== undefined) await turn;
-    const identity = await accounts.signIn(pair.user, pair.password);
+    let identity: Identity | undefined;
+    try {
+      identity = await accounts.signIn(pair.user, pair.password);
+    } catch (error) {
+      attempts.unknown(request, pair.user);
+      throw error;
+    }
     if (identity === undefined) {
       attempts.failed(request, pair.user, "Basic");
       return "refused";

@@ -72,11 +72,12 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     if (turn !== undefined) await turn;
     const secrets = remember(username) ?? (await secretsOf(username));
     const verdict = secrets === undefined ? "refused" : judge(claim, request, secrets);
-    if (verdict === "refused") {
+    if (verdict !== "refused") attempts.succeeded(request, username);
+    else if (secrets?.length === 0) {
       // No fault of the client's, which cannot know how its password is stored.
-      if (secrets !== undefined && secrets.length === 0) return "useless";
-      attempts.failed(request, username, "Digest");
-    } else attempts.succeeded(request, username);
+      attempts.unknown(request, username);
+      return "useless";
+    } else attempts.failed(request, username, "Digest");
     return verdict;
   };
   return {

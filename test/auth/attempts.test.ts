@@ -91,8 +91,8 @@ test("what would wait longer than ten seconds is refused with 429 and when to co
   });
 });
 
-test("guesses sent all at once get their turns: sixteen, then ten a second", async () => {
-  const { attempts } = given();
+test("guesses sent all at once get their turns: sixteen, then ten a second, then none", async () => {
+  const { attempts, logged } = given();
   let atOnce = 0;
   let later = 0;
   for (let i = 0; i < 60; i++) {
@@ -102,6 +102,8 @@ test("guesses sent all at once get their turns: sixteen, then ten a second", asy
     turn?.catch(() => {});
   }
   assert.deepEqual([atOnce, later], [17, 43]);
+  // Of the later ones some wait, and those beyond 32 are refused.
+  assert.equal(logged.length, 60 - 32);
 });
 
 test("a failure in one worker counts in the others", async () => {

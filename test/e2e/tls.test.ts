@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls"
 import { makeCertificate } from "../support/certificates.ts";
 import { basic } from "../support/http-client.ts";
 import { freePort, type Server, startServer, until } from "../support/server.ts";
+import { event } from "./calendar-texts.ts";
 import { runProgram } from "./run-program.ts";
 
 const home = "/calendars/users/user01/";
@@ -91,6 +92,52 @@ describe("without a certificate of its own the server makes one", () => {
     const second = await certificateFor(port, "localhost");
     assert.notEqual(second.fingerprint256, first);
     assert.match(second.subjectaltname ?? "", /DNS:calendar\.example\.com/);
+  });
+
+  test("vdirsyncer synchronises with Basic, trusting the certificate as authority or by its fingerprint; curl with Digest", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "caldavd-vdirsyncer-tls-"));
+    const fingerprint = (await certificateFor(port, "localhost")).fingerprint256;
+    for (const [number, trust] of [
+      `verify = "${file()}"`,
+      `verify_fingerprint = "${fingerprint}"`,
+    ].entries()) {
+      const local = join(folder, `local${number}`);
+      await mkdir(join(local, `work${number}`), { recursive: true });
+      await writeFile(join(local, `work${number}/e.ics`), event("tls", 1));
+      const config = join(folder, `config${number}`);
+      await writeFile(
+        config,
+        `[general]\nstatus_path = "${folder}/status${number}/"\n[pair both]\na = "local"\nb = "remote"
+collections = ["from a"]\n[storage local]\ntype = "filesystem"\npath = "${local}/"\nfileext = ".ics"
+[storage remote]\ntype = "caldav"\nurl = "https://localhost:${port}/"\nusername = "user05"\npassword = "user05"\n${trust}\n`,
+      );
+      for (const word of ["discover", "sync"]) {
+        const { code, output } = await runProgram("vdirsyncer", ["-c", config, word], {
+          package: "vdirsyncer",
+          input: "y\ny\n",
+        });
+        assert.equal(code, 0, `${trust}: ${output}`);
+      }
+      const made = await readdir(join(server.home("user05"), `work${number}`));
+      assert.equal(made.filter((name) => name.endsWith(".ics")).length, 1, trust);
+    }
+    await rm(folder, { recursive: true, force: true });
+    const { output } = await runProgram(
+      "curl",
+      [
+        "-sSk",
+        "--digest",
+        "-u",
+        "user01:user01",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        `https://localhost:${port}${home}`,
+      ],
+      { package: "curl" },
+    );
+    assert.equal(output, "200");
   });
 
   test("TLS 1.2 and 1.3 are spoken, older versions are not; HTTP/1.1 is agreed upon", async () => {

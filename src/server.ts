@@ -13,6 +13,7 @@ import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
 import { dispatch } from "./dav/dispatch.ts";
 import { errorResponse } from "./dav/error-body.ts";
+import { aclMethod } from "./dav/methods/acl.ts";
 import { copyMethod, moveMethod } from "./dav/methods/copy-move.ts";
 import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
@@ -62,6 +63,7 @@ export const methods = [
   propfindMethod,
   proppatchMethod,
   reportMethod,
+  aclMethod,
   mkcolMethod,
   mkcalendarMethod,
   copyMethod,

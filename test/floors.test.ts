@@ -37,6 +37,7 @@ const packages: Readonly<Record<string, string>> = {
   "fs-xattr": "store",
   sax: "xml",
   "ical.js": "ical",
+  ldapts: "directory",
 };
 
 /** More lines than this are more than one concept. */

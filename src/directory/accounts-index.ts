@@ -1,6 +1,7 @@
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import type { AccountRecord, Accounts, MemberName } from "./accounts-file.ts";
+import { addressKey, nameKey } from "./record-parts.ts";
 
 /** The records of an accounts file, by everything they are asked for. Immutable; made anew when the file changes. */
 export interface AccountsIndex {
@@ -22,12 +23,7 @@ export interface Proxies {
 const none: readonly PrincipalUid[] = [];
 const noProxies: Proxies = { read: none, write: none };
 
-/** The form names are compared in: file systems and clients disagree about composed letters. */
-const nameKey = (name: string): string => (/[^ -~]/.test(name) ? name.normalize("NFC") : name);
 const typedKey = (type: RecordType, name: string): string => `${type}:${nameKey(name)}`;
-/** GUIDs are compared without case in addresses: clients change it (RFC 4122 §3). */
-const addressKey = (address: CalendarAddress): string =>
-  address.startsWith("urn:uuid:") ? address.toLowerCase() : address;
 
 /** Builds the index. What two records claim is nobody's: a name or an address that stands in two records finds neither (they
  *  are still found by GUID), and two records with one GUID are both left out, since they would share a home.

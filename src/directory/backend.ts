@@ -6,6 +6,19 @@ export type Proof =
   | { readonly kind: "password"; readonly password: string }
   | { readonly kind: "digest"; readonly accepts: (ha1: string) => boolean };
 
+/** What a search for principals compares (RFC 3744 §9.4). */
+export type PrincipalField = "name" | "firstName" | "lastName" | "mail" | "address";
+
+/** Conditions of a search for principals. `equals` and the rest compare without case. */
+export type PrincipalQuery =
+  | { readonly kind: "all" | "any"; readonly of: readonly PrincipalQuery[] }
+  | {
+      readonly kind: "term";
+      readonly field: PrincipalField;
+      readonly text: string;
+      readonly match: "contains" | "equals" | "starts-with" | "ends-with";
+    };
+
 /** A directory service: where records come from. One file per service; `server.ts` maps the plist's type to one. */
 export interface DirectoryBackend {
   readonly realm: string;
@@ -19,10 +32,17 @@ export interface DirectoryBackend {
   /** The groups that name the principal directly. */
   groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
   verify(user: Principal, proof: Proof): Promise<boolean>;
+  /** For services that check a password themselves instead of handing out what is stored. "unavailable": it cannot be said
+   *  now; the password is neither right nor wrong. An empty password is always false. */
+  verifyPassword?(record: Principal, password: string): Promise<boolean | "unavailable">;
   /** Delegates written in the record (accounts.xml `proxies`, `read-only-proxies`). */
   delegatesOf(
     owner: PrincipalUid,
   ): Promise<{ readonly read: readonly PrincipalUid[]; readonly write: readonly PrincipalUid[] }>;
+  /** For services that can say who names `delegate` in a record without listing everybody. */
+  ownersTrusting?(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
+  /** For services that search better than by listing: all records that meet the query, perhaps some that do not. */
+  search?(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal>;
   /** A number that changes when records may have changed; caches above are valid while it stays. */
   generation(): number;
   /** Ends watching and connections. */
@@ -46,6 +66,8 @@ export interface Delegates {
 export interface Directory {
   readonly realm: string;
   list(type: RecordType): AsyncIterable<Principal>;
+  /** All records of the type that meet the query, perhaps some that do not; whoever asks looks again. */
+  search(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal>;
   byUid(uid: PrincipalUid): Promise<Principal | undefined>;
   byShortName(type: RecordType, name: string): Promise<Principal | undefined>;
   byAddress(address: CalendarAddress): Promise<Principal | undefined>;

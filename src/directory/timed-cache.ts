@@ -1,0 +1,107 @@
+import { Lru } from "../base/lru.ts";
+
+export interface TimedCacheOptions<K, V> {
+  /** Entries kept; the least recently used leave. */
+  readonly maxEntries: number;
+  /** Milliseconds that a value, and that its absence, is believed. */
+  readonly freshFor: number;
+  readonly absentFor: number;
+  /** Milliseconds that a value is still given when fetching fails. */
+  readonly staleFor: number;
+  readonly fetch: (key: K) => Promise<V | undefined>;
+  readonly same: (a: V, b: V) => boolean;
+  /** Called when a fetched value differs from what was known: changed, gone, or there where nothing was. */
+  readonly changed: (key: K) => void;
+  readonly now: () => number;
+}
+
+interface Entry<V> {
+  value: V | undefined;
+  /** The value as a promise, made once: a hot answer allocates nothing. */
+  promise: Promise<V | undefined>;
+  at: number;
+}
+
+/** Answers of a slow source that may fail. A value is believed for a time; for as long again it is given at once while it is
+ *  fetched anew behind the scenes; older ones are waited for. When fetching fails, what was known is given for longer. One
+ *  fetch per key at a time. */
+export class TimedCache<K, V> {
+  readonly #options: TimedCacheOptions<K, V>;
+  readonly #entries: Lru<K, Entry<V>>;
+  readonly #fetching = new Map<K, Promise<V | undefined>>();
+
+  constructor(options: TimedCacheOptions<K, V>) {
+    this.#options = options;
+    this.#entries = new Lru({ maxEntries: options.maxEntries });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Undefined: the source says that there is none. Rejects with the source's error when nothing usable is known. */
+  get(key: K): Promise<V | undefined> {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return this.#fetch(key);
+    const age = this.#options.now() - entry.at;
+    const limit = entry.value === undefined ? this.#options.absentFor : this.#options.freshFor;
+    if (age < limit && age >= 0) return entry.promise;
+    if (entry.value === undefined || age >= 2 * limit || age < 0) return this.#fetch(key);
+    // Errors mean that the value stays what it is; whoever needs to know finds out by the age.
+    this.#fetch(key).catch(() => {});
+    return entry.promise;
+  }
+
+  /** What is remembered, however old, without asking. */
+  peek(key: K): V | undefined {
+    return this.#entries.peek(key)?.value;
+  }
+
+  /** Milliseconds since the source said so; undefined when nothing is known. */
+  age(key: K): number | undefined {
+    const entry = this.#entries.peek(key);
+    return entry === undefined ? undefined : this.#options.now() - entry.at;
+  }
+
+  /** Asks the source now. Rejects when it cannot. */
+  async refresh(key: K): Promise<V | undefined> {
+    return this.#fetching.get(key) ?? this.#ask(key);
+  }
+
+  /** Remembers what was learned on another way. */
+  learn(key: K, value: V | undefined): V | undefined {
+    const { now, same, changed } = this.#options;
+    const known = this.#entries.peek(key);
+    if (known !== undefined) {
+      const { value: before } = known;
+      known.at = now();
+      if (before === undefined ? value === undefined : value !== undefined && same(before, value)) return before;
+    }
+    this.#entries.set(key, { value, promise: Promise.resolve(value), at: now() });
+    if (known !== undefined) changed(key);
+    return value;
+  }
+
+  forget(key: K): void {
+    this.#entries.delete(key);
+  }
+
+  async #fetch(key: K): Promise<V | undefined> {
+    try {
+      return await (this.#fetching.get(key) ?? this.#ask(key));
+    } catch (error) {
+      const known = this.#entries.peek(key);
+      if (known?.value !== undefined && this.#options.now() - known.at < this.#options.staleFor) return known.value;
+      throw error;
+    }
+  }
+
+  #ask(key: K): Promise<V | undefined> {
+    const asked = this.#options
+      .fetch(key)
+      .then((value) => this.learn(key, value))
+      .finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, asked);
+    return asked;
+  }
+}

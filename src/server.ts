@@ -1,9 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { accountsOf } from "./auth/accounts.ts";
+import { Attempts } from "./auth/attempts.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
 import { digest } from "./auth/digest.ts";
-import { type AuthScheme, accountsOf } from "./auth/scheme.ts";
+import type { AuthScheme } from "./auth/scheme.ts";
+import { slowHashes } from "./auth/slow-hashes.ts";
 import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
 import { dispatch } from "./dav/dispatch.ts";
@@ -169,12 +172,16 @@ export async function createServer(
     warn,
   });
   const directory = createDirectory(backend, delegates);
-  const accounts = accountsOf(backend, sudoers);
+  const hashes = slowHashes();
+  const accounts = accountsOf({ directory: backend, sudoers, hashes });
+  const attempts = new Attempts({ log: log.named("auth") });
   const { Digest, Basic } = config.Authentication;
   const schemes: AuthScheme[] = [];
-  if (Digest.Enabled)
-    schemes.push(digest({ accounts, algorithm: Digest.Algorithm, qop: Digest.Qop, secret: await store.secret() }));
-  if (Basic.Enabled) schemes.push(basic({ accounts }));
+  if (Digest.Enabled) {
+    const { Algorithm: algorithm, Qop: qop } = Digest;
+    schemes.push(digest({ accounts, attempts, algorithm, qop, secret: await store.secret() }));
+  }
+  if (Basic.Enabled) schemes.push(basic({ accounts, attempts, withoutTls: Basic.AllowWithoutTLS }));
   const signIn = authenticator({ accounts, schemes });
 
   const services: Services = {
@@ -199,15 +206,23 @@ export async function createServer(
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;
     let context: Context | undefined;
+    let told: HttpResponse["headers"];
     try {
       if (rejected.length > 0) refuseClient(request, rejected);
       const door = doors.find(({ claims }) => claims(request.path));
       if (door !== undefined) return await door.handle(request);
-      user = (await signIn.authenticate(request)).user;
+      const signedIn = await signIn.authenticate(request);
+      user = signedIn.user;
+      told = signedIn.headers;
       context = contextOf(user);
-      return await dispatch(request, context);
+      return withHeaders(await dispatch(request, context), told);
     } catch (error) {
-      return errorResponse(error, request, context ?? contextOf(user), () => signIn.unauthorized(request).headers);
+      const failed = context ?? contextOf(user);
+      const answered = errorResponse(error, request, failed, () => signIn.unauthorized(request).headers);
+      // Where nobody can sign in, that is what a stranger is told: a 401 without a challenge is none (RFC 9110 §15.5.2).
+      if (answered.status === 401 && answered.headers?.["www-authenticate"] === undefined)
+        return errorResponse(signIn.unauthorized(request), request, failed, () => ({}));
+      return withHeaders(answered, told);
     }
   };
   const handle: Handler = config.ResponseCompression
@@ -217,11 +232,15 @@ export async function createServer(
     handle,
     tidy: () => store.tidy(),
     close: async () => {
+      hashes.close();
       await store.close();
       await directory.close();
     },
   };
 }
+
+const withHeaders = (answer: HttpResponse, more: HttpResponse["headers"]): HttpResponse =>
+  more === undefined ? answer : { ...answer, headers: { ...answer.headers, ...more } };
 
 function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): void {
   const agent = headers["user-agent"] ?? "";

@@ -38,6 +38,9 @@ const packages: Readonly<Record<string, string>> = {
   sax: "xml",
   "ical.js": "ical",
   ldapts: "directory",
+  argon2: "auth",
+  bcryptjs: "auth",
+  kerberos: "auth",
 };
 
 /** More lines than this are more than one concept. */

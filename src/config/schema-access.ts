@@ -5,6 +5,10 @@ export const authentication = {
   Authentication: {
     Basic: {
       Enabled: flag(false, "Basic: the password itself is sent with each request.", { shipped: true }),
+      AllowWithoutTLS: flag(
+        false,
+        "Take Basic also from other hosts on connections without TLS, where everybody on the way can read the passwords.",
+      ),
     },
     Digest: {
       Enabled: flag(true, "Digest: a proof of the password is sent (RFC 7616)."),

@@ -1,11 +1,6 @@
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 
-/** What a client shows to prove who it is. `digest` is asked with HA1 candidates (RFC 7616 §3.4.2). */
-export type Proof =
-  | { readonly kind: "password"; readonly password: string }
-  | { readonly kind: "digest"; readonly accepts: (ha1: string) => boolean };
-
 /** What a search for principals compares (RFC 3744 §9.4). */
 export type PrincipalField = "name" | "firstName" | "lastName" | "mail" | "address";
 
@@ -31,10 +26,13 @@ export interface DirectoryBackend {
   memberUids(group: PrincipalUid): Promise<readonly PrincipalUid[]>;
   /** The groups that name the principal directly. */
   groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
-  verify(user: Principal, proof: Proof): Promise<boolean>;
-  /** For services that check a password themselves instead of handing out what is stored. "unavailable": it cannot be said
-   *  now; the password is neither right nor wrong. An empty password is always false. */
-  verifyPassword?(record: Principal, password: string): Promise<boolean | "unavailable">;
+  /** What the record stores for its owner to be known by, as written: clear text, or a hash in one of the forms that
+   *  `auth/stored-password.ts` reads (HA1, which Digest needs, among them). Any one of them is enough. A service that gives no
+   *  passwords away leaves this method out. */
+  storedPasswords?(user: Principal): Promise<readonly string[]>;
+  /** Asks the service itself (an LDAP bind). `unavailable`: it could not be asked, which is neither yes nor no, and the
+   *  client is told 503. Asked after `storedPasswords`, where both are there. Never asked with an empty password. */
+  verifyPassword?(user: Principal, password: string): Promise<boolean | "unavailable">;
   /** Delegates written in the record (accounts.xml `proxies`, `read-only-proxies`). */
   delegatesOf(
     owner: PrincipalUid,
@@ -88,7 +86,6 @@ export interface Directory {
   identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>>;
   /** The strongest delegate access that `user` has to `owner`'s calendars, directly or through groups. */
   delegateAccess(user: Principal, owner: Principal): Promise<"none" | "read" | "write">;
-  verify(user: Principal, proof: Proof): Promise<boolean>;
   /** Changes when records or delegates may have changed. */
   generation(): number;
   close(): Promise<void>;

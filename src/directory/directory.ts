@@ -2,7 +2,7 @@ import { Lru } from "../base/lru.ts";
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Delegates, Directory, DirectoryBackend, PrincipalQuery, Proof } from "./backend.ts";
+import type { Delegates, Directory, DirectoryBackend, PrincipalQuery } from "./backend.ts";
 
 type Access = "read" | "write";
 
@@ -54,10 +54,6 @@ class JoinedDirectory implements Directory {
 
   byAddress(address: CalendarAddress): Promise<Principal | undefined> {
     return this.#backend.byAddress(address);
-  }
-
-  verify(user: Principal, proof: Proof): Promise<boolean> {
-    return this.#backend.verify(user, proof);
   }
 
   async members(group: Principal): Promise<readonly Principal[]> {

@@ -1,7 +1,6 @@
 import type { CalendarAddress, PrincipalUid } from "../../model/ids.ts";
 import type { Principal, RecordType } from "../../model/principal.ts";
-import type { DirectoryBackend, PrincipalQuery, Proof } from "../backend.ts";
-import { proves } from "../passwords.ts";
+import type { DirectoryBackend, PrincipalQuery } from "../backend.ts";
 import { TimedCache } from "../timed-cache.ts";
 import { DirectoryUnavailable } from "../unavailable.ts";
 import type { LdapRecord } from "./entry-record.ts";
@@ -145,14 +144,10 @@ export class LdapBackend implements DirectoryBackend {
     return owners[access].get(delegate) ?? noUids;
   }
 
-  async verify(user: Principal, proof: Proof): Promise<boolean> {
-    if (proof.kind === "password") {
-      const answer = await this.verifyPassword(user, proof.password);
-      if (answer === "unavailable") throw new DirectoryUnavailable("no directory server can check the password now");
-      return answer;
-    }
+  /** Where the configuration names an attribute that has them. */
+  async storedPasswords(user: Principal): Promise<readonly string[]> {
     const record = await this.#resolver.record(user.uid);
-    return record?.enabled === true && proves(proof, record.password, record.names, this.realm);
+    return record?.enabled === true && record.password !== undefined ? [record.password] : [];
   }
 
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {

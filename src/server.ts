@@ -36,11 +36,10 @@ import {
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList } from "./directory/access.ts";
-import type { DirectoryBackend } from "./directory/backend.ts";
 import { openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
-import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
@@ -80,12 +79,6 @@ export const reports = [
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
-
-type DirectoryType = Config["DirectoryService"]["type"];
-type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
-const directories: Partial<Record<DirectoryType, OpenBackend>> = {
-  xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
-};
 
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
@@ -143,10 +136,7 @@ export async function createServer(
   { worker, startId, log }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  const backend = await openBackend(config, warn);
+  const backend = await openDirectoryService(config, warn);
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({

@@ -176,7 +176,7 @@ function checkTogether(config: Config, given: Readonly<Record<string, unknown>>,
   const meant: readonly string[] = parametersOf[type];
   for (const [name, key] of Object.entries(schema.DirectoryService.params))
     if (key.effect === "used" && !meant.includes(name) && at(given, ["DirectoryService", "params", name]) !== undefined)
-      if (params[name as keyof typeof params] !== key.fallback)
+      if (!isDeepStrictEqual(params[name as keyof typeof params], key.fallback))
         warnings.push(`DirectoryService.params.${name}: means nothing to a directory of type ${type}`);
   const { Algorithm, Qop } = config.Authentication.Digest;
   if (Qop === "" && Algorithm.endsWith("-sess"))

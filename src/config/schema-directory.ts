@@ -10,6 +10,11 @@ const pythonClasses = {
   "twistedcaldav.directory.ldapdirectory.ldapdirectoryservice": "ldap",
 } as const;
 
+const pythonClassesOfFiles = {
+  "twistedcaldav.directory.xmlfile.xmldirectoryservice": "xml",
+  "twistedcaldav.directory.augment.augmentxmldb": "xml",
+} as const;
+
 const ldapParameters = [
   "servers",
   "startTLS",
@@ -126,6 +131,9 @@ export const directory = {
   },
   ResourceService: {
     Enabled: flag(false, "Locations and resources come from a file of their own, beside the directory."),
+    type: choice(["xml"], "xml", "The form of that file; the original's class names are understood.", {
+      aliases: pythonClassesOfFiles,
+    }),
     params: {
       xmlFile: path(
         "/etc/caldavd/resources.xml",
@@ -134,6 +142,9 @@ export const directory = {
     },
   },
   AugmentService: {
+    type: choice(["xml"], "xml", "The form of augment files; the original's class names are understood.", {
+      aliases: pythonClassesOfFiles,
+    }),
     params: {
       xmlFiles: paths(
         [],

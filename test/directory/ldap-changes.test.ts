@@ -1,21 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { afterEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { DirectoryBackend } from "../../src/directory/backend.ts";
 import { DirectoryUnavailable } from "../../src/directory/unavailable.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
 import { freePort, until } from "../support/server.ts";
-import {
-  beginning,
-  groupDn,
-  groupOf,
-  person,
-  personDn,
-  type Slapd,
-  startSlapd,
-  withoutSlapd,
-} from "../support/slapd.ts";
-import { namesIn, type Opened, open } from "./ldap-support.ts";
+import { beginning, groupDn, groupOf, person, personDn, type Slapd, withoutSlapd } from "../support/slapd.ts";
+import { atEnd, namesIn, type Opened, open, serverWith } from "./ldap-support.ts";
 
 const ldif = [
   beginning("people", "groups"),
@@ -26,18 +17,9 @@ const ldif = [
   groupOf("managers", [personDn("bob"), groupDn("staff")]),
 ].join("\n");
 
-const ended: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of ended.splice(0)) await end();
-});
-
 async function given(settings: Parameters<typeof open>[1] = {}): Promise<Opened & { readonly server: Slapd }> {
-  const server = await startSlapd({ ldif });
+  const server = await serverWith({ ldif });
   const opened = await open(server, settings);
-  ended.push(
-    () => opened.backend.close(),
-    () => server.stop(),
-  );
   return { ...opened, server };
 }
 
@@ -178,14 +160,13 @@ describe("a directory server that fails", { skip: withoutSlapd }, () => {
     const { server } = await given();
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     const strange = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")).listen(0, "127.0.0.1");
-    ended.push(async () => {
+    atEnd(async () => {
       silent.close();
       strange.close();
     });
     const portOf = (listener: typeof silent): number => (listener.address() as { port: number }).port;
     for (const port of [await freePort(), portOf(silent), portOf(strange)]) {
       const { backend } = await open(server, { servers: [`ldap://127.0.0.1:${port}`, server.url], timeout: 500 });
-      ended.push(() => backend.close());
       assert.equal((await user(backend, "ann")).shortName, "ann");
       assert.equal(await backend.verifyPassword!(await user(backend, "bob"), "bob"), true);
     }
@@ -193,12 +174,8 @@ describe("a directory server that fails", { skip: withoutSlapd }, () => {
 
   test("the preferred server is used again when it is back", async () => {
     const { server } = await given();
-    const other = await startSlapd({ ldif: [beginning("people"), person("ann", { cn: "The other Ann" })].join("\n") });
+    const other = await serverWith({ ldif: [beginning("people"), person("ann", { cn: "The other Ann" })].join("\n") });
     const { backend, clock } = await open(server, { servers: [other.url, server.url] });
-    ended.push(
-      () => backend.close(),
-      () => other.stop(),
-    );
     assert.equal((await user(backend, "ann")).fullName, "The other Ann");
     await other.stop();
     clock.now += 200_000;

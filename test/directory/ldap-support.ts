@@ -1,6 +1,7 @@
+import { afterEach } from "node:test";
 import type { DirectoryBackend } from "../../src/directory/backend.ts";
 import { type LdapSettings, openLdap } from "../../src/directory/ldap/open.ts";
-import { type Slapd, suffix } from "../support/slapd.ts";
+import { type Slapd, type SlapdOptions, startSlapd, suffix } from "../support/slapd.ts";
 
 export const defaults: Omit<LdapSettings, "servers"> = {
   schema: "ldap",
@@ -32,6 +33,21 @@ export interface Opened {
   readonly clock: { now: number };
 }
 
+const ended: (() => Promise<unknown>)[] = [];
+/** What a test leaves open would keep its process from ending. */
+afterEach(async () => {
+  for (const end of ended.splice(0)) await end().catch(() => {});
+});
+/** Runs after the test, also when it fails. */
+export const atEnd = (...ends: readonly (() => Promise<unknown>)[]): void => void ended.push(...ends);
+
+/** A server for one test. */
+export async function serverWith(options: SlapdOptions): Promise<Slapd> {
+  const server = await startSlapd(options);
+  atEnd(() => server.stop());
+  return server;
+}
+
 export async function open(server: Pick<Slapd, "url">, settings: Partial<LdapSettings> = {}): Promise<Opened> {
   const warnings: string[] = [];
   const clock = { now: 1_000_000 };
@@ -39,6 +55,7 @@ export async function open(server: Pick<Slapd, "url">, settings: Partial<LdapSet
     { ...defaults, servers: [server.url], ...settings },
     { warn: (message) => void warnings.push(message), now: () => clock.now },
   );
+  atEnd(() => backend.close());
   return { backend, warnings, clock };
 }
 

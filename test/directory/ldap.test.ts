@@ -86,7 +86,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     for (const found of same) assert.equal(found, ann);
     assert.equal(await backend.byUid(ann.uid.toUpperCase() as Principal["uid"]), undefined);
     assert.equal(await backend.byShortName("groups", "ann"), undefined);
-    await backend.close();
   });
 
   test("letters outside ASCII are found composed and decomposed", async () => {
@@ -94,7 +93,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     const zoë = await backend.byShortName("users", "zoë".normalize("NFC"));
     assert.equal(zoë?.fullName, "Zoë Äpfel");
     assert.equal(await backend.byShortName("users", "zoë".normalize("NFD")), zoë);
-    await backend.close();
   });
 
   test("an address of two records finds neither, and both are found by name", async () => {
@@ -103,7 +101,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     assert.equal((await backend.byShortName("users", "twin1"))?.shortName, "twin1");
     assert.equal((await backend.byShortName("users", "twin2"))?.shortName, "twin2");
     assert.equal(warnings.length, 1);
-    await backend.close();
   });
 
   test("a listing has everybody although the server gives at most 500 at once", async () => {
@@ -112,7 +109,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     assert.equal(names.length, 2004);
     assert.deepEqual(await namesIn(backend.list("locations")), ["atlantis"]);
     assert.equal((await namesIn(backend.list("groups"))).length, 202);
-    await backend.close();
   });
 
   test("a search asks the server for what may match, and finds it in names and addresses", async () => {
@@ -131,7 +127,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     assert.deepEqual(await search("äpfel"), ["zoë"]);
     assert.deepEqual(await search("user001"), users.slice(9, 19));
     assert.deepEqual(await search("ann.alias"), ["ann"]);
-    await backend.close();
   });
 
   test("no text of a client changes the meaning of a question", async () => {
@@ -171,7 +166,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
       assert.equal(await backend.byShortName("users", text), undefined, JSON.stringify(text));
     }
     assert.ok((await backend.byShortName("users", "ann")) !== undefined);
-    await backend.close();
   });
 
   test("members of a group of 2,000 are all found, and posix groups name users", async () => {
@@ -189,7 +183,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
       new Set(await backend.groupUids(await uidOf("users", "user0002"))),
       new Set([await uidOf("groups", "everybody"), await uidOf("groups", "chain002")]),
     );
-    await backend.close();
   });
 
   test("delegates of a room stand in its record", async () => {
@@ -202,7 +195,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     assert.deepEqual(await backend.ownersTrusting!(ann.uid, "write"), [room.uid]);
     assert.deepEqual(await backend.ownersTrusting!(ann.uid, "read"), []);
     assert.equal((await backend.byShortName("resources", "beamer"))?.calendaring, false);
-    await backend.close();
   });
 
   test("a password is checked by signing in, and an empty one is never right", async () => {
@@ -218,7 +210,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
       }),
     );
     assert.ok(answers.every(Boolean));
-    await backend.close();
   });
 
   test("what was asked before is answered from memory, in microseconds", async () => {
@@ -235,7 +226,6 @@ describe("a directory of 2,000 users behind LDAP", { skip: withoutSlapd }, () =>
     }
     const { user, system } = process.cpuUsage(begin);
     assert.ok((user + system) / rounds < 30, `${(user + system) / rounds} µs for three lookups`);
-    await backend.close();
   });
 });
 

@@ -1,12 +1,18 @@
 import { Buffer } from "node:buffer";
 
-/** The form in which DNs are compared here (RFC 4514): lower case, no blanks around separators, escapes as they are written.
- *  Two spellings that differ in escapes are told apart, which costs a question more and nothing else. */
+/** The form in which DNs are compared here (RFC 4514): lower case, no blanks around separators, escapes written in one way. */
 export const dnKey = (dn: string): string =>
-  dn
-    .split(/(?<!\\),/)
-    .map((part) => part.trim().replace(/^([^=]*?)\s*=\s*/, "$1="))
-    .join(",")
+  dn.includes("\\") || /\s*[,=+]\s/.test(dn) || /\s[,=+]/.test(dn) ? plain(dn) : dn.toLowerCase();
+
+const plain = (dn: string): string =>
+  [...dn.matchAll(/((?:\\[\s\S]|[^,+\\])*)([,+]|$)/g)]
+    .map(([, part = "", separator = ""]) => {
+      const rdn = rdnOf(part);
+      const text =
+        rdn === undefined ? part.trim() : `${rdn.attribute}=${rdn.value.trim().replace(/[,+"\\<>;=#]/g, "\\$&")}`;
+      return text + separator;
+    })
+    .join("")
     .toLowerCase();
 
 /** Attribute and value of the first part of a DN, escapes taken away; undefined for what cannot be read (`#` values). */

@@ -102,7 +102,12 @@ export function makeFilters({
       or(
         ...attributes.map((attribute) => {
           const value = guidValue(attribute, guid);
-          return value === undefined ? undefined : new EqualityFilter({ attribute, value });
+          if (value === undefined) return undefined;
+          // Open Directory compares GUIDs by letters; OpenLDAP's own are compared by their bytes.
+          if (typeof value !== "string" || attribute.toLowerCase() === "entryuuid")
+            return new EqualityFilter({ attribute, value });
+          const spellings = new Set([value, value.toUpperCase(), value.toLowerCase()]);
+          return or(...[...spellings].map((spelling) => new EqualityFilter({ attribute, value: spelling })));
         }),
       ),
     candidates(query, attributes) {

@@ -152,7 +152,8 @@ export class LdapServers {
       url: server.url,
       timeout,
       connectTimeout: timeout,
-      tlsOptions: tls,
+      // Given at all, they would mean ldaps.
+      ...(secure ? { tlsOptions: tls } : {}),
       createConnection: ((port: number, name: string) => kept(connectNet(port, name))) as typeof connectNet,
       createSecureConnection: ((...args: Parameters<typeof connectTls>) =>
         kept(connectTls(...args))) as typeof connectTls,

@@ -136,7 +136,7 @@ export async function createServer(
   { worker, startId, log }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const backend = await openDirectoryService(config, warn);
+  const backend = await openDirectoryService(config, { startId, warn });
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({

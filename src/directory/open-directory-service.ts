@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { readAccounts } from "./accounts-file.ts";
 import { indexAccounts } from "./accounts-index.ts";
@@ -12,12 +13,12 @@ import { WatchedFile } from "./watched-file.ts";
 import { openXmlAccounts } from "./xml-accounts.ts";
 
 type Warn = (message: string) => void;
-type Open = (config: Config, warn: Warn) => Promise<DirectoryBackend>;
+type Open = (config: Config, warn: Warn, startId: string) => Promise<DirectoryBackend>;
 type DirectoryType = Config["DirectoryService"]["type"];
 
 const ldap =
   (schema: SchemaName): Open =>
-  (config, warn) => {
+  (config, warn, startId) => {
     const { params } = config.DirectoryService;
     return openLdap(
       {
@@ -43,6 +44,8 @@ const ldap =
         requireComputerRecord: schema === "opendirectory" && params.requireComputerRecord,
         localUserAttribute: params.localUserAttribute === "" ? undefined : params.localUserAttribute,
         serverHostName: config.ServerHostName,
+        secret: startId,
+        keepIn: join(config.DataRoot, "directory-answers.sqlite"),
       },
       { warn },
     );
@@ -68,15 +71,19 @@ const services: Partial<Record<DirectoryType, Open>> = {
 /** The most lines logged about one reading of a file. */
 const maxWarnings = 50;
 
-/** Opens the directory service that the configuration names, with the files that add to it. Throws Error with a sentence that
+/** Opens the directory service that the configuration names, with the files that add to it. `startId`: random for each start,
+ *  the same for all workers. Throws Error with a sentence that
  *  names the key when it cannot be used. */
-export async function openDirectoryService(config: Config, warn: Warn): Promise<DirectoryBackend> {
+export async function openDirectoryService(
+  config: Config,
+  { startId, warn }: { readonly startId: string; readonly warn: Warn },
+): Promise<DirectoryBackend> {
   const { type } = config.DirectoryService;
   const open = services[type];
   if (open === undefined) throw new Error(`DirectoryService.type: ${type} is not supported in this version`);
   let backend: DirectoryBackend;
   try {
-    backend = await open(config, warn);
+    backend = await open(config, warn, startId);
   } catch (error) {
     throw new Error(`DirectoryService: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

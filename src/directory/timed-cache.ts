@@ -1,6 +1,7 @@
 import { Lru } from "../base/lru.ts";
+import type { Keeper } from "./kept-answers.ts";
 
-export interface TimedCacheOptions<K, V> {
+export interface TimedCacheOptions<K extends string, V> {
   /** Entries kept; the least recently used leave. */
   readonly maxEntries: number;
   /** Milliseconds that a value, and that its absence, is believed. */
@@ -13,6 +14,8 @@ export interface TimedCacheOptions<K, V> {
   /** Called when a fetched value differs from what was known: changed, gone, or there where nothing was. */
   readonly changed: (key: K) => void;
   readonly now: () => number;
+  /** Where values are kept beyond this process; asked only when fetching fails. */
+  readonly keeper?: Keeper<V> | undefined;
 }
 
 interface Entry<V> {
@@ -25,7 +28,7 @@ interface Entry<V> {
 /** Answers of a slow source that may fail. A value is believed for a time; for as long again it is given at once while it is
  *  fetched anew behind the scenes; older ones are waited for. When fetching fails, what was known is given for longer. One
  *  fetch per key at a time. */
-export class TimedCache<K, V> {
+export class TimedCache<K extends string, V> {
   readonly #options: TimedCacheOptions<K, V>;
   readonly #entries: Lru<K, Entry<V>>;
   readonly #fetching = new Map<K, Promise<V | undefined>>();
@@ -69,8 +72,9 @@ export class TimedCache<K, V> {
   }
 
   /** Remembers what was learned on another way. */
-  learn(key: K, value: V | undefined): V | undefined {
-    const { now, same, changed } = this.#options;
+  learn(key: K, value: V | undefined, asked = false): V | undefined {
+    const { now, same, changed, keeper } = this.#options;
+    if (keeper !== undefined && (value !== undefined || asked)) keeper.save(key, value, now());
     const known = this.#entries.peek(key);
     if (known !== undefined) {
       const { value: before } = known;
@@ -90,16 +94,20 @@ export class TimedCache<K, V> {
     try {
       return await (this.#fetching.get(key) ?? this.#ask(key));
     } catch (error) {
+      const { now, staleFor, keeper } = this.#options;
       const known = this.#entries.peek(key);
-      if (known?.value !== undefined && this.#options.now() - known.at < this.#options.staleFor) return known.value;
-      throw error;
+      if (known?.value !== undefined && now() - known.at < staleFor) return known.value;
+      const kept = keeper?.load(key);
+      if (kept === undefined || now() - kept.at >= staleFor) throw error;
+      this.#entries.set(key, { value: kept.value, promise: Promise.resolve(kept.value), at: kept.at });
+      return kept.value;
     }
   }
 
   #ask(key: K): Promise<V | undefined> {
     const asked = this.#options
       .fetch(key)
-      .then((value) => this.learn(key, value))
+      .then((value) => this.learn(key, value, true))
       .finally(() => this.#fetching.delete(key));
     this.#fetching.set(key, asked);
     return asked;

@@ -24,6 +24,8 @@ export const defaults: Omit<LdapSettings, "servers"> = {
   requireComputerRecord: false,
   localUserAttribute: undefined,
   serverHostName: "calendar.example.com",
+  secret: "a secret of this start",
+  keepIn: undefined,
 };
 
 export interface Opened {

@@ -14,6 +14,8 @@ export interface LdapBackendOptions extends CacheTimes {
   readonly lookup: Lookup;
   readonly filters: Filters;
   readonly passwords: SignInOptions["passwords"];
+  /** As in `SignInOptions`. */
+  readonly secret: string;
   /** GUID or short name of the group whose members may have calendars; undefined: everybody may. */
   readonly restrictToGroup: string | undefined;
   readonly warn: (message: string) => void;
@@ -60,20 +62,28 @@ export class LdapBackend implements DirectoryBackend {
     const times = { ...options, maxEntries: options.cacheSize, changed };
     this.#groups = new TimedCache({
       ...times,
+      keeper: options.kept?.of("groups"),
       same: sameUids,
       fetch: async (uid) => {
         const record = await this.#resolver.record(uid);
         return record === undefined ? undefined : this.#searchGroups(record);
       },
     });
-    this.#members = new TimedCache({ ...times, same: sameUids, fetch: (uid) => this.#searchMembers(uid) });
+    this.#members = new TimedCache({
+      ...times,
+      keeper: options.kept?.of("members"),
+      same: sameUids,
+      fetch: (uid) => this.#searchMembers(uid),
+    });
     this.#proxies = new TimedCache({
       ...times,
+      keeper: options.kept?.of("proxies"),
       same: (a, b) => sameUids(a.read, b.read) && sameUids(a.write, b.write),
       fetch: (uid) => this.#searchProxies(uid),
     });
     this.#signIn = new SignIn({
       ...options,
+      keeper: options.kept?.of("sign-in"),
       refresh: (record) => this.#resolver.refresh(record.principal.uid),
     });
   }

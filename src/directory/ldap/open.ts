@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { DirectoryBackend } from "../backend.ts";
+import { KeptAnswers } from "../kept-answers.ts";
 import { uuid5 } from "../uuid5.ts";
 import { LdapBackend } from "./backend.ts";
 import { calendarServices } from "./computers.ts";
@@ -35,6 +36,10 @@ export interface LdapSettings {
   readonly requireComputerRecord: boolean;
   readonly localUserAttribute: string | undefined;
   readonly serverHostName: string;
+  /** Shared by the workers, different at each start: hashes passwords that were right. */
+  readonly secret: string;
+  /** The file in which workers share answers; undefined: they do not. */
+  readonly keepIn: string | undefined;
 }
 
 // The original's constants, as in accounts-file.ts: GUIDs of records without one are derived from them.
@@ -100,8 +105,13 @@ export async function openLdap(
   try {
     // Only for the log: a wrong password or address is told at the start, not at the first request.
     void pool.search({ base: settings.base, scope: "base", attributes: ["objectClass"] }).catch(() => {});
+    const { keepIn, staleFor, cacheSize } = settings;
+    // Seven kinds of answers, and room for records that changed their names.
+    const kept =
+      keepIn === undefined ? undefined : new KeptAnswers(keepIn, { keepFor: staleFor, maxRows: cacheSize * 8, warn });
     return new LdapBackend({
       ...settings,
+      kept,
       realm,
       lookup,
       filters,
@@ -112,6 +122,7 @@ export async function openLdap(
         servers.close();
         pool.close();
         passwords.close();
+        kept?.close();
       },
     });
   } catch (error) {

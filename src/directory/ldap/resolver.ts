@@ -1,6 +1,7 @@
 import type { Filter } from "ldapts";
 import type { CalendarAddress, PrincipalUid } from "../../model/ids.ts";
 import type { RecordType } from "../../model/principal.ts";
+import type { KeptAnswers } from "../kept-answers.ts";
 import { addressKey } from "../record-parts.ts";
 import { TimedCache } from "../timed-cache.ts";
 import { dnKey, rdnOf } from "./dn.ts";
@@ -16,6 +17,8 @@ export interface CacheTimes {
   readonly absentFor: number;
   readonly staleFor: number;
   readonly now: () => number;
+  /** Shared with the other workers. */
+  readonly kept?: KeptAnswers | undefined;
 }
 
 export interface ResolverOptions extends CacheTimes {
@@ -48,17 +51,22 @@ export class Resolver {
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    const { cacheSize, freshFor, absentFor, staleFor, now, changed } = options;
+    const { cacheSize, freshFor, absentFor, staleFor, now, changed, kept } = options;
     const cache = <V>(
+      kind: string,
       fetch: (key: string) => Promise<V | undefined>,
       same: (a: V, b: V) => boolean,
     ): TimedCache<string, V> =>
-      new TimedCache({ maxEntries: cacheSize, freshFor, absentFor, staleFor, now, fetch, same, changed });
+      new TimedCache({
+        ...{ freshFor, absentFor, staleFor, now, fetch, same, changed },
+        maxEntries: cacheSize,
+        keeper: kept?.of(kind),
+      });
     const equal = (a: string, b: string): boolean => a === b;
-    this.#records = cache((uid) => this.#byGuid(uid), sameRecord);
-    this.#names = cache((key) => this.#byName(key), equal);
-    this.#addresses = cache((address) => this.#byAddress(address as CalendarAddress), equal);
-    this.#dns = cache((dn) => this.#uidsOf([dn], byDn(this.#options)).then(([uid]) => uid), equal);
+    this.#records = cache("records", (uid) => this.#byGuid(uid), sameRecord);
+    this.#names = cache("names", (key) => this.#byName(key), equal);
+    this.#addresses = cache("addresses", (address) => this.#byAddress(address as CalendarAddress), equal);
+    this.#dns = cache("dns", (dn) => this.#uidsOf([dn], byDn(this.#options)).then(([uid]) => uid), equal);
   }
 
   /** Case of the GUID does not count. */

@@ -1,5 +1,6 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { Lru } from "../../base/lru.ts";
+import type { Keeper } from "../kept-answers.ts";
 import type { LdapRecord } from "./entry-record.ts";
 import type { PasswordPool } from "./passwords.ts";
 
@@ -7,8 +8,9 @@ import type { PasswordPool } from "./passwords.ts";
 const believedFor = 5 * 60_000;
 const remembered = 10_000;
 
-interface Known {
-  readonly proof: Buffer;
+export interface Known {
+  /** Hex. */
+  readonly proof: string;
   readonly dn: string;
   readonly at: number;
 }
@@ -21,13 +23,16 @@ export interface SignInOptions {
   readonly staleFor: number;
   readonly freshFor: number;
   readonly now: () => number;
+  /** Shared by the workers, different at each start. */
+  readonly secret: string;
+  /** Where the other workers find it. */
+  readonly keeper?: Keeper<Known> | undefined;
 }
 
-/** Remembers which passwords were right, by a hash that is worth nothing in another process: one bind per user and while, and
- *  those who signed in before go on working while the directory is down. */
+/** Remembers which passwords were right, by a hash that is worth nothing without the secret, which is nowhere on disk: one bind
+ *  per user and while, and those who signed in before go on working while the directory is down. */
 export class SignIn {
   readonly #options: SignInOptions;
-  readonly #key = randomBytes(32);
   readonly #known = new Lru<string, Known>({ maxEntries: remembered });
 
   constructor(options: SignInOptions) {
@@ -36,18 +41,24 @@ export class SignIn {
 
   async check(record: LdapRecord, password: string): Promise<boolean | "unavailable"> {
     if (password === "" || !record.enabled) return false;
-    const { passwords, staleFor, freshFor, now } = this.#options;
+    const { passwords, staleFor, freshFor, now, secret, keeper } = this.#options;
     const { uid } = record.principal;
-    const proof = createHmac("sha256", this.#key).update(`${uid}\0${password}`).digest();
+    const proof = createHmac("sha256", secret).update(`${uid}\0${password}`).digest("hex");
+    const ageOf = (known: Known | undefined): number =>
+      known !== undefined && equal(known.proof, proof) && now() >= known.at
+        ? now() - known.at
+        : Number.POSITIVE_INFINITY;
     const known = this.#known.get(uid);
-    const same = known !== undefined && timingSafeEqual(known.proof, proof);
-    const age = known === undefined ? 0 : now() - known.at;
-    if (same && known.dn === record.dn && age >= 0 && age < Math.min(believedFor, freshFor)) return true;
+    if (known?.dn === record.dn && ageOf(known) < Math.min(believedFor, freshFor)) return true;
 
     const answer = await passwords.check(record.dn, password);
     if (answer === true) return this.#remember(record, proof);
-    if (answer === "unavailable") return same && age >= 0 && age < staleFor ? true : "unavailable";
-    if (same) this.#known.delete(uid);
+    if (answer === "unavailable")
+      return ageOf(known) < staleFor || ageOf(keeper?.load(uid)?.value) < staleFor ? true : "unavailable";
+    if (known !== undefined && equal(known.proof, proof)) {
+      this.#known.delete(uid);
+      keeper?.save(uid, undefined, now());
+    }
     // Wrong, or the entry was moved and its old name can no longer sign in.
     const fresh = await this.#options.refresh(record).catch(() => undefined);
     if (fresh === undefined || fresh.dn === record.dn || !fresh.enabled) return false;
@@ -55,8 +66,13 @@ export class SignIn {
     return again === true ? this.#remember(fresh, proof) : again;
   }
 
-  #remember({ principal, dn }: LdapRecord, proof: Buffer): true {
-    this.#known.set(principal.uid, { proof, dn, at: this.#options.now() });
+  #remember({ principal, dn }: LdapRecord, proof: string): true {
+    const known = { proof, dn, at: this.#options.now() };
+    this.#known.set(principal.uid, known);
+    this.#options.keeper?.save(principal.uid, known, known.at);
     return true;
   }
 }
+
+const equal = (a: string, b: string): boolean =>
+  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

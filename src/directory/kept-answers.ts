@@ -22,8 +22,8 @@ const atOnce = 300;
 /** More are not waited with: the oldest of them are lost, which is no harm. */
 const mostWaiting = 20_000;
 
-/** The file in which workers share what a directory said: it is read only while no directory server answers, so that whoever
- *  was known to one worker is known to all, and after a restart too. Disposable: what cannot be read is made anew, and a file
+/** The file in which workers share what a directory said: who was known to one worker is known to all, and, while no directory
+ *  server answers, after a restart too. Disposable: what cannot be read is made anew, and a file
  *  that cannot be written is done without. */
 export class KeptAnswers {
   readonly #path: string;

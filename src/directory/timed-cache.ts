@@ -14,7 +14,10 @@ export interface TimedCacheOptions<K extends string, V> {
   /** Called when a fetched value differs from what was known: changed, gone, or there where nothing was. */
   readonly changed: (key: K) => void;
   readonly now: () => number;
-  /** Where values are kept beyond this process; asked only when fetching fails. */
+  /** Absence counts as a value when fetching fails: for what nobody signs in with. */
+  readonly staleAbsence?: boolean;
+  /** Where values are kept beyond this process: those of other processes are believed as long as one's own, and those from
+   *  before this one began (somebody may have started it anew to see changes) only when fetching fails. */
   readonly keeper?: Keeper<V> | undefined;
 }
 
@@ -32,9 +35,11 @@ export class TimedCache<K extends string, V> {
   readonly #options: TimedCacheOptions<K, V>;
   readonly #entries: Lru<K, Entry<V>>;
   readonly #fetching = new Map<K, Promise<V | undefined>>();
+  readonly #began: number;
 
   constructor(options: TimedCacheOptions<K, V>) {
     this.#options = options;
+    this.#began = options.now();
     this.#entries = new Lru({ maxEntries: options.maxEntries });
   }
 
@@ -45,7 +50,7 @@ export class TimedCache<K extends string, V> {
   /** Undefined: the source says that there is none. Rejects with the source's error when nothing usable is known. */
   get(key: K): Promise<V | undefined> {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return this.#fetch(key);
+    if (entry === undefined) return this.#fromOthers(key) ?? this.#fetch(key);
     const age = this.#options.now() - entry.at;
     const limit = entry.value === undefined ? this.#options.absentFor : this.#options.freshFor;
     if (age < limit && age >= 0) return entry.promise;
@@ -90,13 +95,23 @@ export class TimedCache<K extends string, V> {
     this.#entries.delete(key);
   }
 
+  #fromOthers(key: K): Promise<V | undefined> | undefined {
+    const { keeper, now, freshFor } = this.#options;
+    const kept = this.#fetching.has(key) ? undefined : keeper?.load(key);
+    if (kept === undefined || kept.at < this.#began || now() - kept.at >= freshFor) return undefined;
+    const promise = Promise.resolve(kept.value);
+    this.#entries.set(key, { value: kept.value, promise, at: kept.at });
+    return promise;
+  }
+
   async #fetch(key: K): Promise<V | undefined> {
     try {
       return await (this.#fetching.get(key) ?? this.#ask(key));
     } catch (error) {
-      const { now, staleFor, keeper } = this.#options;
+      const { now, staleFor, staleAbsence, keeper } = this.#options;
       const known = this.#entries.peek(key);
-      if (known?.value !== undefined && now() - known.at < staleFor) return known.value;
+      if (known !== undefined && now() - known.at < staleFor && (known.value !== undefined || staleAbsence === true))
+        return known.value;
       const kept = keeper?.load(key);
       if (kept === undefined || now() - kept.at >= staleFor) throw error;
       this.#entries.set(key, { value: kept.value, promise: Promise.resolve(kept.value), at: kept.at });

@@ -85,6 +85,40 @@ test("a source that fails leaves what was known, for a time, and what is not kno
   assert.deepEqual(source.changes, []);
 });
 
+test("absence is no answer when the source fails, unless it is said to be one", async () => {
+  for (const staleAbsence of [false, true]) {
+    const source = given({ staleAbsence });
+    assert.equal(await source.cache.get("a"), undefined);
+    source.fail = true;
+    source.now = 500;
+    if (staleAbsence) assert.equal(await source.cache.get("a"), undefined);
+    else await assert.rejects(source.cache.get("a"), /down/);
+    source.now = 1000;
+    await assert.rejects(source.cache.get("a"), /down/);
+  }
+});
+
+test("what another process keeps is believed as long as one's own; from before the start only when the source fails", async () => {
+  const kept = new Map([
+    ["a", { value: "theirs", at: 50 }],
+    ["old", { value: "before", at: -1 }],
+  ]);
+  const keeper = { load: (key: string) => kept.get(key), save: () => {} };
+  const source = given({ keeper });
+  source.answers.set("a", "mine").set("old", "now");
+  source.now = 149;
+  assert.equal(await source.cache.get("a"), "theirs");
+  assert.equal(await source.cache.get("old"), "now");
+  assert.deepEqual(source.asked, ["old"]);
+  const failing = given({ keeper });
+  failing.fail = true;
+  failing.now = 998;
+  assert.equal(await failing.cache.get("old"), "before");
+  assert.equal(await failing.cache.get("a"), "theirs");
+  failing.now = 1100;
+  await assert.rejects(failing.cache.get("a"), /down/);
+});
+
 test("many who ask at once are answered by one question", async () => {
   const source = given();
   source.answers.set("a", "1");

@@ -59,7 +59,7 @@ export class LdapBackend implements DirectoryBackend {
       this.#generation++;
     };
     this.#resolver = new Resolver({ ...options, changed, finished: (record) => this.#finished(record) });
-    const times = { ...options, maxEntries: options.cacheSize, changed };
+    const times = { ...options, maxEntries: options.cacheSize, staleAbsence: true, changed };
     this.#groups = new TimedCache({
       ...times,
       keeper: options.kept?.of("groups"),
@@ -180,6 +180,11 @@ export class LdapBackend implements DirectoryBackend {
       this.#generation++;
     }
     return this.#generation;
+  }
+
+  /** The servers answer again: what was left out meanwhile is to be asked for. */
+  recovered(): void {
+    this.#generation++;
   }
 
   close(): Promise<void> {

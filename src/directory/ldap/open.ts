@@ -65,7 +65,8 @@ export async function openLdap(
   const ldap = await import("ldapts");
   const filters = makeFilters(ldap);
   const map = schemaMap(settings.schema, settings.overrides);
-  const servers = new LdapServers(ldap, { ...settings, warn });
+  let backend: LdapBackend | undefined;
+  const servers = new LdapServers(ldap, { ...settings, warn, recovered: () => backend?.recovered() });
   const pool = new SearchPool(servers, {
     ...settings,
     pageSize,
@@ -109,7 +110,7 @@ export async function openLdap(
     // Seven kinds of answers, and room for records that changed their names.
     const kept =
       keepIn === undefined ? undefined : new KeptAnswers(keepIn, { keepFor: staleFor, maxRows: cacheSize * 8, warn });
-    return new LdapBackend({
+    backend = new LdapBackend({
       ...settings,
       kept,
       realm,
@@ -125,6 +126,7 @@ export async function openLdap(
         kept?.close();
       },
     });
+    return backend;
   } catch (error) {
     servers.close();
     throw error;

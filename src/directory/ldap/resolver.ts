@@ -60,6 +60,7 @@ export class Resolver {
       new TimedCache({
         ...{ freshFor, absentFor, staleFor, now, fetch, same, changed },
         maxEntries: cacheSize,
+        staleAbsence: kind === "records",
         keeper: kept?.of(kind),
       });
     const equal = (a: string, b: string): boolean => a === b;

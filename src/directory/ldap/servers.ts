@@ -17,6 +17,8 @@ export interface ServerSettings {
   /** Milliseconds for connecting, and for each answer. */
   readonly timeout: number;
   readonly warn: (message: string) => void;
+  /** A server that could not be used can be used again. */
+  readonly recovered: () => void;
 }
 
 /** A connection, possibly lost already. */
@@ -114,7 +116,9 @@ export class LdapServers {
   }
 
   works(server: LdapServer): void {
-    if (server.works()) this.#settings.warn(`${server.url}: the directory server works again`);
+    if (!server.works()) return;
+    this.#settings.warn(`${server.url}: the directory server works again`);
+    this.#settings.recovered();
   }
 
   async #try(server: LdapServer): Promise<void> {

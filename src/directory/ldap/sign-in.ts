@@ -48,7 +48,7 @@ export class SignIn {
       known !== undefined && equal(known.proof, proof) && now() >= known.at
         ? now() - known.at
         : Number.POSITIVE_INFINITY;
-    const known = this.#known.get(uid);
+    const known = this.#known.get(uid) ?? keeper?.load(uid)?.value;
     if (known?.dn === record.dn && ageOf(known) < Math.min(believedFor, freshFor)) return true;
 
     const answer = await passwords.check(record.dn, password);

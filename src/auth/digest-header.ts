@@ -5,7 +5,7 @@ import { Buffer, isUtf8 } from "node:buffer";
 export function readParameters(text: string): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
   let at = skipCommas(text, 0);
-  /** Where the next escaped stands; -1: there is none any more, -2: not looked for yet. */
+  /** Where the next backslash stands; -1: there is none any more, -2: not looked for yet. */
   let escaped = -2;
   while (at < text.length) {
     const nameEnd = skipToken(text, at, true);

@@ -105,7 +105,9 @@ describe("a lock", () => {
     const token = await taken(path);
     const elsewhere = { destination: `${calendar}elsewhere.ics` };
     const edit = `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><x xmlns="urn:x">1</x></D:prop></D:set></D:propertyupdate>`;
+    const acl = `<D:acl xmlns:D="DAV:"><D:ace><D:principal><D:authenticated/></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>`;
     const attempts: [string, string, Options][] = [
+      ["ACL", path, { body: acl }],
       ["PUT", path, { headers: ics, body: event("held.ics") }],
       ["DELETE", path, {}],
       ["PROPPATCH", path, { body: edit }],
@@ -126,6 +128,7 @@ describe("a lock", () => {
     assert.deepEqual(await discovered(`${home}copied.txt`), [], "a copy is not locked");
     assert.equal(await status(store(path, held(token))), 204);
     assert.equal(await status(send("PROPPATCH", path, { headers: held(token), body: edit })), 207);
+    assert.equal(await status(send("ACL", path, { headers: held(token), body: acl })), 200);
     assert.equal(await status(send("MOVE", path, { headers: { ...elsewhere, ...held(token) } })), 201);
     assert.deepEqual(await discovered(elsewhere.destination), [], "a lock does not move");
     assert.equal(await status(put(path, ics, "user01", event("again"))), 201, "nor stays behind");

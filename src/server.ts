@@ -110,6 +110,11 @@ const davSettings = (config: Config): DavSettings => ({
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
   scheduling: schedulingSettings(config.Scheduling),
+  sharing: {
+    enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
+    publishing: config.Sharing.Publishing.Enabled,
+    announcePublishing: config.Sharing.Publishing.Announced,
+  },
 });
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({

@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { SyncToken } from "../model/ids.ts";
+import { placeOf } from "../sharing/shared-collection.ts";
 import { collectionsIn } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Shape } from "./resource.ts";
@@ -69,7 +70,7 @@ function stateIn(token: string): string | undefined {
 export async function homeToken(home: Shape<"home">, context: Context): Promise<HomeToken> {
   const children = new Map<string, ChildState>();
   for (const { kind, collection, info } of await collectionsIn(home, context)) {
-    const name = collection.ref.path[0];
+    const name = placeOf(collection).path[0];
     if (kind !== "dropbox" && name !== undefined) children.set(name, `${info.syncToken}.${info.properties}`);
   }
   return { own: home.info.syncToken, children };

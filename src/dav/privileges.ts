@@ -5,12 +5,14 @@ import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { type SharedCollection, shareOf } from "../sharing/shared-collection.ts";
 import type { Collection } from "../store/contract.ts";
 import { effectiveAcl, isUntouched } from "./acl.ts";
 import { collectionResource } from "./children.ts";
 import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
+import { intersection, ownDenials, sharedRights } from "./sharing/rights.ts";
 
 type Granted = ReadonlySet<Privilege>;
 
@@ -50,6 +52,8 @@ class Rights {
     if (resource.kind === "unmapped")
       return resource.parent === undefined ? Promise.resolve(nothing) : this.of(resource.parent);
     if (!isOwned(resource)) return remembered(this.#others, resource.href, () => this.#evaluate(resource));
+    const shared = shareOf(resource.collection);
+    if (shared !== undefined) return remembered(this.#others, resource.href, () => this.#ofShared(resource, shared));
     if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
     const { entry, collection } = resource;
     if (!entry.hasAcl && entry.access === undefined) return this.#ofCollection(collection, undefined);
@@ -72,6 +76,20 @@ class Rights {
     if (entry.access === undefined || !this.#services.settings.privateEvents) return granted;
     const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
     return whole ? granted : limited(granted, entry.access);
+  }
+
+  /** In a shared calendar: what the asker may do with the sharee's link, as far as the invitation goes. */
+  async #ofShared(resource: Extract<Resource, { collection: Collection }>, shared: SharedCollection): Promise<Granted> {
+    const held = await this.#ofCollection(shared.link, undefined);
+    const isMember = "entry" in resource;
+    const granted = sharedRights(held, shared.invitation.access, isMember);
+    const hasAcl = isMember ? resource.entry.hasAcl : resource.info.hasAcl;
+    // What the owner denies by an ACL of its own stays denied.
+    const own = hasAcl ? await ownDenials(resource, this.#services) : undefined;
+    const left = own === undefined ? granted : intersection(granted, evaluate(own, await this.#asker(resource, own)));
+    if (!isMember || resource.entry.access === undefined || !this.#services.settings.privateEvents) return left;
+    const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
+    return whole ? left : limited(left, resource.entry.access);
   }
 
   async #evaluate(resource: Resource): Promise<Granted> {

@@ -1,13 +1,14 @@
 import { depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
 import { demand } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
+import { moveCollection, removeCalendar } from "../sharing/follow.ts";
 import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
-import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { checkName, type Place, placeOf } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 
@@ -67,7 +68,7 @@ export const moveMethod: Method = {
       throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
     const to = collectionTarget(source, target);
     await clear(target.resource, context);
-    await context.services.store.move(source.collection.ref, to);
+    await moveCollection(source.collection.ref, to, context);
     return answer(target);
   },
 };
@@ -92,9 +93,23 @@ async function targetOf(
       await demand(context, resource, ["write-content", "write-properties"]);
     else await demand(context, parent, ["bind", "unbind"]);
   }
-  if ("owner" in parent && parent.owner.uid !== source.owner.uid)
+  const between = [source, resource, parent].map(sharedIn);
+  if (between.some((shared) => shared !== undefined)) refuseShared(source, resource, method);
+  else if ("owner" in parent && parent.owner.uid !== source.owner.uid)
     throw new HttpError(403, "between the calendars of two users nothing is copied or moved");
   return { resource, parent, overwrite };
+}
+
+const sharedIn = (resource: Resource): SharedCollection | undefined =>
+  "collection" in resource ? shareOf(resource.collection) : undefined;
+
+/** From a shared calendar, and into one, events are copied: what of them is the sharee's own stays with him. They are not moved
+ *  (caldav-sharing §5.5.5), and the calendar itself stays where its sharee's clients know it. */
+function refuseShared(source: Source, target: Resource, method: "COPY" | "MOVE"): void {
+  if (method === "MOVE") throw new HttpError(403, "nothing is moved out of a shared calendar or into one");
+  if (!("entry" in source)) throw new HttpError(403, "a shared calendar cannot be copied, only its members");
+  if (target.kind === "calendar" || target.kind === "folder")
+    throw new HttpError(403, `${target.href} cannot be replaced by a copy of an event`);
 }
 
 /** By the name the client used, or the server's own; ports do not matter, a proxy has others. */
@@ -154,8 +169,8 @@ const isMovable = (resource: Resource): resource is Movable =>
 
 /** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
 async function clear(resource: Resource, context: Context): Promise<void> {
-  if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-  if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
+  if (resource.kind === "calendar") await removeCalendar(resource, context);
+  else if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
   else if (resource.kind === "file") {
     const { name } = resource.entry;
     await resource.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));

@@ -1,8 +1,10 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
+import { leaveShare } from "../../sharing/share.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
-import { refuseDefaultCalendar } from "./default-calendar.ts";
+import { removeCalendar } from "../sharing/follow.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
 
 const done: HttpResponse = { status: 204 };
@@ -29,8 +31,11 @@ export const deleteMethod: Method = {
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
-    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-    await context.services.store.remove(resource.collection.ref);
+    if (resource.kind === "calendar") {
+      const shared = shareOf(resource.collection);
+      if (shared !== undefined) await leaveShare(shared, context.services);
+      else await removeCalendar(resource, context);
+    } else await context.services.store.remove(resource.collection.ref);
     return done;
   },
 };

@@ -1,6 +1,7 @@
 import { encodeSegment } from "../../http/uri.ts";
 import type { Href, SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { placeOf } from "../../sharing/shared-collection.ts";
 import type { Changes } from "../../store/contract.ts";
 import { decodeHomeToken, encodeHomeToken, homeToken, tokenOfChild } from "../home-token.ts";
 import type { Context } from "../registry.ts";
@@ -8,7 +9,7 @@ import { childrenOf, memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 import type { ChangePage, SyncQuery } from "./sync-collection.ts";
 
-type Inner = Shape<"calendar" | "inbox" | "outbox" | "folder">;
+type Inner = Shape<"calendar" | "inbox" | "outbox" | "notification" | "folder">;
 
 const pageSize = 1000;
 
@@ -33,7 +34,7 @@ export async function* homeChanges(
   for await (const page of childrenOf(home, context)) {
     for (const inner of page) {
       if (!isInner(inner)) continue;
-      const name = inner.collection.ref.path.at(-1) ?? "";
+      const name = placeOf(inner.collection).path.at(-1) ?? "";
       const state = before?.children.get(name);
       if (state !== undefined && state === now.children.get(name)) continue;
       const since = state === undefined ? undefined : tokenOfChild(state);
@@ -60,7 +61,7 @@ export async function* homeChanges(
 }
 
 // A dropbox is no part of the token: its boxes are no calendar's business. See `homeToken`.
-const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "folder"]);
+const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "notification", "folder"]);
 const isInner = (resource: Resource): resource is Inner => innerKinds.has(resource.kind);
 
 async function* memberChanges(inner: Inner, token: SyncToken | undefined): AsyncGenerator<Changes> {

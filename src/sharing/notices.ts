@@ -2,6 +2,7 @@ import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { cs, dav, type Element, el } from "../xml/element.ts";
+import { indented } from "../xml/indent.ts";
 import { writeXml } from "../xml/write.ts";
 import { notificationTypeName } from "./names.ts";
 
@@ -35,7 +36,7 @@ export async function deliverNotice(
   stamp: string,
 ): Promise<void> {
   const collection = await notificationsOf(store, recipient);
-  const text = writeXml(el(cs("notification"), el(cs("dtstamp"), stamp), notice));
+  const text = writeXml(indented(el(cs("notification"), el(cs("dtstamp"), stamp), notice)));
   const properties = new Map([
     [contentTypeName, el(contentTypeName, "text/xml;charset=utf-8")],
     [notificationTypeName, el(notificationTypeName, { ...notice, children: [] })],

@@ -210,14 +210,23 @@ export class SharedCollection implements Collection {
     return result;
   }
 
-  /** The sharee's own text of an object, made from the owner's file of that ETag. */
-  async keep(name: string, bytes: Buffer, base: ETag): Promise<ETag> {
+  /** The sharee's own text of an object, made from the owner's file of that ETag. `room` is asked under the link's lock for the bytes
+   *  that it grows by, and may throw. */
+  async keep(
+    name: string,
+    bytes: Buffer,
+    base: ETag,
+    room: (change: CollectionChange, growth: number) => void,
+  ): Promise<ETag> {
     const staged = await this.link.stage(
       bytes,
       new Map([[baseName, { name: baseName, attributes: {}, children: [base] }]]),
     );
     try {
-      await this.link.change((change) => change.put(name, staged, undefined));
+      await this.link.change((change) => {
+        room(change, staged.size - (change.entry(name)?.size ?? 0));
+        return change.put(name, staged, undefined);
+      });
     } catch (error) {
       await staged.discard();
       throw error;

@@ -3,6 +3,7 @@ import { HttpError, type HttpRequest } from "../../http/message.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
 import { seesEverything } from "../privacy.ts";
@@ -12,7 +13,7 @@ import type { Shape } from "../resource.ts";
 import type { Place } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
-import { checkMember } from "./store-member.ts";
+import { checkMember, storeMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
@@ -26,6 +27,13 @@ export async function copyMember(
   request: HttpRequest,
 ): Promise<void> {
   const { bytes, object, properties } = await contentFor(source, place, context);
+  if (shareOf(place.collection) !== undefined) {
+    // As if it were sent there: what is the copier's own in it stays his own.
+    await storeMember(place, { bytes, type: undefined }, context, (existing) =>
+      refuseOverwriting(existing, overwrite, request),
+    );
+    return;
+  }
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));

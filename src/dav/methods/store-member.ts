@@ -2,9 +2,11 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import type { Context } from "../registry.ts";
+import { storeShared } from "../sharing/store-shared.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { accessOf, checkObject, type Upload } from "./upload.ts";
@@ -27,6 +29,8 @@ export async function storeMember(
   recheck: (existing: ObjectEntry | undefined) => void,
 ): Promise<Stored> {
   const { collection } = place;
+  const shared = shareOf(collection);
+  if (shared !== undefined) return storeShared(shared, place, upload, context, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
   const bytes = checked?.bytes ?? upload.bytes;

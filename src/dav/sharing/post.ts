@@ -5,6 +5,7 @@ import { publishCalendar, unpublishCalendar } from "../../sharing/published.ts";
 import { acceptShare, declineShare, editSharees, type ShareeEdit } from "../../sharing/share.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import { child, cs, dav, type Element, el, elements, href, textOf } from "../../xml/element.ts";
+import { indented } from "../../xml/indent.ts";
 import { writeXml } from "../../xml/write.ts";
 import { xmlBody } from "../methods/xml-body.ts";
 import { multistatus, statusResponse, xmlType } from "../multistatus.ts";
@@ -142,6 +143,6 @@ export async function postToHome(home: Shape<"home">, context: Context, request:
   const name = link?.path.at(-1);
   if (name === undefined) throw notInvited;
   // Without a final slash, as the original: clients put one behind it.
-  const body = writeXml(el(cs("shared-as"), href(`${home.href}${encodeSegment(name)}`)));
+  const body = writeXml(indented(el(cs("shared-as"), href(`${home.href}${encodeSegment(name)}`))));
   return { status: 200, headers: { ...headers, "Content-Type": xmlType }, body };
 }

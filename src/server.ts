@@ -31,6 +31,7 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList } from "./directory/access.ts";
 import type { DirectoryBackend } from "./directory/backend.ts";
@@ -39,6 +40,7 @@ import { createDirectory } from "./directory/directory.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
+import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
@@ -199,7 +201,10 @@ export async function createServer(
     privileges: makePrivileges(user, services),
   });
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
-  const doors = doorsOf(config);
+  const doors = [
+    ...doorsOf(config),
+    ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
+  ];
 
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;

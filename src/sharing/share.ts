@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Directory } from "../directory/backend.ts";
+import { usualKinds } from "../ical/calendar-object.ts";
 import { formatUtc } from "../ical/time.ts";
 import type { PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
@@ -189,6 +190,10 @@ async function tellOwner(
   await deliverNotice(services.store, ref.owner, `${uid}-reply`, notice, stampOf(services));
 }
 
+const anyComponent = el(
+  caldav("supported-calendar-component-set"),
+  ...usualKinds.map((name) => elWith(caldav("comp"), { name })),
+);
 const componentsName = caldav("supported-calendar-component-set");
 
 async function inviteNotice(
@@ -197,7 +202,7 @@ async function inviteNotice(
   invitation: Invitation,
   services: SharingServices,
 ): Promise<Element> {
-  const components = (await calendar.properties()).get(componentsName);
+  const components = (await calendar.properties()).get(componentsName) ?? anyComponent;
   return notification(calendar.ref, sharee, invitation, statusName(invitation), components, services);
 }
 

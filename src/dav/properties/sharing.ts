@@ -1,11 +1,11 @@
-import type { PrincipalUid } from "../../model/ids.ts";
+import type { Href, PrincipalUid } from "../../model/ids.ts";
 import { type Invitation, invitationsIn } from "../../sharing/invitations.ts";
 import { notificationFolder } from "../../sharing/notices.ts";
 import { addressOf, nameOf, statusName } from "../../sharing/share.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import { cs, type Element, el, href, textOf } from "../../xml/element.ts";
 import { type Context, property } from "../registry.ts";
-import { absoluteUrl, publishedHref } from "../sharing/published.ts";
+import { absoluteUrl, publishedHref, publishedPlace } from "../sharing/published.ts";
 
 /** caldav-sharing §5.2.2: who shares the calendar, to its owner and to its sharees. */
 export const invite = property({
@@ -98,13 +98,13 @@ export const publishUrl = property({
       : href(absoluteUrl(publishedHref(textOf(stored)), settings)),
 });
 
-/** Where it would be published: below here, at an address that nobody knows before. */
+/** Where calendars are published; under what name, nobody knows before. */
 export const prePublishUrl = property({
   name: cs("pre-publish-url"),
   on: ["calendar"],
   allprop: false,
   get: ({ collection }, { services: { settings } }) =>
     settings.sharing.publishing && shareOf(collection) === undefined
-      ? href(absoluteUrl(publishedHref(""), settings))
+      ? href(absoluteUrl(`/${publishedPlace}/` as Href, settings))
       : undefined,
 });

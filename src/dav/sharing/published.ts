@@ -1,10 +1,11 @@
 import type { Href } from "../../model/ids.ts";
 import type { DavSettings } from "../registry.ts";
 
-/** Where published calendars are read: `/published/<token>`. */
+/** Where published calendars are read: `/published/<token>.ics`, by the door of that name. */
 export const publishedPlace = "published";
 
-export const publishedHref = (token: string): Href => `/${publishedPlace}/${token}` as Href;
+/** With the ending by which calendar programs know what it is. */
+export const publishedHref = (token: string): Href => `/${publishedPlace}/${token}.ics` as Href;
 
 /** An address for other programs than the one that asks, so with scheme and host. */
 export function absoluteUrl(path: Href, { serverHostName, httpPort, sslPort }: DavSettings): string {

@@ -101,13 +101,25 @@ export class LockTimeout extends Error {
   }
 }
 
-const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const later = (ms: number): Promise<boolean> => new Promise((resolve) => setTimeout(() => resolve(false), ms));
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+interface Waiting {
+  /** ms until LockTimeout. */
+  readonly patience?: number;
+  /** Waits so many ms, or less when there is reason to believe that the lock was released; then answers true. */
+  readonly pause?: (ms: number) => Promise<boolean>;
+}
+
 /** Runs `work`, again and again while sqlite says busy, giving way to the event loop in between: at first at once, then
- *  after 1 to 8 ms with jitter. Throws LockTimeout after `patience` ms. */
-export async function retryWhileBusy<T>(what: string, work: () => T, patience = 30_000): Promise<T> {
+ *  after 1 to 8 ms with jitter, or when `pause` ends early. Throws LockTimeout when patience is at an end. */
+export async function retryWhileBusy<T>(
+  what: string,
+  work: () => T,
+  { patience = 30_000, pause = later }: Waiting = {},
+): Promise<T> {
   const began = Date.now();
+  let atOnce = 2;
   for (let attempt = 0; ; attempt++) {
     try {
       return work();
@@ -115,8 +127,8 @@ export async function retryWhileBusy<T>(what: string, work: () => T, patience = 
       if (!isBusy(error)) throw error;
       const waited = Date.now() - began;
       if (waited > patience) throw new LockTimeout(what, waited);
-      if (attempt < 3) await soon();
-      else await later(1 + Math.random() * Math.min(7, attempt / 4));
+      if (atOnce-- > 0) await soon();
+      else if (await pause(1 + Math.random() * Math.min(7, attempt))) atOnce = 1;
     }
   }
 }

@@ -5,7 +5,7 @@ import type { ETag, SyncToken, TimeRange } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type {
-  BusyRow,
+  BusyPage,
   Changes,
   Collection,
   CollectionChange,
@@ -91,17 +91,17 @@ export class SharedCollection implements Collection {
   }
 
   /** The index knows the owner's transparency. What the sharee has a text of his own for is to be asked of that. */
-  async busy(
-    range: TimeRange,
-    floatingOffset: number,
-  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
-    const [found, tags] = await Promise.all([this.base.busy(range, floatingOffset), this.#ownTags()]);
-    if (tags === undefined) return found;
-    const own = (await this.entriesNamed([...tags.keys()])).filter((entry) => entry !== undefined);
-    return {
-      rows: found.rows.filter(({ name }) => !tags.has(name)),
-      uncertain: [...found.uncertain.filter(({ name }) => !tags.has(name)), ...own],
-    };
+  async *busy(range: TimeRange, floatingOffset: number): AsyncGenerator<BusyPage> {
+    const tags = await this.#ownTags();
+    for await (const page of this.base.busy(range, floatingOffset))
+      if (tags === undefined) yield page;
+      else {
+        const others = ({ name }: { readonly name: string }): boolean => !tags.has(name);
+        yield { rows: page.rows.filter(others), uncertain: page.uncertain.filter(others) };
+      }
+    if (tags === undefined) return;
+    const own = await this.entriesNamed([...tags.keys()]);
+    yield { rows: [], uncertain: own.filter((entry) => entry !== undefined) };
   }
 
   async changesSince(token: SyncToken | undefined, limit: number): Promise<Changes> {
@@ -164,6 +164,11 @@ export class SharedCollection implements Collection {
         ? own.bytes
         : Buffer.from(laidOver(content.bytes.toString(), own.bytes.toString()));
     return { bytes, etag, modified: content.modified > own.modified ? content.modified : own.modified };
+  }
+
+  /** What is in memory is the owner's. */
+  kept(): undefined {
+    return undefined;
   }
 
   /** The owner's, with the sharee's own over them. */

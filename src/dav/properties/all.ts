@@ -2,6 +2,7 @@ import type { AnyProperty } from "../registry.ts";
 import * as access from "./access.ts";
 import * as calendar from "./calendar.ts";
 import * as calendarserver from "./calendarserver.ts";
+import * as locks from "./locks.ts";
 import * as principal from "./principal.ts";
 import * as scheduling from "./scheduling.ts";
 import * as sharing from "./sharing.ts";
@@ -13,6 +14,7 @@ const isProperty = (value: unknown): value is AnyProperty =>
 /** Every live property of the server: what the modules of this folder declare. */
 export const properties: readonly AnyProperty[] = [
   webdav,
+  locks,
   access,
   principal,
   calendar,

@@ -2,34 +2,39 @@ import { invitationsIn } from "../../sharing/invitations.ts";
 import { movePublication } from "../../sharing/published.ts";
 import { endShares, moveShares } from "../../sharing/share.ts";
 import type { CollectionRef } from "../../store/contract.ts";
-import { refuseDefaultCalendar } from "../methods/default-calendar.ts";
 import type { Context } from "../registry.ts";
-import type { Shape } from "../resource.ts";
 
-/** Removes a calendar; those who shared it lose it, and a public address of it ends. */
-export async function removeCalendar(calendar: Shape<"calendar">, context: Context): Promise<void> {
-  await refuseDefaultCalendar(calendar, context);
-  const { collection } = calendar;
-  const properties = await collection.properties();
-  await context.services.store.remove(collection.ref);
-  await endShares(collection.ref, invitationsIn(properties), context.services);
-  await movePublication(properties, undefined, context.services);
+/** What is to be done when a collection, with all calendars below it, has been removed: those who shared them lose them, and public
+ *  addresses end. To be asked before the removal. */
+export async function afterRemoval(ref: CollectionRef, context: Context): Promise<() => Promise<void>> {
+  const { services } = context;
+  const found = await services.store.open(ref);
+  if (found?.kind === "folder") {
+    const inside: (() => Promise<void>)[] = [];
+    for (const { name } of await services.store.children(ref))
+      inside.push(await afterRemoval({ owner: ref.owner, path: [...ref.path, name] }, context));
+    return async () => {
+      for (const after of inside) await after();
+    };
+  }
+  if (found?.kind !== "calendar") return nothing;
+  const properties = await found.properties();
+  return async () => {
+    await endShares(ref, invitationsIn(properties), services);
+    await movePublication(properties, undefined, services);
+  };
 }
 
-/** Moves a collection; the links of its sharees and its public address follow. */
-export async function moveCollection(from: CollectionRef, to: CollectionRef, context: Context): Promise<void> {
-  const { store } = context.services;
-  await store.move(from, to);
-  await follow(to, context);
-}
+const nothing = async (): Promise<void> => undefined;
 
-async function follow(ref: CollectionRef, context: Context): Promise<void> {
+/** Lets what leads to the calendars of a collection follow it to its new place: links of sharees and public addresses. */
+export async function followTo(ref: CollectionRef, context: Context): Promise<void> {
   const { store } = context.services;
   const moved = await store.open(ref);
-  if (moved === undefined) return;
-  if (moved.kind === "calendar") {
+  if (moved?.kind === "calendar") {
     await moveShares(moved, context.services);
     await movePublication(await moved.properties(), moved, context.services);
-  } else if (moved.kind === "folder")
-    for (const { name } of await store.children(ref)) await follow({ ...ref, path: [...ref.path, name] }, context);
+  } else if (moved?.kind === "folder")
+    for (const { name } of await store.children(ref))
+      await followTo({ owner: ref.owner, path: [...ref.path, name] }, context);
 }

@@ -23,7 +23,7 @@ export async function storeShared(
   place: Place,
   upload: Upload,
   context: Context,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
 ): Promise<Stored> {
   const checked = await checkObject(upload, place, context);
@@ -58,11 +58,11 @@ async function unchanged(
   shared: SharedCollection,
   { name }: Place,
   current: Content,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Outcome | undefined> {
   const [entry, seen] = await Promise.all([shared.base.entry(name), shared.entry(name)]);
   if (entry === undefined || entry.etag !== current.etag) return undefined;
-  recheck(seen);
+  await recheck(seen);
   return { entry, created: false, seen: withoutPersonal(current.bytes.toString()) };
 }
 
@@ -75,7 +75,7 @@ async function changed(
   text: string,
   current: Content | undefined,
   context: Context,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
 ): Promise<Outcome | undefined> {
   const { name, parentHref, owner } = place;
@@ -88,7 +88,7 @@ async function changed(
   try {
     const { entry, created } = await store(base, { bytes: Buffer.from(text), type: undefined }, context, (existing) => {
       if (existing?.etag !== current?.etag) throw new ChangedMeanwhile();
-      recheck(existing && before);
+      return recheck(existing && before);
     });
     return { entry, created, seen: withoutPersonal(text) };
   } catch (error) {

@@ -53,7 +53,10 @@ class Rights {
       return resource.parent === undefined ? Promise.resolve(nothing) : this.of(resource.parent);
     if (!isOwned(resource)) return remembered(this.#others, resource.href, () => this.#evaluate(resource));
     const shared = shareOf(resource.collection);
-    if (shared !== undefined) return remembered(this.#others, resource.href, () => this.#ofShared(resource, shared));
+    if (shared !== undefined)
+      return remembered(this.#others, `${shared.invitation.uid} ${resource.href}`, () =>
+        this.#ofShared(resource, shared),
+      );
     if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
     const { entry, collection } = resource;
     if (!entry.hasAcl && entry.access === undefined) return this.#ofCollection(collection, undefined);

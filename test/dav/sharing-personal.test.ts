@@ -197,6 +197,49 @@ describe("whether an event makes busy", () => {
   });
 });
 
+describe("a shared calendar and its sharee's busy time", () => {
+  /** What user04 hears of user02 through an outbox. */
+  const asked = async (): Promise<boolean> => {
+    const lines = [
+      "BEGIN:VCALENDAR",
+      "VERSION:2.0",
+      "PRODID:-//test//EN",
+      "METHOD:REQUEST",
+      "BEGIN:VFREEBUSY",
+      "UID:ask",
+      "DTSTAMP:20260101T000000Z",
+      "DTSTART:20260105T000000Z",
+      "DTEND:20260106T000000Z",
+      "ORGANIZER:mailto:user04@example.com",
+      "ATTENDEE:mailto:user02@example.com",
+      "END:VFREEBUSY",
+      "END:VCALENDAR",
+      "",
+    ];
+    const answer = await exchange.send("POST", `${home("user04")}outbox/`, {
+      as: "user04",
+      headers: { "content-type": "text/calendar" },
+      body: lines.join("\r\n"),
+    });
+    assert.equal(answer.status, 200, answer.text);
+    assert.match(answer.text, /2\.0;Success/);
+    return /FREEBUSY;/.test(answer.text);
+  };
+  test("are strangers until he makes it opaque; then it counts as he has it, less what he does not see", async () => {
+    await exchange.put(`${calendar}lunch.ics`, lunch());
+    assert.equal(await asked(), false);
+    const opaque = proppatch("<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>");
+    assert.equal((await exchange.send("PROPPATCH", shared, { as: "user02", body: opaque })).status, 207);
+    assert.equal(await asked(), true);
+    await exchange.put(`${shared}lunch.ics`, lunch({ more: ["TRANSP:TRANSPARENT"] }), "user02");
+    assert.equal(await asked(), false);
+    await exchange.put(`${calendar}secret.ics`, event("secret", { around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] }));
+    assert.equal(await asked(), false);
+    await exchange.put(`${calendar}open.ics`, event("open"));
+    assert.equal(await asked(), true);
+  });
+});
+
 describe("a default alarm and a description", () => {
   test("are the sharee's when he sets them; of the owner's he sees the description only", async () => {
     const text =

@@ -1,3 +1,4 @@
+import { Lru } from "../base/lru.ts";
 import type { Directory } from "../directory/backend.ts";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
@@ -44,11 +45,60 @@ export async function openShare(
   if (found === undefined) return undefined;
   const owner = await directory.byUid(found.owner);
   if (owner?.calendaring !== true) return undefined;
-  const calendar = await store.open({ owner, path: found.path });
-  if (calendar?.kind !== "calendar") return undefined;
-  const invitation = invitationsIn(await calendar.properties()).find(({ uid }) => uid === found.uid);
-  if (invitation?.status !== "accepted" || invitation.sharee !== link.ref.owner.uid) return undefined;
+  const place =
+    (await calendarOf(found.uid, { owner, path: found.path }, store)) ?? (await moved(link, found, owner, store));
+  if (place === undefined) return undefined;
+  const { calendar, invitation } = place;
+  if (invitation.status !== "accepted" || invitation.sharee !== link.ref.owner.uid) return undefined;
   return new SharedCollection(calendar, link, invitation);
+}
+
+interface Invited {
+  readonly calendar: Collection;
+  readonly invitation: Invitation;
+}
+
+async function calendarOf(uid: string, ref: CollectionRef, store: CalendarStore): Promise<Invited | undefined> {
+  const calendar = await store.open(ref);
+  if (calendar?.kind !== "calendar") return undefined;
+  const invitation = invitationsIn(await calendar.properties()).find((one) => one.uid === uid);
+  return invitation && { calendar, invitation };
+}
+
+/** Invitations that were looked for in vain, and when that may be done again, in milliseconds of `performance.now`. */
+const vain = new Lru<string, number>({ maxEntries: 10_000 });
+const patience = 60_000;
+
+/** Looks through the owner's home for a calendar that was moved by hand, or by a process that was killed before the link followed. */
+async function moved(
+  link: Collection,
+  { uid }: Link,
+  owner: Principal,
+  store: CalendarStore,
+): Promise<Invited | undefined> {
+  const key = `${link.ref.owner.uid}/${uid}`;
+  if ((vain.get(key) ?? 0) > performance.now()) return undefined;
+  const found = await below({ owner, path: [] }, uid, store);
+  if (found === undefined) vain.set(key, performance.now() + patience);
+  else
+    await link.change((change) =>
+      change.setProperties(undefined, new Map([[linkName, linkElement(found.calendar.ref, uid)]])),
+    );
+  return found;
+}
+
+async function below(ref: CollectionRef, uid: string, store: CalendarStore): Promise<Invited | undefined> {
+  for (const { name, kind } of await store.children(ref)) {
+    const inner = { owner: ref.owner, path: [...ref.path, name] };
+    const found =
+      kind === "calendar"
+        ? await calendarOf(uid, inner, store)
+        : kind === "folder"
+          ? await below(inner, uid, store)
+          : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 const transparencyName = caldav("schedule-calendar-transp");

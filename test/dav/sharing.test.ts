@@ -294,6 +294,43 @@ describe("a sharee", () => {
     assert.equal(moved.status, 201, moved.text);
     assert.equal(await statusOf("GET", `${shared}a.ics`, "user02"), 200);
   });
+  test("finds it where somebody moved it by hand", async () => {
+    const [shared = ""] = await given(exchange, "read-write", "user02");
+    await exchange.put(`${calendar}a.ics`, event("a"));
+    const owner = await exchange.tree.user("user01");
+    await exchange.tree.store.move({ owner, path: ["shared"] }, { owner, path: ["by-hand"] });
+    assert.equal(await statusOf("GET", `${shared}a.ics`, "user02"), 200);
+    assert.match((await property(shared, cs("shared-url"), "CS:shared-url", "user02")) ?? "", /by-hand/);
+  });
+  test("invites nobody from it but in its owner's name, and keeps other organizers of what the owner was invited to", async () => {
+    const [shared = ""] = await given(exchange, "read-write", "user02");
+    const meeting = (organizer: string, summary: string): string =>
+      event("m", { summary, more: [`ORGANIZER:mailto:${organizer}`, "ATTENDEE:mailto:user03@example.com"] });
+    const put = (text: string) =>
+      exchange.send("PUT", `${shared}m.ics`, {
+        as: "user02",
+        headers: { "content-type": "text/calendar" },
+        body: text,
+      });
+    refused(await put(meeting("user02@example.com", "mine")), "valid-organizer");
+    assert.equal((await put(meeting("user01@example.com", "the owner's"))).status, 201);
+    await exchange.send("DELETE", `${calendar}m.ics`);
+    await exchange.put(`${calendar}m.ics`, meeting("boss@example.net", "from outside"));
+    assert.equal((await put(meeting("boss@example.net", "edited"))).status, 204);
+  });
+  test("does not find out by guessing what a confidential event says", async () => {
+    const [shared = ""] = await given(exchange, "read-write", "user02");
+    const text = event("c", { around: ["X-CALENDARSERVER-ACCESS:CONFIDENTIAL"], summary: "secret" });
+    await exchange.put(`${calendar}c.ics`, text);
+    for (const guess of [text, text.replace("secret", "wrong")]) {
+      const answer = await exchange.send("PUT", `${shared}c.ics`, {
+        as: "user02",
+        headers: { "content-type": "text/calendar" },
+        body: guess,
+      });
+      refused(answer, "need-privileges");
+    }
+  });
   test("sees a change of his access at once", async () => {
     const [shared = ""] = await given(exchange, "read-write", "user02");
     await invite(exchange, calendar, "user01", set(mail("user02"), "read"));

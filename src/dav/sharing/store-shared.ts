@@ -1,8 +1,12 @@
+import { principalNamed } from "../../directory/access.ts";
 import { HttpError } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
+import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { sharedText, withoutPersonal } from "../../ical/personal.ts";
 import type { Href } from "../../model/ids.ts";
+import type { Principal } from "../../model/principal.ts";
+import { Refusal } from "../../model/refusal.ts";
 import type { SharedCollection } from "../../sharing/shared-collection.ts";
 import type { Content, ObjectEntry } from "../../store/contract.ts";
 import type { Place } from "../methods/members.ts";
@@ -26,6 +30,8 @@ export async function storeShared(
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
 ): Promise<Stored> {
+  // Of an event whose content is hidden from him a sharee does not learn by guessing it.
+  if (place.existing?.access !== undefined) await demandWriting(shared, place, place.existing, context);
   const checked = await checkObject(upload, place, context);
   const sent = parseCalendarObject(checked.object.text);
   for (let attempt = 1; ; attempt++) {
@@ -78,12 +84,10 @@ async function changed(
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
 ): Promise<Outcome | undefined> {
-  const { name, parentHref, owner } = place;
+  const { name } = place;
   const before = await shared.entry(name);
-  if (before !== undefined) {
-    const href = (parentHref + encodeSegment(name)) as Href;
-    await demand(context, { kind: "object", href, owner, collection: shared, entry: before }, ["write-content"]);
-  }
+  if (before !== undefined) await demandWriting(shared, place, before, context);
+  await checkOrganizer(text, current?.bytes.toString(), place.owner, context);
   const base: Place = { ...place, collection: shared.base, existing: await shared.base.entry(name) };
   try {
     const { entry, created } = await store(base, { bytes: Buffer.from(text), type: undefined }, context, (existing) => {
@@ -95,6 +99,43 @@ async function changed(
     if (error instanceof ChangedMeanwhile) return undefined;
     throw error;
   }
+}
+
+function demandWriting(
+  shared: SharedCollection,
+  { owner, parentHref, name }: Place,
+  entry: ObjectEntry,
+  context: Context,
+): Promise<void> {
+  const href = (parentHref + encodeSegment(name)) as Href;
+  return demand(context, { kind: "object", href, owner, collection: shared, entry }, ["write-content"]);
+}
+
+/** In a shared calendar nobody invites but its owner; what others have invited him to keeps its organizer (caldav-sharing §5.5.5).
+ *  Throws Refusal(valid-organizer). */
+async function checkOrganizer(
+  text: string,
+  before: string | undefined,
+  owner: Principal,
+  { services }: Context,
+): Promise<void> {
+  if (!/ORGANIZER/i.test(text)) return;
+  const known = new Set(before === undefined ? [] : organizersIn(before));
+  for (const address of organizersIn(text)) {
+    if (known.has(address) || (await principalNamed(services.directory, address))?.uid === owner.uid) continue;
+    throw new Refusal({
+      code: "valid-organizer",
+      problem: `an event in this calendar is organized by ${owner.shortName}, who owns it, not by ${address.slice(0, 100)}`,
+    });
+  }
+}
+
+function organizersIn(text: string): readonly string[] {
+  const { master, overrides } = parseCalendarObject(text);
+  return [master, ...overrides].flatMap((component) => {
+    const organizer = component && propertyOf(component, "ORGANIZER")?.value.trim();
+    return organizer === undefined ? [] : [organizer];
+  });
 }
 
 /** Keeps the sharee's text where it differs from what he would see without. Answers the ETag that the object has for him. */

@@ -5,6 +5,7 @@ import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { boxAccess, dropboxFolder } from "../sharing/boxes.ts";
 import { type SharedCollection, shareOf } from "../sharing/shared-collection.ts";
 import type { Collection } from "../store/contract.ts";
 import { effectiveAcl, isUntouched } from "./acl.ts";
@@ -12,7 +13,7 @@ import { collectionResource } from "./children.ts";
 import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
-import { intersection, ownDenials, sharedRights } from "./sharing/rights.ts";
+import { intersection, ownDenials, sharedBounds, sharedRights } from "./sharing/rights.ts";
 
 type Granted = ReadonlySet<Privilege>;
 
@@ -69,8 +70,17 @@ class Rights {
       const resource =
         known ?? (await collectionResource(this.#services.urls.collection(collection.ref), owner, collection));
       if (owner.uid === this.#user?.uid && (await isUntouched(resource, this.#services))) return everything;
-      return this.#evaluate(resource);
+      const granted = await this.#evaluate(resource);
+      return path[0] === dropboxFolder && path.length === 2 ? this.#withBox(collection, granted) : granted;
     });
+  }
+
+  /** In the box of an event: also what the asker may do in the event's calendar, if it is shared with him. */
+  async #withBox(box: Collection, granted: Granted): Promise<Granted> {
+    const user = this.#user;
+    if (user === undefined || user.uid === box.ref.owner.uid) return granted;
+    const access = await boxAccess(box, user, this.#services.store);
+    return access === undefined ? granted : new Set([...granted, ...sharedBounds(access)]);
   }
 
   async #ofMember(resource: Shape<"object" | "file">): Promise<Granted> {

@@ -177,7 +177,7 @@ export interface CalendarStore {
   /** Makes a collection with its properties, visible at once and complete. Throws Refusal(resource-must-be-null). */
   create(
     ref: CollectionRef,
-    kind: "calendar" | "folder" | "notification" | "share",
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
     properties: ReadonlyMap<QName, Element>,
   ): Promise<Collection>;
   /** Makes it disappear at once; the space is freed afterwards. */

@@ -67,7 +67,13 @@ export interface StoreOptions {
   readonly apart?: boolean;
 }
 
-const typeOfKind = { calendar: calendarType, folder: folderType, notification: notificationType, share: shareType };
+const typeOfKind = {
+  calendar: calendarType,
+  folder: folderType,
+  dropbox: folderType,
+  notification: notificationType,
+  share: shareType,
+};
 
 const homeMemory = 10_000;
 const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(["home", "folder", "dropbox"]);
@@ -155,7 +161,7 @@ export class FileStore implements CalendarStore {
 
   async create(
     ref: CollectionRef,
-    kind: "calendar" | "folder" | "notification" | "share",
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
     properties: ReadonlyMap<QName, Element>,
   ): Promise<Collection> {
     const path = await this.#pathOf(ref);

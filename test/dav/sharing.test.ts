@@ -431,6 +431,56 @@ describe("a sharee", () => {
   });
 });
 
+describe("the attachments of a shared event, in its owner's drop box", () => {
+  const box = `${home("user01")}dropbox/54E181BC7CCC373042B28842/`;
+  const attach = `ATTACH;VALUE=URI:http://localhost${box.slice(0, 50)}\r\n ${box.slice(50)}map.txt`;
+  const put = (as: string, name = "map.txt") =>
+    exchange.send("PUT", `${box}${name}`, { as, headers: { "content-type": "text/plain" }, body: "X" });
+  beforeEach(async () => {
+    await given(exchange, "read-write", "user02");
+    await invite(exchange, calendar, "user01", set(mail("user03"), "read"));
+    await accept(exchange, calendar, "user03");
+  });
+
+  test("are open to sharees as the event is, and to nobody else", async () => {
+    assert.equal((await put("user01")).status, 409, "nothing refers to it");
+    await exchange.put(`${calendar}a.ics`, event("a", { more: [attach] }));
+    assert.equal((await put("user01")).status, 201);
+    assert.equal((await put("user02", "more.txt")).status, 201);
+    assert.deepEqual(
+      await Promise.all(["user02", "user03", "user04"].map((user) => statusOf("GET", `${box}map.txt`, user))),
+      [200, 200, 403],
+    );
+    assert.deepEqual(
+      (await Promise.all(["user03", "user04"].map((user) => put(user)))).map(({ status }) => status),
+      [403, 403],
+    );
+    assert.equal(await statusOf("DELETE", `${box}more.txt`, "user03"), 403);
+    assert.equal(await statusOf("DELETE", `${box}more.txt`, "user02"), 204);
+    assert.equal(await statusOf("DELETE", box, "user02"), 403);
+  });
+  test("are closed again with the share, with the event, and when it becomes private", async () => {
+    const text = event("a", { more: [attach] });
+    await exchange.put(`${calendar}a.ics`, text);
+    await put("user01");
+    const isOpen = async (user: string): Promise<boolean> => (await statusOf("GET", `${box}map.txt`, user)) === 200;
+    assert.equal(await isOpen("user02"), true);
+    await exchange.put(`${calendar}a.ics`, event("a", { more: [attach], around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] }));
+    assert.equal(await isOpen("user02"), false);
+    await exchange.put(`${calendar}a.ics`, event("a", { more: [attach], around: ["X-CALENDARSERVER-ACCESS:PUBLIC"] }));
+    assert.equal(await isOpen("user02"), true);
+    await invite(exchange, calendar, "user01", remove(mail("user02")));
+    assert.equal(await isOpen("user02"), false);
+    assert.equal(await isOpen("user03"), true);
+    await exchange.send("DELETE", `${calendar}a.ics`);
+    assert.equal(await isOpen("user03"), false);
+  });
+  test("of somebody else's home are not made by an event that names them", async () => {
+    await exchange.put(`${home("user05")}calendar/a.ics`, event("a", { more: [attach] }), "user05");
+    assert.equal((await put("user01")).status, 409);
+  });
+});
+
 describe("the sharee's delegates", () => {
   test("have what he has as far as he lets them", async () => {
     const [shared = ""] = await given(exchange, "read-write", "user02");

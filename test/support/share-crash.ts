@@ -9,6 +9,7 @@ import { openShare } from "../../src/sharing/links.ts";
 import { publishCalendar, unpublishCalendar } from "../../src/sharing/published.ts";
 import { acceptShare, declineShare, editSharees, endShares, type SharingServices } from "../../src/sharing/share.ts";
 import type { Collection } from "../../src/store/contract.ts";
+import type { PropertyMode } from "../../src/store/properties.ts";
 import { FileStore } from "../../src/store/store.ts";
 import { event, now } from "./store.ts";
 
@@ -21,10 +22,11 @@ export interface Sharing extends SharingServices {
 }
 
 /** Sharing on a store that is there, between two of the test accounts. */
-export async function openSharing(root: string, startId: string): Promise<Sharing> {
+export async function openSharing(root: string, startId: string, properties?: PropertyMode): Promise<Sharing> {
   const warn = (): void => undefined;
   const accounts = new URL("../../data/accounts-test.xml", import.meta.url).pathname;
-  const { store } = await FileStore.open({ root, startId, quota: undefined, now: () => now, warn });
+  const mode = properties === undefined ? {} : { properties };
+  const { store } = await FileStore.open({ root, startId, quota: undefined, now: () => now, warn, ...mode });
   const directory = createDirectory(
     await openXmlAccounts(accounts, { warn }),
     await openDelegates({ documentRoot: root, dataRoot: root, storeIsUsed: false, warn }),
@@ -144,3 +146,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     act: async (sharing) => unpublishCalendar(await sharing.calendar(), sharing),
   },
 };
+
+export function onlyScenario(name: string): Scenario {
+  const found = scenarios[name];
+  if (found === undefined) throw new Error(`no scenario ${name}`);
+  return found;
+}

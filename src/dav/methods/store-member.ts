@@ -6,6 +6,7 @@ import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import type { Context } from "../registry.ts";
+import { lookAfterBoxes } from "../sharing/boxes.ts";
 import { storeShared } from "../sharing/store-shared.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
@@ -37,8 +38,9 @@ export async function storeMember(
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
   const staged = await collection.stage(bytes, properties);
+  let stored: Stored;
   try {
-    return await collection.change(async (change) => {
+    stored = await collection.change(async (change) => {
       const existing = change.entry(place.name);
       await recheck(existing);
       checkMember(change, place, existing, checked?.object, context);
@@ -50,6 +52,8 @@ export async function storeMember(
     await staged.discard();
     throw error;
   }
+  if (checked !== undefined) await lookAfterBoxes(checked.object, place, context);
+  return stored;
 }
 
 /** What must hold of a collection for a member to be put into it: its size limit, and one name per UID in a calendar. A name

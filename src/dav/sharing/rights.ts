@@ -22,6 +22,9 @@ const bounds: Readonly<Record<ShareAccess, { readonly calendar: Granted; readonl
 export const sharedRights = (held: Granted, access: ShareAccess, member: boolean): Granted =>
   intersection(held, bounds[access][member ? "member" : "calendar"]);
 
+/** All that an invitation gives in the members of a calendar. */
+export const sharedBounds = (access: ShareAccess): Granted => bounds[access].member;
+
 /** What both hold. */
 export const intersection = (some: Granted, others: Granted): Granted =>
   new Set([...some].filter((privilege) => others.has(privilege)));

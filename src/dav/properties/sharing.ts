@@ -86,16 +86,18 @@ export const notificationType = property({
   get: (_file, _context, _requested, stored) => stored,
 });
 
-/** Where a published calendar is read without a password; what is stored is the token. */
+/** Where a published calendar is read without a password; what is stored is the token. Told to who could publish it. */
 export const publishUrl = property({
   name: cs("publish-url"),
   on: ["calendar"],
   allprop: false,
   readsStored: true,
-  get: ({ collection }, { services: { settings } }, _requested, stored) =>
-    stored === undefined || !settings.sharing.publishing || shareOf(collection) !== undefined
-      ? undefined
-      : href(absoluteUrl(publishedHref(textOf(stored)), settings)),
+  get: async (calendar, context, _requested, stored) => {
+    const { settings } = context.services;
+    if (stored === undefined || !settings.sharing.publishing) return undefined;
+    if (!(await context.privileges(calendar)).has("write-acl")) return undefined;
+    return href(absoluteUrl(publishedHref(textOf(stored)), settings));
+  },
 });
 
 /** Where calendars are published; under what name, nobody knows before. */

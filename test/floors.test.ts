@@ -38,6 +38,9 @@ const packages: Readonly<Record<string, string>> = {
   "fs-xattr": "store",
   sax: "xml",
   "ical.js": "ical",
+  argon2: "auth",
+  bcryptjs: "auth",
+  kerberos: "auth",
 };
 
 /** More lines than this are more than one concept. */

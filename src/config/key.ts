@@ -197,6 +197,26 @@ export const texts = (
     extra,
   );
 
+/** Files. Absolute once loaded. */
+export const paths = (
+  fallback: readonly string[],
+  about: string,
+  extra?: Extra<readonly string[]>,
+): Key<readonly string[]> =>
+  key(
+    {
+      ...listKind(
+        "a list of paths of local files",
+        (value) => (isPathText(value) && value !== "" ? value : undefined),
+        (item) => item,
+      ),
+      isPath: true,
+    },
+    fallback,
+    about,
+    extra,
+  );
+
 export const ports = (
   fallback: readonly number[],
   about: string,

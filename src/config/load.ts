@@ -140,8 +140,10 @@ function readKey(key: Key<unknown>, given: unknown, path: string, loading: Loadi
   }
   if (key.effect !== "used" && !isDeepStrictEqual(read, key.fallback))
     loading.warnings.push(`${path}: has no effect in this ${key.effect === "ignored" ? "server" : "version"}`);
-  if (!key.isPath || typeof read !== "string" || read === "" || read === key.fallback) return read;
-  return resolve(overridden ? (loading.options.workingFolder ?? process.cwd()) : loading.options.folder, read);
+  if (!key.isPath || read === key.fallback) return read;
+  const folder = overridden ? (loading.options.workingFolder ?? process.cwd()) : loading.options.folder;
+  if (Array.isArray(read)) return read.map((path: string) => resolve(folder, path));
+  return typeof read === "string" && read !== "" ? resolve(folder, read) : read;
 }
 
 /** Fills in what depends on other keys or on this host. */

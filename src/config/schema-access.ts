@@ -62,6 +62,10 @@ export const authentication = {
   Authentication: {
     Basic: {
       Enabled: flag(false, "Basic: the password itself is sent with each request.", { shipped: true }),
+      AllowWithoutTLS: flag(
+        false,
+        "Take Basic also from other hosts on connections without TLS, where everybody on the way can read the passwords.",
+      ),
     },
     Digest: {
       Enabled: flag(true, "Digest: a proof of the password is sent (RFC 7616)."),
@@ -78,8 +82,12 @@ export const authentication = {
       ),
     },
     Kerberos: {
-      Enabled: flag(false, "Kerberos (SPNEGO).", { effect: "later" }),
-      ServicePrincipal: text("", "The service principal; empty means HTTP/ServerHostName.", { effect: "later" }),
+      Enabled: flag(false, "Kerberos: a ticket of the realm is sent (SPNEGO, RFC 4559)."),
+      ServicePrincipal: text(
+        "",
+        "The service principal, such as HTTP/calendar.example.com@EXAMPLE.COM; empty means HTTP/ServerHostName.",
+      ),
+      Keytab: path("", "The file with the service's key; empty means the system's, usually /etc/krb5.keytab."),
     },
     Wiki: {
       Enabled: flag(false, "The wiki of Mac OS X Server.", { effect: "ignored" }),

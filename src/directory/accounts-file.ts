@@ -9,7 +9,10 @@ export interface AccountRecord {
   readonly principal: Principal;
   /** All login names; the first one is the principal's `shortName`. */
   readonly shortNames: readonly string[];
-  readonly password: string | undefined;
+  /** Clear text or hashes; any of them signs the user in. */
+  readonly passwords: readonly string[];
+  /** Names that other services know the user by, such as `Kerberos:alice@OTHER.REALM`. */
+  readonly authIds: readonly string[];
   /** Of a group; by type and short name, as written. */
   readonly members: readonly MemberName[];
   readonly writeProxies: readonly MemberName[];
@@ -92,8 +95,9 @@ interface Draft {
   readonly members: MemberName[];
   readonly writeProxies: MemberName[];
   readonly readProxies: MemberName[];
+  readonly passwords: string[];
+  readonly authIds: string[];
   guid?: string;
-  password?: string;
   name?: string;
   firstName?: string;
   lastName?: string;
@@ -122,6 +126,8 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
     type,
     line: lineOf(record),
     uids: [],
+    passwords: [],
+    authIds: [],
     emailAddresses: [],
     addresses: [],
     members: [],
@@ -143,7 +149,10 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
         break;
       case "password":
         // Not trimmed: blanks are part of a password.
-        draft.password = textOf(element);
+        if (textOf(element) !== "") draft.passwords.push(textOf(element));
+        break;
+      case "auth-id":
+        if (value !== "") draft.authIds.push(value);
         break;
       case "name":
         draft.name = value;
@@ -272,7 +281,8 @@ function recordOf(
       autoSchedule: draft.autoSchedule ?? (draft.accepts ? "automatic" : "none"),
     },
     shortNames,
-    password: draft.password === undefined ? undefined : fill(draft.password),
+    passwords: draft.passwords.map(fill),
+    authIds: draft.authIds.map(fill),
     members: draft.members,
     writeProxies: draft.writeProxies,
     readProxies: draft.readProxies,

@@ -53,6 +53,7 @@ export function indexAccounts(
     const { principal } = record;
     principals[principal.type].push(principal);
     for (const name of record.shortNames) byName.add(typedKey(principal.type, name), record);
+    for (const id of record.authIds) byName.add(typedKey(principal.type, id), record);
     for (const address of principal.addresses) byAddress.add(addressKey(address), record);
   }
   byName.report((first, second, key) =>

@@ -2,7 +2,7 @@ import { Lru } from "../base/lru.ts";
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Delegates, Directory, DirectoryBackend, Proof } from "./backend.ts";
+import type { Delegates, Directory, DirectoryBackend } from "./backend.ts";
 
 type Access = "read" | "write";
 
@@ -52,10 +52,6 @@ class JoinedDirectory implements Directory {
     return this.#backend.byAddress(address);
   }
 
-  verify(user: Principal, proof: Proof): Promise<boolean> {
-    return this.#backend.verify(user, proof);
-  }
-
   async members(group: Principal): Promise<readonly Principal[]> {
     return this.#principals(await this.#backend.memberUids(group.uid));
   }
@@ -98,9 +94,11 @@ class JoinedDirectory implements Directory {
         throw new Refusal({ code: "cannot-modify-protected-property", name: "{DAV:}group-member-set" });
     const stored = [...wanted].filter((uid) => !fixed.has(uid));
     // The client was not shown those the directory does not know at the moment, so it did not mean to remove them.
+    const unseen = new Set<PrincipalUid>();
     for (const uid of await this.#delegates.of(owner.uid, access))
-      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) stored.push(uid);
-    await this.#delegates.set(owner.uid, access, stored);
+      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) unseen.add(uid);
+    const edit = (before: readonly PrincipalUid[]) => [...stored, ...before.filter((uid) => unseen.has(uid))];
+    await this.#delegates.change([{ owner: owner.uid, access, edit }]);
   }
 
   async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {

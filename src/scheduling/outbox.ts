@@ -22,7 +22,11 @@ export interface OutboxServices {
   /** Whom a calendar user address means, in any of its forms; undefined: nobody here. */
   calendarUser(address: string): Promise<Principal | undefined>;
   /** Whether who sends the message has the privilege on a collection. */
-  may(collection: Collection, privilege: "schedule-query-freebusy" | "read-free-busy"): Promise<boolean>;
+  may(
+    collection: Collection,
+    privilege: "schedule-query-freebusy" | "read-free-busy",
+    member?: string,
+  ): Promise<boolean>;
   readonly calendarAt: CalendarAt;
   readonly sharedAt: SharedAt;
   /** The zone in which a collection's floating times are read. */
@@ -198,7 +202,8 @@ async function* countedCalendars(
     }
     // In a calendar that is shared with the recipient he does not see these himself.
     const withoutPrivate = collection.ref.owner.uid !== recipient.uid;
-    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate };
+    const counts = (name: string): Promise<boolean> => may(collection, "read-free-busy", name);
+    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate, counts };
   }
 }
 

@@ -130,6 +130,7 @@ export class SharedCollection implements Collection {
       token: joined(changes.token, mine.token),
       changed: [...changes.changed, ...entries],
       removed: changes.removed,
+      unheard: changes.unheard,
       truncated: mine.truncated,
     });
   }

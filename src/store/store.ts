@@ -19,6 +19,7 @@ import type {
 } from "./contract.ts";
 import {
   discardDirectory,
+  foldersIn,
   freshName,
   isMissing,
   makeDirectories,
@@ -37,10 +38,10 @@ import { type PropertyMode, PropertyStore, probeProperties } from "./properties.
 import {
   calendarType,
   findHome,
-  foldersIn,
   folderType,
   makeCollection,
   makeHome,
+  markHome,
   notificationType,
   ownerOfHome,
   resourcetypeName,
@@ -272,6 +273,7 @@ export class FileStore implements CalendarStore {
     if (known !== undefined && quickStat(known)?.isDirectory()) return known;
     const found = await findHome(this.#parts, owner);
     if (found !== undefined) {
+      await markHome(this.#parts, found, owner);
       this.#homes.set(owner.uid, found);
       return found;
     }

@@ -1,9 +1,10 @@
 import { type Ace, ace } from "../../acl/ace.ts";
 import type { Privilege } from "../../model/privilege.ts";
 import type { ShareAccess } from "../../sharing/invitations.ts";
-import { effectiveAcl } from "../acl.ts";
+import type { CollectionKind } from "../../store/contract.ts";
+import { ownAces } from "../acl.ts";
 import type { Services } from "../registry.ts";
-import type { Resource } from "../resource.ts";
+import type { Shape } from "../resource.ts";
 
 type Granted = ReadonlySet<Privilege>;
 
@@ -31,8 +32,8 @@ export const intersection = (some: Granted, others: Granted): Granted =>
 
 const everybody: Ace = ace({ kind: "all" }, true, ["all"]);
 
-/** The ACEs that stand on the owner's resource itself, before one that grants all: what they leave is what they do not deny. */
-export const ownDenials = async (resource: Resource, services: Services): Promise<readonly Ace[]> => [
-  ...(await effectiveAcl(resource, services)).filter(({ inherited, grant }) => inherited === undefined && !grant),
-  everybody,
-];
+/** The denials that stand on the owner's resource itself, before one ACE that grants all: what they leave is what they do not deny. */
+export const ownDenials = async (
+  resource: Shape<CollectionKind | "object" | "file">,
+  services: Services,
+): Promise<readonly Ace[]> => [...(await ownAces(resource, services)).filter(({ grant }) => !grant), everybody];

@@ -42,12 +42,11 @@ import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
-import type { DirectoryBackend } from "./directory/backend.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
-import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
 import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
@@ -91,20 +90,6 @@ export const reports = [
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
-
-type DirectoryType = Config["DirectoryService"]["type"];
-type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
-const directories: Partial<Record<DirectoryType, OpenBackend>> = {
-  xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
-};
-
-/** Opens the directory service that the plist names. Throws an Error with a sentence. */
-export async function openDirectoryService(config: Config, warn: (message: string) => void): Promise<DirectoryBackend> {
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  return openBackend(config, warn);
-}
 
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
@@ -169,7 +154,7 @@ export async function createServer(
   { worker, startId, log, tell }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; hear(news: unknown): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const backend = await openDirectoryService(config, warn);
+  const backend = await openDirectoryService(config, { startId, warn });
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({

@@ -38,6 +38,7 @@ const packages: Readonly<Record<string, string>> = {
   "fs-xattr": "store",
   sax: "xml",
   "ical.js": "ical",
+  ldapts: "directory",
   argon2: "auth",
   bcryptjs: "auth",
   kerberos: "auth",

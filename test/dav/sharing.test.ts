@@ -388,7 +388,14 @@ describe("a sharee", () => {
       headers: { depth: "1" },
       body: propfind("D:getetag"),
     });
-    assert.ok(!inside.text.includes("private.ics"));
+    assert.deepEqual(
+      told(inside).map(({ href, status }) => [href.slice(shared.length), status]),
+      [
+        ["", undefined],
+        ["conf.ics", undefined],
+        ["private.ics", 403],
+      ],
+    );
     assert.notEqual(await statusOf("GET", `${shared}private.ics`, "user02"), 200);
     const seen = await exchange.send("GET", `${shared}conf.ics`, { as: "user02" });
     assert.equal(seen.status, 200);

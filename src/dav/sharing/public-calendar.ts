@@ -3,6 +3,7 @@ import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { withoutPersonal } from "../../ical/personal.ts";
 import type { ETag, Utc } from "../../model/ids.ts";
+import type { Privilege } from "../../model/privilege.ts";
 import { openPublished } from "../../sharing/published.ts";
 import { dav, textOf } from "../../xml/element.ts";
 import { collectionResource } from "../children.ts";
@@ -11,6 +12,8 @@ import { makePrivileges } from "../privileges.ts";
 import { product } from "../product.ts";
 import type { Context, Services } from "../registry.ts";
 import type { Shape } from "../resource.ts";
+
+const published: ReadonlySet<Privilege> = new Set<Privilege>(["read", "read-free-busy"]);
 
 /** A published calendar as a stranger sees it: without what is private, and without anybody's alarms. undefined: the token leads
  *  nowhere (any more). */
@@ -23,7 +26,16 @@ export async function publicCalendar(
   const { urls } = services;
   const found = await collectionResource(urls.collection(collection.ref), collection.ref.owner, collection);
   const calendar = found as Shape<"calendar">;
-  const stranger: Context = { user: undefined, services, privileges: makePrivileges(undefined, services) };
+  const rights = makePrivileges(undefined, services);
+  // Published is what has no rights of its own; the rest is as open as its ACL makes it, and nothing private.
+  const stranger: Context = {
+    user: undefined,
+    services,
+    privileges: async (resource) =>
+      "entry" in resource && !resource.entry.hasAcl && resource.entry.access !== "PRIVATE"
+        ? published
+        : rights(resource),
+  };
   const { syncToken, properties, modified } = calendar.info;
   return {
     etag: `"${syncToken}-${properties}"` as ETag,

@@ -11,12 +11,14 @@ import { errorResponse } from "./dav/error-body.ts";
 import { copyMethod, moveMethod } from "./dav/methods/copy-move.ts";
 import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
+import { lockMethod } from "./dav/methods/lock.ts";
 import { mkcalendarMethod, mkcolMethod } from "./dav/methods/mkcol.ts";
 import { postMethod } from "./dav/methods/post.ts";
 import { propfindMethod } from "./dav/methods/propfind.ts";
 import { proppatchMethod } from "./dav/methods/proppatch.ts";
 import { putMethod } from "./dav/methods/put.ts";
 import { reportMethod } from "./dav/methods/report.ts";
+import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
 import { properties } from "./dav/properties/all.ts";
 import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
@@ -33,12 +35,11 @@ import {
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
-import type { DirectoryBackend } from "./directory/backend.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
-import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
@@ -61,6 +62,8 @@ export const methods = [
   copyMethod,
   moveMethod,
   postMethod,
+  lockMethod,
+  unlockMethod,
 ] as const;
 
 export const reports = [
@@ -78,20 +81,6 @@ export const reports = [
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
-
-type DirectoryType = Config["DirectoryService"]["type"];
-type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
-const directories: Partial<Record<DirectoryType, OpenBackend>> = {
-  xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
-};
-
-/** Opens the directory service that the plist names. Throws an Error with a sentence. */
-export async function openDirectoryService(config: Config, warn: (message: string) => void): Promise<DirectoryBackend> {
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  return openBackend(config, warn);
-}
 
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);

@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
 import { demand } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
@@ -20,6 +21,7 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
   if (context.user === undefined) challengeStrangers(resource, method);
   if (resource.kind === "unmapped") await checkUnmapped(resource, method, request, context);
   else await checkMapped(resource, method, request, context);
+  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).
@@ -30,7 +32,7 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
     : response;
 }
 
-// RFC 3744's method is known and no resource offers it yet: 405, unlike the locks, which the original called not implemented.
+// RFC 3744's method is known and no resource offers it yet: 405.
 const withheld: ReadonlyMap<string, Method> = new Map([
   [
     "ACL",

@@ -1,5 +1,6 @@
 import { HttpError } from "../../http/message.ts";
-import type { Principal, RecordType } from "../../model/principal.ts";
+import type { Href } from "../../model/ids.ts";
+import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import {
   child,
@@ -59,27 +60,41 @@ export const principalMatch = report({
   },
 });
 
-/** The user and the groups that hold it, where they lie at or below the place. */
+/** The user, the groups that hold it, and the proxy groups that it is in as a delegate, where they lie at or below the place. */
 async function ownPrincipals(user: Principal, place: Resource, context: Context): Promise<readonly Resource[]> {
-  const { directory, urls } = context.services;
-  const under = (type: RecordType): boolean =>
-    place.kind === "root" ||
-    place.kind === "principal-root" ||
-    (place.kind === "principal-type" && (place.type === type || place.type === "__uids__"));
+  const { directory, settings } = context.services;
   const matching: Resource[] = [];
   for (const principal of [user, ...(await directory.expandedMemberships(user))]) {
-    const itself = place.kind === "principal" && place.principal.uid === principal.uid;
-    if (!under(principal.type) && !itself) continue;
-    // Below /principals/users/ they are listed as they are found there, else under their canonical address.
-    const alias = place.kind === "principal-type" && place.type !== "__uids__";
-    const href = itself
-      ? place.href
-      : alias
-        ? (urls.aliases(principal)[1] ?? urls.principal(principal))
-        : urls.principal(principal);
-    matching.push({ kind: "principal", href, principal });
+    const href = hrefBelow(place, principal, context);
+    if (href !== undefined) matching.push({ kind: "principal", href, principal });
   }
+  if (!settings.proxyPrincipals) return matching;
+  for (const access of ["read", "write"] as const)
+    for (const principal of await directory.delegatedBy(user, access)) {
+      const owner = hrefBelow(place, principal, context);
+      if (owner !== undefined && principal.calendaring)
+        matching.push({ kind: "proxy-group", href: `${owner}calendar-proxy-${access}/` as Href, principal, access });
+      else if (place.kind === "proxy-group" && place.principal.uid === principal.uid && place.access === access)
+        matching.push(place);
+    }
   return matching;
+}
+
+/** A principal's address if it lies at or below the place: below `/principals/users/` as it is found there, else the canonical
+ *  one. */
+function hrefBelow(place: Resource, principal: Principal, { services: { urls } }: Context): Href | undefined {
+  switch (place.kind) {
+    case "root":
+    case "principal-root":
+      return urls.principal(principal);
+    case "principal-type":
+      if (place.type === "__uids__") return urls.principal(principal);
+      return place.type === principal.type ? (urls.aliases(principal)[1] ?? urls.principal(principal)) : undefined;
+    case "principal":
+      return place.principal.uid === principal.uid ? place.href : undefined;
+    default:
+      return undefined;
+  }
 }
 
 /** The resources inside the place whose property holds an href of the user or of a group that holds it. */

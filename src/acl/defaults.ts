@@ -1,7 +1,7 @@
 import type { Href, PrincipalUid } from "../model/ids.ts";
 import type { RecordType } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
-import { type Ace, ace, principal, proxyUid, type Who } from "./ace.ts";
+import { type Ace, ace, principal, proxyUid, sameWho, type Who } from "./ace.ts";
 
 /** The places that have ACEs without anybody having set them. What lies in a home beside inbox and outbox has none of its
  *  own and inherits. */
@@ -103,9 +103,14 @@ const places: Readonly<Record<AclPlace, Defaults>> = {
 export const defaultAces = (place: AclPlace, settings: AclSettings, owner?: PrincipalUid): readonly Ace[] =>
   places[place](settings, owner);
 
-/** A resource's own ACEs: the protected defaults stay whatever was stored; the others hold until somebody sets an ACL. */
-export const ownAces = (defaults: readonly Ace[], stored: readonly Ace[] | undefined): readonly Ace[] =>
-  stored === undefined ? defaults : [...defaults.filter((entry) => entry.protected), ...stored];
+/** A resource's own ACEs: the protected defaults stay whatever was stored; the others hold until somebody sets an ACL. With an ACL
+ *  the original stored the protected ACEs of that day too; the ones of today count. */
+export function withStored(defaults: readonly Ace[], stored: readonly Ace[] | undefined): readonly Ace[] {
+  if (stored === undefined) return defaults;
+  const fixed = defaults.filter((entry) => entry.protected);
+  const told = stored.filter((entry) => !entry.protected || !fixed.some((one) => sameWho(one, entry)));
+  return fixed.length === 0 && told.length === stored.length ? stored : [...fixed, ...told];
+}
 
 /** What the descendants of a resource at `from` inherit of its ACEs: the inheritable ones, marked with where they come from. */
 export const handedDown = (aces: readonly Ace[], from: Href): readonly Ace[] =>

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { become, type Identity, workerIdentity } from "../base/privileges.ts";
 import type { Config } from "../config/schema.ts";
@@ -34,7 +35,9 @@ export async function demandStore({ DocumentRoot }: Config): Promise<void> {
 }
 
 /** Opens the directory service. The caller closes it. What it warns of, caldavd says in its log. */
-export const openRecords = (config: Config): Promise<DirectoryBackend> => openDirectoryService(config, () => undefined);
+export async function openRecords(config: Config): Promise<DirectoryBackend> {
+  return openDirectoryService(config, { startId: randomUUID(), warn: () => undefined });
+}
 
 /** Principals and delegates, as the server has them. */
 export interface Place {

@@ -35,8 +35,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   }),
   "no-uid-conflict": ({ existing }) => ({
     status: 403,
-    element: el(caldav("no-uid-conflict"), href(existing)),
-    text: `another object of this calendar has the same UID: ${existing}`,
+    element: el(caldav("no-uid-conflict"), ...(existing === undefined ? [] : [href(existing)])),
+    text: `another object of this calendar has the same UID${existing === undefined ? "" : `: ${existing}`}`,
   }),
   "calendar-collection-location-ok": problem(caldav("calendar-collection-location-ok")),
   "max-resource-size": atMost(caldav("max-resource-size"), "bytes per object"),
@@ -66,6 +66,12 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     ),
     text: `${reason.href} needs ${reason.privileges.join(", ")}`,
   }),
+  "no-ace-conflict": problem(dav("no-ace-conflict")),
+  "no-protected-ace-conflict": problem(dav("no-protected-ace-conflict")),
+  "limited-number-of-aces": problem(dav("limited-number-of-aces")),
+  "not-supported-privilege": problem(dav("not-supported-privilege")),
+  "recognized-principal": problem(dav("recognized-principal")),
+  "allowed-principal": problem(dav("allowed-principal")),
   "resource-must-be-null": problem(dav("resource-must-be-null")),
   "valid-resourcetype": problem(dav("valid-resourcetype")),
   "cannot-modify-protected-property": ({ name }) =>

@@ -9,12 +9,6 @@ import type { Context } from "./registry.ts";
 /** The words of X-CALENDARSERVER-ACCESS. */
 export const accessValues = ["PUBLIC", "PRIVATE", "CONFIDENTIAL", "RESTRICTED"] as const;
 
-/** Whether the asker may see that there is such a member: all but PRIVATE ones of others. */
-export async function isSeen(entry: ObjectEntry, owner: Principal, context: Context): Promise<boolean> {
-  if (entry.access !== "PRIVATE" || !context.services.settings.privateEvents) return true;
-  return seesEverything(owner, context);
-}
-
 /** What the asker sees of a member's text (caldav-privateevents §4.2.2): all of it, when it takes place, or nothing (undefined). */
 export async function seenText(
   text: string,

@@ -59,6 +59,7 @@ export interface BusyRow {
   readonly busy: Busy;
   /** As in ObjectEntry. */
   readonly access: string | undefined;
+  readonly hasAcl: boolean;
 }
 
 /** A part of what makes busy. */
@@ -74,7 +75,10 @@ export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 export interface Changes {
   readonly token: SyncToken;
   readonly changed: readonly ObjectEntry[];
+  /** Names that were there at the token, in order of their going. */
   readonly removed: readonly string[];
+  /** Of both, the names that only an owner may know of as of the token: PRIVATE ones ever since they came, and what came later. */
+  readonly unheard: ReadonlySet<string>;
   /** More changes exist; `token` stands after the last one given. */
   readonly truncated: boolean;
 }
@@ -135,7 +139,8 @@ export interface CollectionChange {
   /** Renames the staged file into place and writes the rows. `object` is undefined for plain files and what cannot be parsed. */
   put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry>;
   remove(name: string): Promise<void>;
-  /** All or nothing. `name` undefined: the collection's own. A member's change gives it a new revision only if `touch`. */
+  /** All or nothing. `name` undefined: the collection's own. A member gets a new revision when its ACL is among them: who
+   *  synchronises may see it now, or no longer. */
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ before(async () => {
   const owner = await exchange.tree.user("user01");
   const shared = await store.open({ owner, path: ["shared"] });
   const acl = readXml(
-    '<D:acl xmlns:D="DAV:"><D:ace><D:principal><D:href>/principals/users/user02/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege><D:privilege><D:write/></D:privilege></D:grant></D:ace><D:ace><D:principal><D:href>/principals/users/user03/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>',
+    '<D:acl xmlns:D="DAV:" xmlns:T="http://twistedmatrix.com/xml_namespace/dav/"><D:ace><D:principal><D:href>/principals/users/user02/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege><D:privilege><D:write/></D:privilege></D:grant><T:inheritable/></D:ace><D:ace><D:principal><D:href>/principals/users/user03/</D:href></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant><T:inheritable/></D:ace></D:acl>',
   );
   await shared?.change((change) => change.setProperties(undefined, new Map([[dav("acl"), acl]])));
 });

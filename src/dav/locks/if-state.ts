@@ -44,7 +44,9 @@ export async function checkIf(resource: Resource, context: Context, request: Htt
   for (const name of named) {
     const found = await resolveHref(name, context);
     if (found !== undefined && key !== undefined && keyOf(found) === key) own.add(name);
-    states.set(name, found === undefined ? undefined : await stateIn(found, context));
+    // Of what the asker may not read the header tells nothing: it is as if there were nothing.
+    const isHidden = found !== undefined && found.kind !== "unmapped" && !(await context.privileges(found)).has("read");
+    states.set(name, found === undefined || isHidden ? undefined : await stateIn(found, context));
   }
   evaluated.set(request, { header, states, own });
   if (evaluateIf(header, (name) => states.get(name))) return;

@@ -14,7 +14,7 @@ import type { Shape } from "../resource.ts";
 import { type Place, touchedBy, touchedIn } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
-import { checkMember } from "./store-member.ts";
+import { asSeen, checkMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
@@ -44,7 +44,7 @@ export async function copyMember(
     });
   } catch (error) {
     await staged.discard();
-    throw error;
+    throw await asSeen(error, place, context);
   }
 }
 
@@ -70,7 +70,11 @@ export async function moveMember(
     await guard.check(...touchedBy({ collection: source.collection, name }), ...touchedIn(place, existing));
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
   };
-  await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  try {
+    await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  } catch (error) {
+    throw await asSeen(error, place, context);
+  }
   await guard.removed(lockPath(source.collection.ref.path, name));
 }
 

@@ -1,11 +1,13 @@
-import { depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
+import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
+import { Refusal } from "../../model/refusal.ts";
 import type { CollectionRef } from "../../store/contract.ts";
 import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
 import { parentPath } from "../locks/place.ts";
-import { demand } from "../privileges.ts";
+import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
@@ -103,18 +105,34 @@ async function targetOf(
   const resource = await resolve(destination.path, destination.rawPath, context);
   const parent = await parentOf(resource, destination.path, destination.rawPath, context);
   if (isSame(source, resource)) throw new HttpError(403, "the source and the destination are the same resource");
+  await demandTarget(resource, parent, method, destination, context);
   if (parent === undefined)
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
-  if (resource.kind === "unmapped") await demand(context, parent, ["bind"]);
-  else {
-    if (!overwrite) throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
-    if ("entry" in resource && method === "COPY")
-      await demand(context, resource, ["write-content", "write-properties"]);
-    else await demand(context, parent, ["bind", "unbind"]);
-  }
+  if (resource.kind !== "unmapped" && !overwrite)
+    throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
   if ("owner" in parent && parent.owner.uid !== source.owner.uid)
     throw new HttpError(403, "between the calendars of two users nothing is copied or moved");
   return { resource, parent, overwrite };
+}
+
+/** Throws Refusal(need-privileges) unless something may be put there; who may not look there hears no more of it. */
+async function demandTarget(
+  resource: Resource,
+  parent: Resource | undefined,
+  method: "COPY" | "MOVE",
+  { path, rawPath }: Destination,
+  context: Context,
+): Promise<void> {
+  try {
+    if (resource.kind === "unmapped" && parent !== undefined) return await demand(context, parent, ["bind"]);
+    if ("entry" in resource && method === "COPY")
+      return await demand(context, resource, ["write-content", "write-properties"]);
+    if (parent !== undefined) return await demand(context, parent, ["bind", "unbind"]);
+  } catch (error) {
+    if (await mayLook(resource, path, rawPath, context)) throw error;
+  }
+  if (!(await mayLook(resource, path, rawPath, context)))
+    throw new Refusal({ code: "need-privileges", href: rawPath as Href, privileges: ["read"] });
 }
 
 /** By the name the client used, or the server's own; ports do not matter, a proxy has others. */

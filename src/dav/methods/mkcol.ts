@@ -25,7 +25,8 @@ export const mkcalendarMethod: Method = {
     if (resource.kind !== "unmapped")
       throw new Refusal({ code: "resource-must-be-null", problem: `${resource.href} exists already` });
     const parent = parentOf(resource);
-    if (parent === undefined || parent.kind === "dropbox")
+    // What a drop box holds is attachments, whatever is said of it.
+    if (parent === undefined || parent.kind === "dropbox" || parent.collection.ref.path[0] === "dropbox")
       throw new Refusal({
         code: "calendar-collection-location-ok",
         problem: "a calendar can be made in a calendar home, or in a plain collection below one",

@@ -1,34 +1,15 @@
-import type { Component, Property } from "../ical/component.ts";
+import type { Component } from "../ical/component.ts";
 import { parameterOf } from "../ical/component.ts";
 import { mapProperties, withoutParameters, withParameter, withValue } from "../ical/edit.ts";
-import { formatUtc } from "../ical/time.ts";
 import type { Utc } from "../model/ids.ts";
-import { utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { changeOf, reschedulesMaster, type SeriesChange } from "./diff.ts";
 import { cancellationOf } from "./invitations.ts";
-import {
-  askedToReply,
-  cancelled,
-  type ItipMessage,
-  type MessageSummary,
-  messageRoot,
-  requestRoot,
-  viewFor,
-} from "./message.ts";
+import { askedToReply, type ItipMessage } from "./message.ts";
 import { mergedByOrganizer } from "./organizer-merge.ts";
+import { cancelMessage, keysOf, lastSequence, Requests, recipientsOf, summaryOf } from "./organizer-messages.ts";
 import { agentOf, attendeeIn, type Identify, isCancelled, organizerOf, sequenceOf } from "./people.ts";
-import {
-  componentAt,
-  componentsOf,
-  deriveInstance,
-  isPlainInstance,
-  type Key,
-  mapMembers,
-  membersOf,
-  type Series,
-  seriesOf,
-} from "./series.ts";
+import { componentAt, componentsOf, isPlainInstance, type Key, mapMembers, type Series, seriesOf } from "./series.ts";
 import { movesTime } from "./snapshot.ts";
 
 /** What an organizer did to an object: before undefined, created; after undefined, removed. */
@@ -81,20 +62,6 @@ function refuseOtherOrganizer(before: Series, after: Series, identify: Identify)
   });
 }
 
-/** Attendees that the server sends to, each once, in order. */
-function recipientsOf(series: Series, { owner, identify }: OrganizerChange): ReadonlyMap<string, Property> {
-  const recipients = new Map<string, Property>();
-  for (const component of componentsOf(series))
-    for (const property of component.properties) {
-      if (property.name !== "ATTENDEE" || agentOf(property) !== "SERVER") continue;
-      const person = identify(property.value);
-      if (person !== owner && !recipients.has(person)) recipients.set(person, property);
-    }
-  return recipients;
-}
-
-const organizerAddress = (series: Series): string => organizerOf(componentsOf(series))?.value ?? "";
-
 function cancelAll(was: Series, change: OrganizerChange): readonly ItipMessage[] {
   // What is cancelled already was told.
   if (componentsOf(was).every(isCancelled)) return [];
@@ -105,113 +72,10 @@ function cancelAll(was: Series, change: OrganizerChange): readonly ItipMessage[]
   });
 }
 
-const keysOf = (series: Series, person: string, identify: Identify): Set<Key> => {
-  const keys = new Set<Key>();
-  for (const [key, component] of membersOf(series))
-    if (attendeeIn(component, person, identify) !== undefined) keys.add(key);
-  return keys;
-};
-
-const lastSequence = (series: Series): number => Math.max(0, ...componentsOf(series).map(sequenceOf));
-
-function cancelMessage(
-  was: Series,
-  attendee: Property,
-  keys: ReadonlySet<Key> | "all",
-  sequence: number,
-  { identify, now }: OrganizerChange,
-): ItipMessage {
-  const person = identify(attendee.value);
-  const components: Component[] = [];
-  if (keys === "all") {
-    if (was.master !== undefined) components.push(was.master);
-  } else
-    for (const key of keys) {
-      const component = componentAt(was, key) ?? (key === "master" ? undefined : deriveInstance(was, key));
-      if (component !== undefined) components.push(component);
-    }
-  const root = messageRoot(
-    "CANCEL",
-    was.root,
-    components.map((component) =>
-      withAttendee(cancelled(component, person, identify, sequence, now), attendee, person, identify),
-    ),
-  );
-  const says: MessageSummary | undefined =
-    keys === "all" ? undefined : { instances: [...keys].map((key) => instanceSummary(key, was, [], "none")) };
-  return { method: "CANCEL", originator: organizerAddress(was), recipients: [attendee.value], root, says };
-}
-
-/** An instance made from the master need not name who is told that it is cancelled for him. */
-const withAttendee = (component: Component, attendee: Property, person: string, identify: Identify): Component =>
-  attendeeIn(component, person, identify) !== undefined
-    ? component
-    : {
-        ...component,
-        properties: [...component.properties, withoutParameters(attendee, (name) => name.startsWith("SCHEDULE-"))],
-      };
-
-const instanceSummary = (
-  key: Key,
-  series: Series,
-  properties: readonly string[],
-  attendees: "none" | "partstat" | "list",
-): MessageSummary["instances"][number] => ({ key, id: idText(key, series), properties, attendees });
-
-/** The instance's RECURRENCE-ID, in UTC where it has an instant. */
-function idText(key: Key, { start }: Series): string | undefined {
-  if (key === "master") return undefined;
-  const text = formatUtc(utc(key));
-  if (start === undefined || start.zone !== undefined) return text;
-  return start.form === "date" ? text.slice(0, 8) : text.slice(0, -1);
-}
-
 function inviteAll(now: Series, change: OrganizerChange): readonly ItipMessage[] {
   const groups = new Requests(now, change);
   for (const attendee of recipientsOf(now, change).values()) groups.add(attendee, "all", undefined);
   return groups.messages();
-}
-
-/** REQUESTs, one for all recipients that are to see the same. */
-class Requests {
-  readonly #series: Series;
-  readonly #change: OrganizerChange;
-  readonly #groups = new Map<
-    string,
-    { view: readonly Component[]; recipients: string[]; says: MessageSummary | undefined }
-  >();
-
-  constructor(series: Series, change: OrganizerChange) {
-    this.#series = series;
-    this.#change = change;
-  }
-
-  add(attendee: Property, keys: ReadonlySet<Key> | "all", says: MessageSummary | undefined): void {
-    const { identify } = this.#change;
-    const person = identify(attendee.value);
-    const seen = [...membersOf(this.#series)].flatMap(([key, component]) =>
-      attendeeIn(component, person, identify) === undefined ? [] : [String(key)],
-    );
-    const group = `${seen.join(",")}|${keys === "all" ? "all" : [...keys].join(",")}`;
-    const known = this.#groups.get(group);
-    if (known !== undefined) {
-      known.recipients.push(attendee.value);
-      return;
-    }
-    const view = viewFor(this.#series, person, identify, keys);
-    if (view.length > 0) this.#groups.set(group, { view, recipients: [attendee.value], says });
-  }
-
-  messages(): readonly ItipMessage[] {
-    const originator = organizerAddress(this.#series);
-    return [...this.#groups.values()].map(({ view, recipients, says }) => ({
-      method: "REQUEST",
-      originator,
-      recipients,
-      root: requestRoot(this.#series, view, this.#change.now),
-      says,
-    }));
-  }
 }
 
 function plan(
@@ -273,17 +137,6 @@ const isForced = (series: Series, person: string, identify: Identify): boolean =
     const attendee = attendeeIn(component, person, identify);
     return attendee !== undefined && parameterOf(attendee, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REQUEST";
   });
-
-function summaryOf(was: Series, difference: SeriesChange | undefined): MessageSummary {
-  const instances: MessageSummary["instances"][number][] = [];
-  const add = (key: Key, { properties, people, answers, roles }: NonNullable<SeriesChange["master"]>): void => {
-    const attendees = people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : "none";
-    instances.push(instanceSummary(key, was, properties, attendees));
-  };
-  if (difference?.master !== undefined) add("master", difference.master);
-  for (const [key, { difference: own }] of difference?.instances ?? []) if (own !== undefined) add(key, own);
-  return { instances };
-}
 
 /** Attendees of what was rescheduled are asked again. RFC 6638 §3.2.8 */
 function withAnswersReset(

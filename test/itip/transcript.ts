@@ -65,7 +65,9 @@ const modes: Readonly<Record<string, AutoSchedule>> = {
 const sentences: readonly (readonly [RegExp, Perform])[] = [
   [
     /^it is (\S+)$/,
-    ([when = ""], _body, world) => void (world.now = utc(parseDateTimeText(when)?.local ?? Number.NaN)),
+    ([when = ""], _body, world) => {
+      world.now = utc(parseDateTimeText(when)?.local ?? Number.NaN);
+    },
   ],
   [
     /^(\w+) is (elsewhere|nobody)$/,
@@ -142,7 +144,9 @@ const sentences: readonly (readonly [RegExp, Perform])[] = [
 function perform({ says, body }: Step, world: World): void {
   for (const [pattern, action] of sentences) {
     const found = pattern.exec(says);
-    if (found !== null) return action(found.slice(1), body, world);
+    if (found === null) continue;
+    action(found.slice(1), body, world);
+    return;
   }
   throw new Error("no such sentence");
 }

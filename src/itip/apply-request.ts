@@ -88,10 +88,10 @@ const isRevised = (before: Series, after: Series): boolean =>
 const asObject = (root: Component): Component =>
   withProperties(without(root, "METHOD"), "PRODID", [made("PRODID", product)]);
 
-/** Who has not answered is not busy yet. Rooms set it themselves. */
-function receivedNew(component: Component, { recipient, identify, isAutomatic }: Arrival): Component {
+/** Who has not answered is not busy yet; nor is a room, until it has looked whether it is free. */
+function receivedNew(component: Component, { recipient, identify }: Arrival): Component {
   const attendee = attendeeIn(component, recipient, identify);
-  if (isAutomatic || attendee === undefined || component.name !== "VEVENT") return component;
+  if (attendee === undefined || component.name !== "VEVENT") return component;
   return partstatOf(attendee) === "NEEDS-ACTION" ? withValue(component, "TRANSP", "TRANSPARENT") : component;
 }
 

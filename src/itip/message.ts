@@ -35,6 +35,8 @@ export interface ItipMessage {
 
 /** Which components a message is about and which of their properties changed. */
 export interface MessageSummary {
+  /** Only repeats the answers of others: nothing to be shown to the recipient. */
+  readonly isRefresh?: boolean;
   readonly instances: readonly {
     readonly key: Key;
     /** As RECURRENCE-ID, in UTC. Undefined for the master. */

@@ -37,6 +37,6 @@ export function refreshes(
     originator,
     recipients,
     root: requestRoot(series, view, now),
-    says: { instances: [{ key: "master", id: undefined, properties: [], attendees: "partstat" }] },
+    says: { isRefresh: true, instances: [{ key: "master", id: undefined, properties: [], attendees: "partstat" }] },
   }));
 }

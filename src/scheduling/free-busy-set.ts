@@ -40,7 +40,8 @@ async function listedCalendars(set: Element, calendarAt: CalendarAt): Promise<Ma
   return listed;
 }
 
-async function* calendarsBelow(ref: CollectionRef, store: CalendarStore): AsyncGenerator<Collection> {
+/** Every calendar of a home, those in its folders too. */
+export async function* calendarsBelow(ref: CollectionRef, store: CalendarStore): AsyncGenerator<Collection> {
   for (const { name, kind } of await store.children(ref)) {
     const inner: CollectionRef = { owner: ref.owner, path: [...ref.path, name] };
     if (kind === "folder") yield* calendarsBelow(inner, store);

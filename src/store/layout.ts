@@ -36,6 +36,14 @@ export class Layout {
   get staging(): string {
     return join(this.root, ".staging");
   }
+  /** Files that are locked by name, see `NamedLocks`. Disposable. */
+  get locks(): string {
+    return join(this.root, ".locks");
+  }
+  /** Messages on their way, see `Jobs`. NOT disposable while there are any. */
+  get queue(): string {
+    return join(this.root, ".queue");
+  }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {
     return join(this.root, ".secret");

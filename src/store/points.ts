@@ -26,6 +26,10 @@ export const writePoints = [
   "create.renamed",
   "delete.rename",
   "delete.renamed",
+  "job.rename",
+  "job.renamed",
+  "job.remove",
+  "job.removed",
 ] as const;
 export type WritePoint = (typeof writePoints)[number];
 

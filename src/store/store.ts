@@ -22,7 +22,9 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
+import { type LockScope, NamedLocks } from "./locks.ts";
 import { moveMember } from "./move.ts";
 import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
@@ -63,6 +65,8 @@ const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(
 export class FileStore implements CalendarStore {
   readonly quota: number | undefined;
   readonly layout: Layout;
+  readonly jobs: Jobs;
+  readonly #locks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
@@ -71,6 +75,8 @@ export class FileStore implements CalendarStore {
   private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, volume: Volume) {
     this.quota = options.quota;
     this.layout = layout;
+    this.#locks = new NamedLocks(layout.locks);
+    this.jobs = new FileJobs(layout.queue, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -211,6 +217,10 @@ export class FileStore implements CalendarStore {
     return sum;
   }
 
+  exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.exclusively(scope, name, work);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }
@@ -241,6 +251,7 @@ export class FileStore implements CalendarStore {
 
   async close(): Promise<void> {
     this.#handles.clear();
+    this.#locks.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {

@@ -3,7 +3,8 @@ import { HttpError, type HttpResponse } from "../../http/message.ts";
 import type { Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
-import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { checkPreconditions } from "./preconditions.ts";
+import { checkRemoval, removeAllScheduled, removeScheduled } from "./scheduled.ts";
 
 const done: HttpResponse = { status: 204 };
 
@@ -16,20 +17,25 @@ export const deleteMethod: Method = {
   async handle(resource, context, request) {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
-      const { name } = resource.entry;
-      await resource.collection.change(async (change) => {
-        const entry = change.entry(name);
-        if (entry === undefined) throw new HttpError(404, `${resource.href} does not exist`);
-        checkEntry(request, entry);
-        await change.remove(name);
-      });
+      const { name, scheduleTag } = resource.entry;
+      const recheck = checkRemoval(request, resource.href);
+      if (scheduleTag !== undefined && resource.collection.kind === "calendar")
+        await removeScheduled(resource, context, request, recheck);
+      else
+        await resource.collection.change(async (change) => {
+          recheck(change.entry(name));
+          await change.remove(name);
+        });
       return done;
     }
     if (resource.kind !== "calendar" && resource.kind !== "folder")
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
-    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
+    if (resource.kind === "calendar") {
+      await refuseDefaultCalendar(resource, context);
+      await removeAllScheduled(resource, context, request);
+    }
     await context.services.store.remove(resource.collection.ref);
     return done;
   },

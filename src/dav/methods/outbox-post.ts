@@ -4,7 +4,6 @@ import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import type { Component } from "../../ical/component.ts";
 import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeFolded } from "../../ical/write.ts";
-import { normaliseAddress } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Answer, OutboxServices } from "../../scheduling/outbox.ts";
 import { answerBusyTime, checkSender, pretendDelivery, refuseCounter } from "../../scheduling/outbox.ts";
@@ -17,7 +16,7 @@ import { xmlType } from "../multistatus.ts";
 import { product } from "../product.ts";
 import type { Context } from "../registry.ts";
 import { floatingZoneOf } from "../reports/floating-zone.ts";
-import { resolveHref } from "../resolve.ts";
+import { calendarUser, resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
 import { calendarText } from "./upload.ts";
 
@@ -80,10 +79,7 @@ function outboxServices(context: Context): OutboxServices {
     maxRecipients: freeBusyAttendees,
     maxInstances: Math.min(maxInstances, settings.maxQueryResults),
     floatingZoneOf,
-    // Clients of the drafts use a principal's URL as its address.
-    calendarUser: async (address) =>
-      (await directory.byAddress(normaliseAddress(address))) ??
-      (isUrl.test(address) ? await urls.principalOf(address.trim()) : undefined),
+    calendarUser: (address) => calendarUser(address, directory, urls),
     may: async (collection, privilege) => {
       const granted = await context.privileges(await resourceOf(collection, context));
       if (granted.has(privilege)) return true;
@@ -97,8 +93,6 @@ function outboxServices(context: Context): OutboxServices {
     failed: ({ shortName }, error) => warn("busy time could not be found out", { of: shortName, error }),
   };
 }
-
-const isUrl = /^\s*(?:\/|https?:)/i;
 
 const resourceOf = (collection: Collection, { services: { urls } }: Context) =>
   collectionResource(urls.collection(collection.ref), collection.ref.owner, collection);

@@ -26,9 +26,10 @@ export const postMethod: Method = {
     const { owner, collection, href } = calendar;
     const place: Place = { owner, collection, parentHref: href, name, existing: undefined };
     const upload = await uploadOf(request, place, context);
-    const stored = await storeMember(place, upload, context, (existing) => {
+    const stored = await storeMember(place, upload, context, request, (existing) => {
       if (existing !== undefined) throw new HttpError(409, `${name} exists already`);
     });
+    if (stored === undefined) return { status: 201 };
     return answer(stored, place, (href + encodeSegment(name)) as Href, context, request);
   },
 };

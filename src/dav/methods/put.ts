@@ -24,7 +24,9 @@ export const putMethod: Method = {
     const place = placeOf(resource);
     await checkPreconditions(resource, context, request);
     const upload = await uploadOf(request, place, context);
-    const stored = await storeMember(place, upload, context, (existing) => checkEntry(request, existing));
+    const stored = await storeMember(place, upload, context, request, (existing) => checkEntry(request, existing));
+    // What its organizer has given up is stored nowhere, and was where it stood (as the original).
+    if (stored === undefined) return { status: resource.kind === "unmapped" ? 201 : 200 };
     return answer(stored, place, resource.href, context, request);
   },
 };

@@ -28,13 +28,25 @@ export function roleOf(series: Series, owner: string, identify: Identify): Role 
 /** What clients forget put right: an ORGANIZER that only some components have is everybody's, an ATTENDEE that comes twice in one
  *  component counts once. The root itself when nothing was wrong. */
 export function tidied(root: Component, identify: Identify): Component {
-  const series = seriesOf(root);
+  const series = seriesOf(withPlainSchemes(root));
   const components = componentsOf(series);
   const organizer = components.flatMap(
     ({ properties }) => properties.find(({ name }) => name === "ORGANIZER") ?? [],
   )[0];
   return mapMembers(series, (component) => withOrganizer(withoutTwins(component, identify), organizer));
 }
+
+/** `MAILTO:` of old clients: the others compare texts. */
+const withPlainSchemes = (root: Component): Component =>
+  mapMembers(seriesOf(root), (component) =>
+    mapProperties(component, (property) => {
+      if (property.name !== "ATTENDEE" && property.name !== "ORGANIZER") return property;
+      const { value } = property;
+      return /^mailto:/i.test(value) && !value.startsWith("mailto:")
+        ? { ...property, value: `mailto:${value.slice(7)}` }
+        : property;
+    }),
+  );
 
 const withOrganizer = (component: Component, organizer: Property | undefined): Component =>
   organizer === undefined || component.properties.some(({ name }) => name === "ORGANIZER")

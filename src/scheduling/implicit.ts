@@ -205,7 +205,7 @@ export class Scheduling {
       await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
     try {
       const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, false, later), this.#services);
-      const told = final && withText(withOutcome(final.root, plan.role, statuses, people), [final]);
+      const told = final && withText(withOutcome(final.root, plan.role, statuses, people), plan.sources);
       if (plan.result === "gone") {
         if (before !== undefined) await removeObject(before.collection, before.entry);
         return { value: undefined, result: "gone", messages: messages.length };

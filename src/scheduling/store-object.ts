@@ -14,7 +14,8 @@ export const freshTag = (): string => `"${randomUUID()}"`;
 
 export const tagElement = (tag: string): Element => el(scheduleTagName, tag);
 
-/** An edited object with its text: lines that came from the sources stay as they were there. */
+/** An edited object with its text: lines that came from the sources stay as they were there. The properties keep the line numbers
+ *  of where they came from, so the object is no source itself: that is what has been read from its text. */
 export function withText(root: Component, sources: readonly Source[]): CalendarObject {
   const same = sources.find((source) => source.root === root);
   const text = same?.text ?? writeKept(root, sources);

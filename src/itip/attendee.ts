@@ -61,9 +61,15 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   const base = was ?? view;
   if (view === undefined || base === undefined) {
     // What its organizer has given up means nothing; a cancelled copy is kept for its owner to look at.
-    return componentsOf(client).every(isCancelled) && was !== undefined && componentsOf(was).every(isCancelled)
-      ? { messages: [], store: before, result: "stored" }
-      : { messages: [], store: undefined, result: "gone" };
+    if (componentsOf(client).every(isCancelled))
+      return was !== undefined && componentsOf(was).every(isCancelled)
+        ? { messages: [], store: before, result: "stored" }
+        : { messages: [], store: undefined, result: "gone" };
+    if (was !== undefined) return { messages: [], store: undefined, result: "gone" };
+    throw new Refusal({
+      code: "allowed-attendee-scheduling-object-change",
+      problem: "the organizer is of this server and has no such event with this attendee",
+    });
   }
   const merged = mergedByAttendee(base, client, change);
   const final = seriesOf(merged.root);

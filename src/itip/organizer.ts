@@ -121,7 +121,10 @@ function requestedKeys(
   const wasOnMaster = was.master !== undefined && attendeeIn(was.master, person, identify) !== undefined;
   if (isOnMaster && (!wasOnMaster || difference.master !== undefined)) return "all";
   if (isOnMaster && [...difference.instances.values()].some(({ kind }) => kind === "reverted")) return "all";
-  const keys = new Set<Key>();
+  // Whose instances are told apart by what was cancelled hears what is left of them.
+  const isCut = !isOnMaster && difference.master !== undefined && cancellation.keys.size > 0;
+  const keys = isCut ? keysOf(now, person, identify) : new Set<Key>();
+  for (const key of cancellation.keys) keys.delete(key);
   for (const [key, { kind }] of difference.instances) {
     if (kind !== "changed" || cancellation.keys.has(key)) continue;
     const override = now.overrides.get(key);

@@ -172,6 +172,11 @@ export class FollowUps {
     );
   }
 
+  /** Resolves when nothing is waiting or under way. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
   /** Waits for what is under way; what has not begun is found at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -239,6 +239,12 @@ export class Scheduling {
     }
   }
 
+  /** Resolves when all that follows from changes so far is done. */
+  idle(): Promise<void> {
+    return this.#followUps.idle();
+  }
+
+  /** Waits for what is under way. The rest is in the queue. */
   close(): Promise<void> {
     return this.#followUps.close();
   }

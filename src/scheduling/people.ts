@@ -21,8 +21,11 @@ export class People {
 
   async learnAddress(address: string): Promise<void> {
     if (this.#ids.has(address)) return;
+    const normal = normaliseAddress(address);
     const principal = await this.#lookUp(address);
-    this.#ids.set(address, principal?.uid ?? normaliseAddress(address));
+    const id = principal?.uid ?? normal;
+    this.#ids.set(address, id);
+    this.#ids.set(normal, id);
     if (principal !== undefined) this.#principals.set(principal.uid, principal);
   }
 
@@ -31,7 +34,12 @@ export class People {
   }
 
   /** A principal's uid, or the address of somebody who is not here. */
-  readonly identify: Identify = (address) => this.#ids.get(address) ?? normaliseAddress(address);
+  readonly identify: Identify = (address) => {
+    const known = this.#ids.get(address);
+    if (known !== undefined) return known;
+    const normal = normaliseAddress(address);
+    return this.#ids.get(normal) ?? normal;
+  };
 
   /** By what `identify` gave. */
   principal(id: string): Principal | undefined {

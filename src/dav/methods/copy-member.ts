@@ -1,8 +1,12 @@
 import { parseContentType } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
+import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
+import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { hasOrganizer } from "../../scheduling/implicit.ts";
+import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
 import { seesEverything } from "../privacy.ts";
@@ -12,23 +16,28 @@ import type { Shape } from "../resource.ts";
 import type { Place } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
-import { checkMember } from "./store-member.ts";
+import { removeScheduled } from "./scheduled.ts";
+import { checkMember, storeMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
 
-/** Copies a member with its properties. Its ACL stays behind (RFC 3744 §7.3). */
+/** Copies a member with its properties. Its ACL stays behind (RFC 3744 §7.3), its schedule tag is another's. From elsewhere into a
+ *  calendar, an object with an ORGANIZER is stored as a PUT would (RFC 6638 §3.2.3.3). Answers the schedule tag, if it has one. */
 export async function copyMember(
   source: Source,
   place: Place,
   overwrite: boolean,
   context: Context,
   request: HttpRequest,
-): Promise<void> {
+): Promise<string | undefined> {
   const { bytes, object, properties } = await contentFor(source, place, context);
+  const arrives = await arrival(source, place, object, overwrite, context, request);
+  if (arrives !== undefined) return arrives;
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));
+  kept.delete(scheduleTagName);
   const staged = await place.collection.stage(bytes, kept);
   try {
     await place.collection.change(async (change) => {
@@ -44,16 +53,67 @@ export async function copyMember(
   }
 }
 
-/** Moves a member. The conditions of the request are about the source, and are asked again under both locks. */
+/** An object with an ORGANIZER that comes from elsewhere into a calendar is one that a PUT stores (RFC 6638 §3.2.3.3, .4): answers
+ *  its tag then. From calendar to calendar there would be two of it: throws Refusal(unique-scheduling-object-resource) for a copy. */
+async function arrival(
+  { collection, entry, href }: Source,
+  place: Place,
+  object: CalendarObject | undefined,
+  overwrite: boolean,
+  context: Context,
+  request: HttpRequest,
+): Promise<string | undefined> {
+  if (place.collection.kind !== "calendar" || object === undefined) return undefined;
+  refuseScheduledTarget(place, entry);
+  if (collection.kind === "calendar") {
+    if (entry.scheduleTag !== undefined)
+      throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
+    return undefined;
+  }
+  if (!hasOrganizer(object)) return undefined;
+  const upload = { bytes: Buffer.from(object.text), type: undefined };
+  const stored = await storeMember(place, upload, context, request, (existing) =>
+    refuseOverwriting(existing, overwrite, request),
+  );
+  return stored?.entry.scheduleTag;
+}
+
+/** What others take part in is not overwritten by something else. */
+function refuseScheduledTarget({ existing, parentHref, name }: Place, source: ObjectEntry): void {
+  if (existing?.scheduleTag === undefined || existing.uid === source.uid) return;
+  const href = (parentHref + encodeSegment(name)) as Href;
+  throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
+}
+
+/** Moves a member. The conditions of the request are about the source, and are asked again under both locks. Out of the calendars
+ *  a scheduling object is removed, into them it is stored as by PUT; from one to another it only gets a new schedule tag, which is
+ *  answered (RFC 6638 §3.2.3.4). */
 export async function moveMember(
   source: Source,
   place: Place,
   overwrite: boolean,
   context: Context,
   request: HttpRequest,
-): Promise<void> {
+): Promise<string | undefined> {
   const { object } = await contentFor(source, place, context);
-  const { name } = source.entry;
+  const { name, scheduleTag } = source.entry;
+  const isInside = source.collection.kind === "calendar";
+  if (place.collection.kind === "calendar" && object !== undefined) {
+    refuseScheduledTarget(place, source.entry);
+    if (!isInside) {
+      const arrived = await arrival(source, place, object, overwrite, context, request);
+      if (arrived !== undefined) {
+        await source.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));
+        return arrived;
+      }
+    }
+  } else if (isInside && scheduleTag !== undefined) {
+    await copyMember(source, place, overwrite, context, request);
+    await removeScheduled(source, context, request, (existing) => {
+      if (existing?.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
+    });
+    return undefined;
+  }
   const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
   const check = (from: CollectionChange, to: CollectionChange): void => {
     const entry = from.entry(name);
@@ -65,6 +125,12 @@ export async function moveMember(
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
   };
   await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  if (scheduleTag === undefined) return undefined;
+  const tag = freshTag();
+  await place.collection.change((change) =>
+    change.setProperties(place.name, new Map([[scheduleTagName, tagElement(tag)]])),
+  );
+  return tag;
 }
 
 function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean, request: HttpRequest): void {

@@ -34,8 +34,7 @@ export const copyMethod: Method = {
     if ("entry" in source) {
       const place = placeIn(target);
       if (target.resource.kind === "folder") await clear(target.resource, context);
-      await copyMember(source, place, target.overwrite, context, request);
-      return answer(target);
+      return answer(target, await copyMember(source, place, target.overwrite, context, request));
     }
     const depth = depthOf(request.headers, "infinity");
     if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
@@ -60,8 +59,7 @@ export const moveMethod: Method = {
     if ("entry" in source) {
       const place = placeIn(target);
       if (target.resource.kind === "folder") await clear(target.resource, context);
-      await moveMember(source, place, target.overwrite, context, request);
-      return answer(target);
+      return answer(target, await moveMember(source, place, target.overwrite, context, request));
     }
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
@@ -162,5 +160,9 @@ async function clear(resource: Resource, context: Context): Promise<void> {
   }
 }
 
-const answer = ({ resource }: Target): HttpResponse =>
-  resource.kind === "unmapped" ? { status: 201, headers: { Location: resource.href } } : { status: 204 };
+function answer({ resource }: Target, scheduleTag?: string): HttpResponse {
+  const headers = scheduleTag === undefined ? {} : { "Schedule-Tag": scheduleTag };
+  return resource.kind === "unmapped"
+    ? { status: 201, headers: { ...headers, Location: resource.href } }
+    : { status: 204, headers };
+}

@@ -1,6 +1,6 @@
 import type { Component } from "../ical/component.ts";
-import { propertyOf } from "../ical/component.ts";
-import { withProperties, withValue } from "../ical/edit.ts";
+import { parameterOf, propertyOf } from "../ical/component.ts";
+import { mapProperties, withParameter, withProperties, withValue } from "../ical/edit.ts";
 import type { Arrival, Outcome } from "./apply.ts";
 import { isCancelled, sequenceOf } from "./people.ts";
 import { isOutdated } from "./revision.ts";
@@ -60,6 +60,9 @@ const stored = (root: Component, instances: readonly Key[]): Outcome => ({
 function withCancelled(copy: Series, key: number, message: Component, { isAutomatic }: Arrival): Component | undefined {
   const stored = copy.overrides.get(key);
   if (stored !== undefined && sequenceOf(message) < sequenceOf(stored)) return copy.root;
+  const id = propertyOf(message, "RECURRENCE-ID");
+  if (id !== undefined && parameterOf(id, "RANGE")?.toUpperCase() === "THISANDFUTURE")
+    return withFutureCancelled(copy, key, message);
   if (isAutomatic) {
     if (copy.master === undefined)
       return copy.overrides.size === 1 && stored !== undefined ? undefined : withMember(copy, key, undefined);
@@ -72,6 +75,21 @@ function withCancelled(copy: Series, key: number, message: Component, { isAutoma
   if (stored !== undefined && isCancelled(stored)) return copy.root;
   const component = stored ?? (copy.exceptions.has(key) ? undefined : deriveInstance(copy, key));
   return component === undefined ? copy.root : withMember(copy, key, marked(component, message));
+}
+
+/** This instance and all later ones, by a component for all of them (RFC 5545 §3.2.13) and those that have their own. */
+function withFutureCancelled(copy: Series, key: number, message: Component): Component {
+  let next = copy;
+  const first = copy.overrides.get(key) ?? deriveInstance(copy, key);
+  if (first !== undefined) {
+    const ranged = mapProperties(first, (property) =>
+      property.name === "RECURRENCE-ID" ? withParameter(property, "RANGE", "THISANDFUTURE") : property,
+    );
+    next = seriesOf(withMember(next, key, marked(ranged, message)));
+  }
+  for (const [at, override] of copy.overrides)
+    if (at > key && !isCancelled(override)) next = seriesOf(withMember(next, at, marked(override, message)));
+  return next.root;
 }
 
 /** STATUS:CANCELLED, with the number and stamp of the message. */

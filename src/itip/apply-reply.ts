@@ -109,8 +109,20 @@ function withAnswer(
     const stamp = propertyOf(reply, "DTSTAMP")?.value.trim();
     return stamp === undefined ? edited : withParameter(edited, stampName, stamp);
   });
+  next = withDelegate(next, answer, identify);
   next = withWork(next, reply);
   return withComment(next, reply, answer, person, identify);
+}
+
+/** Whom somebody sends in his place takes part from now on, and is asked (RFC 5546 §4.2.5). */
+function withDelegate(component: Component, answer: Property, identify: Identify): Component {
+  const to = partstatOf(answer) === "DELEGATED" ? parameterOf(answer, "DELEGATED-TO") : undefined;
+  if (to === undefined || attendeeIn(component, identify(to), identify) !== undefined) return component;
+  const delegate = made("ATTENDEE", to, [
+    { name: "RSVP", values: ["TRUE"] },
+    { name: "DELEGATED-FROM", values: [answer.value] },
+  ]);
+  return withProperties(component, "ATTENDEE", [...propertiesOf(component, "ATTENDEE"), delegate]);
 }
 
 /** 2.0 for 2.00 and the like stays as it came; what is no code says that the reply was understood. */

@@ -76,7 +76,7 @@ export async function deliverLocally(
     if (done === "changed") continue;
     if (done === "nowhere") return noSupport;
     follow(outcome, message, recipient, isAutomatic, dispatch);
-    if (isNoted(outcome, message, isAutomatic, dispatch))
+    if (isNoted(outcome, message, copy === undefined, isAutomatic, dispatch))
       await note(inbox, message, source, outcome, address, dispatch);
     return delivered;
   }
@@ -132,11 +132,17 @@ function follow(
 
 /** Whether the recipient finds the message in his inbox: not what a room answers itself, nor what only repeats the answers of
  *  others (RFC 6638 §4.1). */
-function isNoted(outcome: Outcome, message: ItipMessage, isAutomatic: boolean, { isRepeated }: Dispatch): boolean {
+function isNoted(
+  outcome: Outcome,
+  message: ItipMessage,
+  isNew: boolean,
+  isAutomatic: boolean,
+  { isRepeated }: Dispatch,
+): boolean {
   if (isAutomatic && message.method !== "REPLY") return false;
   if (outcome.outcome === "ignored") return isRepeated && outcome.because === "no-change";
   if (outcome.outcome === "asked") return false;
-  return message.says?.isRefresh !== true;
+  return isNew || message.says?.isRefresh !== true;
 }
 
 async function note(

@@ -221,6 +221,8 @@ function matches(property: Property, line: string): boolean {
     .every((parameter) => {
       if (parameter.startsWith("-")) return !property.parameters.some((one) => one.name === parameter.slice(1));
       const [key, wantedValue] = parameter.split("=");
-      return property.parameters.some((one) => one.name === key && one.values.join(",") === wantedValue);
+      return property.parameters.some(
+        (one) => one.name === key && (wantedValue === undefined || one.values.join(",") === wantedValue),
+      );
     });
 }

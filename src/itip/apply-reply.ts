@@ -1,7 +1,7 @@
 import type { Component, Property } from "../ical/component.ts";
 import { parameterOf, propertiesOf, propertyOf } from "../ical/component.ts";
 import { made, withParameter, withProperties } from "../ical/edit.ts";
-import type { Arrival, Outcome } from "./apply.ts";
+import type { Arrival, Outcome, ReplyChange } from "./apply.ts";
 import { attendeeIn, editAttendee, type Identify, partstatOf, sequenceOf } from "./people.ts";
 import { componentsOf, deriveInstance, type Key, keyOfComponent, type Series, seriesOf, withMember } from "./series.ts";
 
@@ -22,6 +22,7 @@ export function applyReply(message: Series, copy: Series | undefined, arrival: A
   let isLate = false;
   let tellOthers = false;
   const instances: Key[] = [];
+  const replies: ReplyChange[] = [];
   for (const reply of componentsOf(message)) {
     const key = keyOfComponent(reply, message.zones, copy);
     const answer = attendeeIn(reply, person, identify);
@@ -38,12 +39,14 @@ export function applyReply(message: Series, copy: Series | undefined, arrival: A
     }
     const answered = withAnswer(component, reply, answer, person, identify);
     if (answered === component) continue;
-    if (known === undefined || partstatOf(known) !== partstatOf(answer)) tellOthers = true;
+    const isNew = known === undefined || partstatOf(known) !== partstatOf(answer);
+    if (isNew) tellOthers = true;
+    replies.push({ component: reply, partstat: isNew, comment: hasNewComment(component, reply, person, identify) });
     instances.push(key);
     next = seriesOf(withMember(next, key, answered));
   }
   if (instances.length === 0) return { outcome: "ignored", because: isLate ? "out-of-sequence" : "no-change" };
-  return { outcome: "stored", root: next.root, isConsequential: false, tellOthers, instances };
+  return { outcome: "stored", root: next.root, isConsequential: false, tellOthers, instances, replies };
 }
 
 /** The one who answers. A delegate's reply names his delegator too (RFC 5546 §3.2.2.3): he is the one who is not. */
@@ -147,16 +150,23 @@ function withComment(
   person: string,
   identify: Identify,
 ): Component {
-  const text = propertyOf(reply, privateComment)?.value ?? "";
+  if (!hasNewComment(component, reply, person, identify)) return component;
   const all = propertiesOf(component, attendeeComment);
-  const isHis = (property: Property): boolean =>
-    identify(parameterOf(property, "X-CALENDARSERVER-ATTENDEE-REF") ?? "") === person;
-  const known = all.find(isHis);
-  if ((known?.value ?? "") === text) return component;
+  const text = commentIn(reply);
   const comment = made(attendeeComment, text, [
     { name: "X-CALENDARSERVER-ATTENDEE-REF", values: [answer.value] },
     { name: "X-CALENDARSERVER-DTSTAMP", values: [propertyOf(reply, "DTSTAMP")?.value ?? ""] },
   ]);
-  const others = all.filter((property) => !isHis(property));
+  const others = all.filter((property) => !isOf(property, person, identify));
   return withProperties(component, attendeeComment, [...others, comment]);
+}
+
+const commentIn = (reply: Component): string => propertyOf(reply, privateComment)?.value ?? "";
+
+const isOf = (comment: Property, person: string, identify: Identify): boolean =>
+  identify(parameterOf(comment, "X-CALENDARSERVER-ATTENDEE-REF") ?? "") === person;
+
+function hasNewComment(component: Component, reply: Component, person: string, identify: Identify): boolean {
+  const known = propertiesOf(component, attendeeComment).find((comment) => isOf(comment, person, identify));
+  return (known?.value ?? "") !== commentIn(reply);
 }

@@ -23,6 +23,13 @@ export interface Arrival {
   readonly isAutomatic: boolean;
 }
 
+/** What a component of a REPLY changed. */
+export interface ReplyChange {
+  readonly component: Component;
+  readonly partstat: boolean;
+  readonly comment: boolean;
+}
+
 /** What comes of it. */
 export type Outcome =
   /** Nothing is to be done, and the sender hears that it was delivered. */
@@ -40,6 +47,8 @@ export type Outcome =
       readonly tellOthers: boolean;
       /** What changed, for CS:schedule-changes. */
       readonly instances: readonly Key[];
+      /** Of a REPLY, what each of its components changed. */
+      readonly replies?: readonly ReplyChange[];
     }
   | { readonly outcome: "removed"; readonly instances: readonly Key[] }
   | { readonly outcome: "refused"; readonly status: string };

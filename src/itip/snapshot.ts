@@ -3,13 +3,15 @@ import { propertyOf } from "../ical/component.ts";
 import { recurrenceSetOf } from "../ical/recurrence-set.ts";
 import { readPeriod, shapeOf } from "../ical/recurrence-shape.ts";
 import { formatDateTime, type ZoneLookup } from "../ical/time.ts";
-import { type Identify, partstatOf } from "./people.ts";
+import { agentOf, type Identify, partstatOf } from "./people.ts";
 
 /** One component as scheduling compares it: what it says, whatever the order, folding or spelling of its lines. Values by the
  *  names of properties; ATTENDEEs by person. */
 export interface Snapshot {
   readonly values: ReadonlyMap<string, string>;
   readonly attendees: ReadonlyMap<string, AttendeeSnapshot>;
+  /** The property that gives its length. */
+  readonly end: "DTEND" | "DUE" | "DURATION" | undefined;
 }
 
 export interface AttendeeSnapshot {
@@ -44,6 +46,7 @@ const insignificantParameters = new Set(["RSVP", "SCHEDULE-STATUS", "SCHEDULE-FO
 /** What a missing property means. */
 const fallbacks: Readonly<Record<string, string>> = { CLASS: "PUBLIC", PRIORITY: "0" };
 
+const ends = ["DTEND", "DUE", "DURATION"] as const;
 const isTime = new Set(["DTSTART", "DTEND", "DUE", "DURATION"]);
 const asSets = new Set(["EXDATE", "RDATE"]);
 
@@ -65,7 +68,11 @@ export function snapshotOf(component: Component, zones: ZoneLookup, identify: Id
     if (insignificant.has(name) || isTime.has(name) || asSets.has(name)) continue;
     if (name.startsWith("X-") && !sharedExtensions.has(name)) continue;
     if (name === "ATTENDEE")
-      attendees.set(identify(value), { partstat: partstatOf(property), rest: parametersText(property, "PARTSTAT") });
+      attendees.set(identify(value), {
+        partstat: partstatOf(property),
+        // Who sends to somebody is of interest to the others too: RFC 6638 §3.2.1.2 asks for a REQUEST.
+        rest: agentOf(property) + parametersText(property, "PARTSTAT"),
+      });
     else if (name === "ORGANIZER") add(name, identify(value) + parametersText(property));
     else if (value !== "" && value.trim() !== fallbacks[name])
       add(name, canonical(property) + parametersText(property));
@@ -73,7 +80,8 @@ export function snapshotOf(component: Component, zones: ZoneLookup, identify: Id
   const values = new Map<string, string>();
   for (const [name, list] of lists) values.set(name, list.length === 1 ? (list[0] as string) : list.sort().join("\n"));
   addTimes(component, zones, values);
-  const snapshot: Snapshot = { values, attendees };
+  const end = ends.find((name) => propertyOf(component, name) !== undefined);
+  const snapshot: Snapshot = { values, attendees, end };
   snapshots.set(component, { identify, snapshot });
   return snapshot;
 }
@@ -89,7 +97,7 @@ function addTimes(component: Component, zones: ZoneLookup, values: Map<string, s
   }
   const { start, length } = shape;
   values.set("DTSTART", `${formatDateTime(start)} ${start.form === "zoned" ? (start.zone?.id ?? "") : ""}`);
-  const end = ["DTEND", "DUE", "DURATION"].find((name) => propertyOf(component, name) !== undefined);
+  const end = ends.find((name) => propertyOf(component, name) !== undefined);
   // DTEND and DURATION say the same: clients turn one into the other.
   const seconds = length.days * 86_400 + length.seconds;
   if (seconds !== 0 || end !== undefined) values.set("DTEND", String(seconds));
@@ -136,6 +144,7 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   const properties: string[] = [];
   for (const [name, value] of after.values) if (before.values.get(name) !== value) properties.push(name);
   for (const name of before.values.keys()) if (!after.values.has(name)) properties.push(name);
+  nameEnd(properties, before, after);
   const people: string[] = [];
   const answers: string[] = [];
   const roles: string[] = [];
@@ -148,6 +157,15 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   for (const person of before.attendees.keys()) if (!after.attendees.has(person)) people.push(person);
   if (properties.length + people.length + answers.length + roles.length === 0) return undefined;
   return { properties, people, answers, roles };
+}
+
+/** What is compared as a length goes by the name it is written with; an end that stays as far from the start moves with it. */
+function nameEnd(properties: string[], before: Snapshot, after: Snapshot): void {
+  const name = after.end ?? before.end;
+  if (name === undefined) return;
+  const at = properties.indexOf("DTEND");
+  if (at !== -1) properties[at] = name;
+  else if (name !== "DURATION" && properties.includes("DTSTART")) properties.push(name);
 }
 
 /** Whether the time of a component itself changed (RFC 6638 §3.2.8, DTSTART to DUE). */

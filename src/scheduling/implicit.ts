@@ -114,7 +114,7 @@ export class Scheduling {
     const sources: Source[] = [sent, before?.object].filter((one) => one !== undefined);
     const was = before === undefined ? "none" : roleOf(seriesOf(before.object.root), owner.uid, identify);
     const is = after === undefined ? "none" : roleOf(seriesOf(after), owner.uid, identify);
-    refuseChangeOfRole(was, is, before, after, owner, identify);
+    refuseChangeOfRole(was, is, after, owner, identify);
     if (is !== "none") await this.#refuseSecond(change, before);
     const role = is === "none" ? was : is;
     const stored = was === role ? before?.object.root : undefined;
@@ -295,7 +295,6 @@ const resultOf = (after: Component | undefined): "stored" | "removed" => (after 
 function refuseChangeOfRole(
   was: Role,
   is: Role,
-  before: Copy | undefined,
   after: Component | undefined,
   owner: Principal,
   identify: People["identify"],
@@ -310,12 +309,10 @@ function refuseChangeOfRole(
       });
     return;
   }
-  const old = before && organizerOf(componentsOf(seriesOf(before.object.root)));
-  if (organizer === undefined || old === undefined || identify(organizer.value) !== identify(old.value))
-    throw new Refusal({
-      code: "allowed-attendee-scheduling-object-change",
-      problem: "an attendee leaves ORGANIZER as it is",
-    });
+  throw new Refusal({
+    code: "allowed-attendee-scheduling-object-change",
+    problem: "an attendee leaves ORGANIZER, its SCHEDULE-AGENT and himself among the ATTENDEEs as they are",
+  });
 }
 
 /** The object with the statuses of its messages. */

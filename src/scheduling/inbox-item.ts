@@ -12,10 +12,17 @@ export interface InboxItem {
   readonly originator: string;
   readonly recipient: string;
   readonly says: MessageSummary | undefined;
-  /** Of a REPLY: the instances that it answered, as RECURRENCE-ID in UTC; undefined is the master. */
-  readonly answered: readonly (string | undefined)[];
+  /** Of a REPLY: what it changed. */
+  readonly answered: readonly AnsweredInstance[];
   /** Text of the DTSTAMP. */
   readonly stamp: string;
+}
+
+export interface AnsweredInstance {
+  /** RECURRENCE-ID, in UTC; undefined is the master. */
+  readonly id: string | undefined;
+  readonly partstat: boolean;
+  readonly comment: boolean;
 }
 
 const changesName: QName = cs("schedule-changes");
@@ -48,7 +55,7 @@ function actionOf(
   method: Method,
   says: MessageSummary | undefined,
   originator: string,
-  answered: readonly (string | undefined)[],
+  answered: readonly AnsweredInstance[],
 ): Element {
   if (method === "CANCEL") {
     const instances = says?.instances ?? [];
@@ -58,11 +65,15 @@ function actionOf(
     return el(
       cs("reply"),
       el(cs("attendee"), originator),
-      ...answered.map((id) =>
+      ...answered.map(({ id, partstat, comment }) =>
         el(
           cs("recurrence"),
           id === undefined ? el(cs("master")) : el(cs("recurrenceid"), id),
-          el(cs("changes"), property("ATTENDEE", "PARTSTAT")),
+          el(
+            cs("changes"),
+            ...(partstat ? [property("ATTENDEE", "PARTSTAT")] : []),
+            ...(comment ? [property("X-CALENDARSERVER-PRIVATE-COMMENT")] : []),
+          ),
         ),
       ),
     );

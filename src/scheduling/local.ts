@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 import type { Component } from "../ical/component.ts";
-import { parameterOf, propertyOf } from "../ical/component.ts";
+import { propertyOf } from "../ical/component.ts";
 import { dateTimeOf, formatUtc } from "../ical/time.ts";
 import type { Source } from "../ical/write-kept.ts";
-import { applyItip, type Outcome } from "../itip/apply.ts";
+import { applyItip, type Outcome, type ReplyChange } from "../itip/apply.ts";
 import type { ItipMessage } from "../itip/message.ts";
-import { componentsOf, type Key, seriesOf } from "../itip/series.ts";
+import { componentsOf, seriesOf } from "../itip/series.ts";
 import { utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Collection } from "../store/contract.ts";
 import { type Copy, copyOf, defaultCalendar } from "./copies.ts";
-import { putInboxItem } from "./inbox-item.ts";
+import { type AnsweredInstance, putInboxItem } from "./inbox-item.ts";
 import type { FollowUp } from "./jobs.ts";
 import type { People } from "./people.ts";
 import type { MayDeliver, SchedulingServices } from "./services.ts";
@@ -163,20 +163,19 @@ async function note(
     originator,
     recipient,
     says,
-    answered: outcome.outcome === "stored" && method === "REPLY" ? idsOf(message.root, outcome.instances) : [],
+    answered: outcome.outcome === "stored" ? repliesIn(message.root, outcome.replies ?? []) : [],
     stamp: (first && propertyOf(first, "DTSTAMP")?.value) ?? "",
   });
 }
 
-/** The RECURRENCE-IDs of the components that a reply changed, in UTC; undefined for the master. */
-function idsOf(root: Component, _instances: readonly Key[]): readonly (string | undefined)[] {
-  const series = seriesOf(root);
-  return componentsOf(series).map((component) => {
+/** What a reply changed, with the RECURRENCE-IDs in UTC. */
+function repliesIn(root: Component, replies: readonly ReplyChange[]): readonly AnsweredInstance[] {
+  const { zones } = seriesOf(root);
+  return replies.map(({ component, partstat, comment }) => {
     const id = propertyOf(component, "RECURRENCE-ID");
-    if (id === undefined) return undefined;
-    const time = dateTimeOf(id, series.zones);
-    return time.zone === undefined || parameterOf(id, "VALUE") === "DATE"
-      ? id.value
-      : formatUtc(utc(time.zone.toUtc(time.local)));
+    if (id === undefined) return { id: undefined, partstat, comment };
+    const time = dateTimeOf(id, zones);
+    const text = time.zone === undefined ? id.value : formatUtc(utc(time.zone.toUtc(time.local)));
+    return { id: text, partstat, comment };
   });
 }

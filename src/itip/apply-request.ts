@@ -12,7 +12,7 @@ import {
 import type { Arrival, Outcome } from "./apply.ts";
 import { changeOf } from "./diff.ts";
 import { product } from "./message.ts";
-import { attendeeIn, isCancelled, partstatOf } from "./people.ts";
+import { attendeeIn, editAttendee, isCancelled, partstatOf } from "./people.ts";
 import { isOutdated } from "./revision.ts";
 import {
   componentsOf,
@@ -32,12 +32,13 @@ import { sharedExtensions } from "./snapshot.ts";
 /** REQUEST and PUBLISH. A message with the master is the whole state, one without is about the instances it has. What is the
  *  recipient's own in his copy – alarms, transparency, his client's X- properties – stays. RFC 5546 §3.2.1, §3.2.2 */
 export function applyRequest(
-  message: Series,
+  sent: Series,
   copy: Series | undefined,
   method: "REQUEST" | "PUBLISH",
   arrival: Arrival,
 ): Outcome {
   const { recipient, identify } = arrival;
+  const message = arrival.isAutomatic ? seriesOf(withoutRsvp(sent, arrival)) : sent;
   const isInvited = componentsOf(message).some((one) => attendeeIn(one, recipient, identify) !== undefined);
   if (method === "REQUEST" && !isInvited) return { outcome: "ignored", because: "not-invited" };
   if (copy === undefined) {
@@ -72,6 +73,14 @@ const stored = (root: Component, isConsequential: boolean, instances: readonly K
   tellOthers: false,
   instances,
 });
+
+/** A room that has answered is asked nothing. */
+const withoutRsvp = (message: Series, { recipient, identify }: Arrival): Component =>
+  mapMembers(message, (component) =>
+    editAttendee(component, recipient, identify, (attendee) =>
+      partstatOf(attendee) === "NEEDS-ACTION" ? attendee : withParameter(attendee, "RSVP", undefined),
+    ),
+  );
 
 /** Whether a message left another SEQUENCE or stamp, without another meaning. */
 const isRevised = (before: Series, after: Series): boolean =>

@@ -121,9 +121,10 @@ function requestedKeys(
   const wasOnMaster = was.master !== undefined && attendeeIn(was.master, person, identify) !== undefined;
   if (isOnMaster && (!wasOnMaster || difference.master !== undefined)) return "all";
   if (isOnMaster && [...difference.instances.values()].some(({ kind }) => kind === "reverted")) return "all";
-  // Whose instances are told apart by what was cancelled hears what is left of them.
-  const isCut = !isOnMaster && difference.master !== undefined && cancellation.keys.size > 0;
-  const keys = isCut ? keysOf(now, person, identify) : new Set<Key>();
+  // Who loses some instances hears what is left of them.
+  const isCut = cancellation.keys.size > 0;
+  if (isCut && isOnMaster && ![...cancellation.keys].some((key) => isNamed(now, key, person, identify))) return "all";
+  const keys = isCut && difference.master !== undefined ? keysOf(now, person, identify) : new Set<Key>();
   for (const key of cancellation.keys) keys.delete(key);
   for (const [key, { kind }] of difference.instances) {
     if (kind !== "changed" || cancellation.keys.has(key)) continue;
@@ -131,6 +132,12 @@ function requestedKeys(
     if (override !== undefined && attendeeIn(override, person, identify) !== undefined) keys.add(key);
   }
   return keys;
+}
+
+/** Whether a cancelled instance still names him: it says STATUS:CANCELLED itself. */
+function isNamed(series: Series, key: Key, person: string, identify: Identify): boolean {
+  const component = componentAt(series, key);
+  return component !== undefined && attendeeIn(component, person, identify) !== undefined;
 }
 
 const none: ReadonlySet<Key> = new Set();

@@ -159,13 +159,12 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   return { properties, people, answers, roles };
 }
 
-/** What is compared as a length goes by the name it is written with; an end that stays as far from the start moves with it. */
+/** The end is told by the name of a time, however it is written; it moves with the start. */
 function nameEnd(properties: string[], before: Snapshot, after: Snapshot): void {
-  const name = after.end ?? before.end;
-  if (name === undefined) return;
   const at = properties.indexOf("DTEND");
+  const name = (after.end ?? before.end) === "DUE" ? "DUE" : "DTEND";
   if (at !== -1) properties[at] = name;
-  else if (name !== "DURATION" && properties.includes("DTSTART")) properties.push(name);
+  else if (properties.includes("DTSTART") && (after.end ?? before.end) !== undefined) properties.push(name);
 }
 
 /** Whether the time of a component itself changed (RFC 6638 §3.2.8, DTSTART to DUE). */

@@ -140,10 +140,14 @@ function isNoted(
   { isRepeated }: Dispatch,
 ): boolean {
   if (isAutomatic && message.method !== "REPLY") return false;
-  if (outcome.outcome === "ignored") return isRepeated && outcome.because === "no-change";
   if (outcome.outcome === "asked") return false;
-  return isNew || message.says?.isRefresh !== true;
+  // Who is asked again is to see it, though his copy says it already (SCHEDULE-FORCE-SEND).
+  if (outcome.outcome === "ignored")
+    return outcome.because === "no-change" && (isRepeated || (message.method === "REQUEST" && !isRefresh(message)));
+  return isNew || !isRefresh(message);
 }
+
+const isRefresh = ({ says }: ItipMessage): boolean => says?.isRefresh === true;
 
 async function note(
   inbox: Collection,

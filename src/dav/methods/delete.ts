@@ -32,10 +32,8 @@ export const deleteMethod: Method = {
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
-    if (resource.kind === "calendar") {
-      await refuseDefaultCalendar(resource, context);
-      await removeAllScheduled(resource, context, request);
-    }
+    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
+    await removeAllScheduled(resource, context, request);
     await context.services.store.remove(resource.collection.ref);
     return done;
   },

@@ -2,6 +2,7 @@ import type { HttpRequest } from "../../http/message.ts";
 import { HttpError } from "../../http/message.ts";
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { calendarsBelow } from "../../scheduling/free-busy-set.ts";
 import type { MemberChange } from "../../scheduling/implicit.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";
 import { collectionResource } from "../children.ts";
@@ -76,14 +77,18 @@ export const checkRemoval =
     checkEntry(request, existing);
   };
 
-/** Before a calendar goes: whoever takes part in what lies in it hears of it (RFC 6638 §3.2.3.2). */
+/** Before a calendar goes, or a folder with calendars: whoever takes part in what lies in it hears of it (RFC 6638 §3.2.3.2). */
 export async function removeAllScheduled(
-  { collection, owner }: Shape<"calendar">,
+  { kind, collection, owner }: Shape<"calendar" | "folder">,
   context: Context,
   request: HttpRequest,
 ): Promise<void> {
-  const scheduled: ObjectEntry[] = [];
-  for await (const page of collection.entries())
-    for (const entry of page) if (entry.scheduleTag !== undefined) scheduled.push(entry);
-  for (const entry of scheduled) await removeScheduled({ collection, owner, entry }, context, request, () => {});
+  const calendars = kind === "calendar" ? [collection] : calendarsBelow(collection.ref, context.services.store);
+  for await (const calendar of calendars) {
+    const scheduled: ObjectEntry[] = [];
+    for await (const page of calendar.entries())
+      for (const entry of page) if (entry.scheduleTag !== undefined) scheduled.push(entry);
+    for (const entry of scheduled)
+      await removeScheduled({ collection: calendar, owner, entry }, context, request, () => {});
+  }
 }

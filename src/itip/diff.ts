@@ -24,7 +24,7 @@ export interface SeriesChange {
   readonly isRescheduled: boolean;
 }
 
-const everything: Difference = { properties: ["DTSTART"], people: [], answers: [], roles: [] };
+const everything: Difference = { properties: ["DTSTART"], changesZone: false, people: [], answers: [], roles: [] };
 
 /** Undefined when both mean the same: no line's order, folding or spelling is a change. */
 export function changeOf(before: Series, after: Series, identify: Identify): SeriesChange | undefined {

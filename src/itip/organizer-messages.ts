@@ -125,11 +125,17 @@ export class Requests {
   }
 }
 
+const zoned = new Set(["DTSTART", "DTEND", "DUE"]);
+
 export function summaryOf(was: Series, difference: SeriesChange | undefined): MessageSummary {
   const instances: MessageSummary["instances"][number][] = [];
-  const add = (key: Key, { properties, people, answers, roles }: NonNullable<SeriesChange["master"]>): void => {
+  const add = (
+    key: Key,
+    { properties, changesZone, people, answers, roles }: NonNullable<SeriesChange["master"]>,
+  ): void => {
     const attendees = people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : "none";
-    instances.push(instanceSummary(key, was, properties, attendees));
+    const named = changesZone ? properties.map((name) => (zoned.has(name) ? `${name};TZID` : name)) : properties;
+    instances.push(instanceSummary(key, was, named, attendees));
   };
   if (difference?.master !== undefined) add("master", difference.master);
   for (const [key, { difference: own }] of difference?.instances ?? []) if (own !== undefined) add(key, own);

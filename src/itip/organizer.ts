@@ -123,7 +123,7 @@ function requestedKeys(
   if (isOnMaster && [...difference.instances.values()].some(({ kind }) => kind === "reverted")) return "all";
   // Who loses some instances hears what is left of them.
   const isCut = cancellation.keys.size > 0;
-  if (isCut && isOnMaster && ![...cancellation.keys].some((key) => isNamed(now, key, person, identify))) return "all";
+  if (isCut && isOnMaster && isRaised(was.master, now.master)) return "all";
   const keys = isCut && difference.master !== undefined ? keysOf(now, person, identify) : new Set<Key>();
   for (const key of cancellation.keys) keys.delete(key);
   for (const [key, { kind }] of difference.instances) {
@@ -134,11 +134,9 @@ function requestedKeys(
   return keys;
 }
 
-/** Whether a cancelled instance still names him: it says STATUS:CANCELLED itself. */
-function isNamed(series: Series, key: Key, person: string, identify: Identify): boolean {
-  const component = componentAt(series, key);
-  return component !== undefined && attendeeIn(component, person, identify) !== undefined;
-}
+/** A client that numbers the series anew says that there is something new in it. */
+const isRaised = (was: Component | undefined, now: Component | undefined): boolean =>
+  was !== undefined && now !== undefined && sequenceOf(now) > sequenceOf(was);
 
 const none: ReadonlySet<Key> = new Set();
 

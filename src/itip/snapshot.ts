@@ -131,6 +131,8 @@ function parametersText({ parameters }: Property, except?: string): string {
 /** What differs between two components: names of properties, with the names of changed ATTENDEE parameters. */
 export interface Difference {
   readonly properties: readonly string[];
+  /** The start is in another time zone, or in none. */
+  readonly changesZone: boolean;
   /** Persons that are on one side only. */
   readonly people: readonly string[];
   /** Persons whose PARTSTAT differs. */
@@ -156,8 +158,10 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   }
   for (const person of before.attendees.keys()) if (!after.attendees.has(person)) people.push(person);
   if (properties.length + people.length + answers.length + roles.length === 0) return undefined;
-  return { properties, people, answers, roles };
+  return { properties, changesZone: zoneOf(before) !== zoneOf(after), people, answers, roles };
 }
+
+const zoneOf = ({ values }: Snapshot): string | undefined => values.get("DTSTART")?.split(" ")[1];
 
 /** The end is told by the name of a time, however it is written; it moves with the start. */
 function nameEnd(properties: string[], before: Snapshot, after: Snapshot): void {

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { Component } from "../ical/component.ts";
 import type { Source } from "../ical/write-kept.ts";
-import { planAttendee, withReplyStatus } from "../itip/attendee.ts";
+import { planAttendee } from "../itip/attendee.ts";
 import type { ItipMessage } from "../itip/message.ts";
-import { planOrganizer, withStatuses } from "../itip/organizer.ts";
+import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
 import { type Role, roleOf, tidied } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
@@ -12,12 +12,13 @@ import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../store/contract.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
-import { asOutgoing, codeOf, deliverAll } from "./deliver.ts";
+import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
 import { type FollowUp, type ImplicitJob, implicitName, outgoing, readJob, storedMessage, writeJob } from "./jobs.ts";
 import type { Dispatch, Outgoing } from "./local.ts";
 import { People } from "./people.ts";
+import { refuseChangeOfRole, resultOf, withOutcome } from "./plan.ts";
 import type { MayDeliver, SchedulingServices } from "./services.ts";
 import { freshTag, putObject, removeObject, withText } from "./store-object.ts";
 
@@ -58,19 +59,6 @@ interface Plan {
   /** Texts that lines of `store` come from. */
   readonly sources: readonly Source[];
 }
-
-/** Whether a change of the member has anything to do with scheduling. Costs nothing for the others: a look at the row, and at the
- *  names of the object's properties. */
-export const concernsScheduling = (existing: ObjectEntry | undefined, sent: CalendarObject | undefined): boolean =>
-  existing?.scheduleTag !== undefined || (sent !== undefined && hasOrganizer(sent));
-
-export const hasOrganizer = ({ master, overrides }: CalendarObject): boolean =>
-  (master !== undefined && names(master)) || overrides.some(names);
-
-const names = ({ properties }: Component): boolean => {
-  for (const { name } of properties) if (name === "ORGANIZER") return true;
-  return false;
-};
 
 /** Carries out what clients' changes mean to others. RFC 6638 §3.2
  *
@@ -224,6 +212,23 @@ export class Scheduling {
     return { id, people, may, isRepeated, followUp: (next) => void later.push(next) };
   }
 
+  /** Delivers a message that a client has made itself. Answers the status of each recipient, by what `identify` gives. */
+  async send(message: ItipMessage, may: MayDeliver): Promise<(address: string) => string | undefined> {
+    const later: FollowUp[] = [];
+    const people = new People((address) => this.#services.calendarUser(address));
+    const statuses = await this.#services.store.exclusively("uid", seriesOf(message.root).uid, async () => {
+      const told = await deliverAll(
+        asOutgoing([message]),
+        this.#dispatch(randomUUID(), people, may, false, later),
+        this.#services,
+      );
+      for (const next of later) await this.#followUps.add(next);
+      return told;
+    });
+    this.#followUps.begin(later);
+    return (address) => statuses.get(people.identify(address));
+  }
+
   /** Begins what processes that died have left. Others' work in progress is met at its lock, and found done. */
   async recover(): Promise<void> {
     const { jobs } = this.#services.store;
@@ -287,43 +292,6 @@ export class Scheduling {
     const told = withText(withOutcome(root, role, statuses, people), [{ text, root }]);
     await putObject(collection, name, told, entry, tag ?? undefined);
   }
-}
-
-const resultOf = (after: Component | undefined): "stored" | "removed" => (after === undefined ? "removed" : "stored");
-
-/** An attendee's copy stays one, and nobody becomes the organizer of what another one organizes. */
-function refuseChangeOfRole(
-  was: Role,
-  is: Role,
-  after: Component | undefined,
-  owner: Principal,
-  identify: People["identify"],
-): void {
-  if (after === undefined || was === "none" || was === is) return;
-  const organizer = organizerOf(componentsOf(seriesOf(after)));
-  if (was === "organizer") {
-    if (organizer !== undefined && identify(organizer.value) !== owner.uid)
-      throw new Refusal({
-        code: "allowed-organizer-scheduling-object-change",
-        problem: "the ORGANIZER of an object does not change",
-      });
-    return;
-  }
-  throw new Refusal({
-    code: "allowed-attendee-scheduling-object-change",
-    problem: "an attendee leaves ORGANIZER, its SCHEDULE-AGENT and himself among the ATTENDEEs as they are",
-  });
-}
-
-/** The object with the statuses of its messages. */
-function withOutcome(root: Component, role: Role, statuses: ReadonlyMap<string, string>, people: People): Component {
-  if (statuses.size === 0) return root;
-  if (role === "organizer") {
-    const codes = new Map([...statuses].map(([person, status]) => [person, codeOf(status)] as const));
-    return withStatuses(root, codes, people.identify);
-  }
-  const [status] = statuses.values();
-  return role === "attendee" && status !== undefined ? withReplyStatus(root, codeOf(status)) : root;
 }
 
 function implicitJob<T>(

@@ -86,7 +86,7 @@ function actionOf(
         keyElement(key, id),
         el(
           cs("changes"),
-          ...properties.map((name) => property(name)),
+          ...properties.map((name) => property(...(name.split(";") as [string, string?]))),
           ...(attendees === "none"
             ? []
             : [attendees === "partstat" ? property("ATTENDEE", "PARTSTAT") : property("ATTENDEE")]),

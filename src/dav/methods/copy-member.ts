@@ -5,7 +5,7 @@ import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
-import { hasOrganizer } from "../../scheduling/implicit.ts";
+import { hasOrganizer } from "../../scheduling/plan.ts";
 import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";

@@ -6,8 +6,8 @@ import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeFolded } from "../../ical/write.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Answer, OutboxServices } from "../../scheduling/outbox.ts";
-import { answerBusyTime, checkSender, pretendDelivery, refuseCounter } from "../../scheduling/outbox.ts";
-import { type Message, readMessage } from "../../scheduling/outbox-message.ts";
+import { answerBusyTime, checkSender, isSentByClients, pretendDelivery, sendMessage } from "../../scheduling/outbox.ts";
+import { isOrganizerMethod, type Message, readMessage } from "../../scheduling/outbox-message.ts";
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
@@ -18,6 +18,7 @@ import type { Context } from "../registry.ts";
 import { floatingZoneOf } from "../reports/floating-zone.ts";
 import { calendarUser, resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
+import { schedulingOf } from "./scheduled.ts";
 import { calendarText } from "./upload.ts";
 
 /** Bytes of a message where calendar objects have no bound. */
@@ -39,7 +40,7 @@ export async function postToOutbox(
   const services = outboxServices(context);
   await checkSender(message, outbox.owner, services);
   request.log.items.push(`recipients=${message.attendees.length}`);
-  const answers = await answersTo(message, outbox, context, services);
+  const answers = await answersTo(message, outbox, context, request, services);
   const json = type?.type === jcalType;
   return { status: 200, headers: { "content-type": xmlType }, body: scheduleResponse(answers, json) };
 }
@@ -47,12 +48,19 @@ export async function postToOutbox(
 async function answersTo(
   message: Message,
   { owner, href }: Shape<"outbox">,
-  { user, services: { settings, warn } }: Context,
+  context: Context,
+  request: HttpRequest,
   services: OutboxServices,
 ): Promise<readonly Answer[]> {
+  const { user } = context;
+  const { settings, warn } = context.services;
   const { method, kind, uid, attendees, busyTime } = message;
   if (busyTime !== undefined) return answerBusyTime(message, busyTime, owner, services);
-  if (method === "COUNTER" || method === "DECLINECOUNTER") return refuseCounter(message, services);
+  if (isSentByClients(message)) {
+    const { may, maySend } = schedulingOf(request, owner, context);
+    await maySend(isOrganizerMethod(method) ? "schedule-send-invite" : "schedule-send-reply");
+    return sendMessage(message, context.services.scheduling, may);
+  }
   if (!settings.scheduling.oldDraftCompatibility)
     throw new Refusal({
       code: "valid-scheduling-message",

@@ -30,9 +30,11 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { LockStore } from "./locks.ts";
 import { moveMember } from "./move.ts";
+import { type LockScope, NamedLocks } from "./named-locks.ts";
 import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
 import {
@@ -85,6 +87,8 @@ export class FileStore implements CalendarStore {
   readonly layout: Layout;
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
+  readonly jobs: Jobs;
+  readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
@@ -94,6 +98,8 @@ export class FileStore implements CalendarStore {
     this.quota = options.quota;
     this.layout = layout;
     this.published = publishedPlaces(layout);
+    this.#namedLocks = new NamedLocks(layout.namedLocks);
+    this.jobs = new FileJobs(layout.queue, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -235,6 +241,10 @@ export class FileStore implements CalendarStore {
     return sum;
   }
 
+  exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T> {
+    return this.#namedLocks.exclusively(scope, name, work);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }
@@ -267,6 +277,7 @@ export class FileStore implements CalendarStore {
   async close(): Promise<void> {
     this.locks.close();
     this.#handles.clear();
+    this.#namedLocks.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {

@@ -127,7 +127,8 @@ export class Scheduling {
       };
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
-    return { role, messages: [], store: after, isScheduled: false, sources, result: resultOf(after) };
+    // Nobody here takes part: it is stored as it was sent.
+    return { role, messages: [], store: sent?.root, isScheduled: false, sources, result: resultOf(after) };
   }
 
   async #planAttendee<T>(

@@ -34,7 +34,7 @@ export const deleteMethod: Method = {
         removable(existing);
         return guard.check(...touchedBy({ collection, name }));
       };
-      if (scheduleTag !== undefined && collection.kind === "calendar" && shareOf(collection) === undefined)
+      if (scheduleTag !== undefined && collection.kind === "calendar")
         await removeScheduled(resource, context, request, recheck);
       else
         await collection.change(async (change) => {

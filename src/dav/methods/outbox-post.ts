@@ -57,7 +57,7 @@ async function answersTo(
   const { method, kind, uid, attendees, busyTime } = message;
   if (busyTime !== undefined) return answerBusyTime(message, busyTime, owner, services);
   if (isSentByClients(message)) {
-    const { may, maySend } = schedulingOf(request, owner, context);
+    const { may, maySend } = schedulingOf(request, { owner }, context);
     await maySend(isOrganizerMethod(method) ? "schedule-send-invite" : "schedule-send-reply");
     return sendMessage(message, context.services.scheduling, may);
   }

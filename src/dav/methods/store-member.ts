@@ -96,7 +96,7 @@ async function storeScheduled(
   const conflict = await collection.nameOf(sent.uid);
   if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), place, context);
   const change: MemberChange<Stored> = {
-    ...schedulingOf(request, owner, context),
+    ...schedulingOf(request, place, context),
     owner,
     collection,
     name,

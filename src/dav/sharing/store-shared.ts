@@ -91,7 +91,8 @@ async function changed(
   const before = await shared.entry(name);
   if (before !== undefined) await demandWriting(shared, place, before, context);
   await checkOrganizer(text, current?.bytes.toString(), place.owner, context);
-  const base: Place = { ...place, collection: shared.base, existing: await shared.base.entry(name) };
+  const existing = await shared.base.entry(name);
+  const base: Place = { ...place, collection: shared.base, existing, inOwnersName: true };
   try {
     const upload = { bytes: Buffer.from(text), type: undefined };
     const stored = await store(base, upload, context, request, (existing) => {

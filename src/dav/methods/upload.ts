@@ -4,6 +4,7 @@ import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
+import { parseCalendarObject } from "../../ical/parse.ts";
 import { type ObjectLimits, readForStorage, validateRead } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";

@@ -1,13 +1,12 @@
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
-import { readAccounts } from "./accounts-file.ts";
-import { indexAccounts } from "./accounts-index.ts";
 import { openApacheFiles } from "./apache-files.ts";
 import { AugmentedDirectory } from "./augmented.ts";
 import { readAugments } from "./augments-file.ts";
 import type { DirectoryBackend } from "./backend.ts";
 import { openLdap } from "./ldap/open.ts";
 import type { SchemaName } from "./ldap/schema-map.ts";
+import { readAccountsApart } from "./read-apart.ts";
 import { WithResourceFile } from "./resource-file.ts";
 import { WatchedFile } from "./watched-file.ts";
 import { openXmlAccounts } from "./xml-accounts.ts";
@@ -108,8 +107,7 @@ const resourceFile = (path: string, warn: Warn) =>
     path,
     (bytes) => {
       if (bytes === undefined) throw new Error("there is no such file of resources");
-      const say = lines(path, warn);
-      return indexAccounts(readAccounts(bytes, say), say, true);
+      return readAccountsApart(bytes, lines(path, warn), true);
     },
     { warn },
   );

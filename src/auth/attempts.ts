@@ -21,8 +21,16 @@ const holdBack = 100;
 const maxHeld = 64;
 const maxRecords = 20_000;
 
+/** Attempts of one pair that may be under way together: a client opens some connections at once. More get their turns this far
+ *  apart (milliseconds), and many more none: none may fill the queue of slow hashes. */
+const maxTogether = 16;
+const apart = 100;
+const mostTogether = 32;
+
 interface Tally {
   failures: number;
+  /** Turns given whose outcome is not known yet. */
+  open: number;
   /** When `failures` was right. */
   at: number;
   /** When the next attempt may be looked at. */
@@ -41,7 +49,7 @@ export interface AttemptsOptions {
   readonly now?: () => number;
   readonly wait?: (milliseconds: number) => Promise<void>;
   /** Tells other workers of a failure. */
-  readonly tell?: (failure: Failure) => void;
+  readonly tell?: ((failure: Failure) => void) | undefined;
 }
 
 /** Slows down whoever guesses passwords: counted for each pair of name and address, and for each address. No name is ever
@@ -68,11 +76,19 @@ export class Attempts {
   turn(request: HttpRequest, name: string, scheme: string): Promise<void> | undefined {
     const address = addressKey(request.remote);
     const now = this.#now();
-    const pair = this.#pairs.get(pairKey(address, name));
+    const key = pairKey(address, name);
+    let pair = this.#pairs.get(key);
+    if (pair === undefined) {
+      pair = { failures: 0, open: 0, at: now, next: 0 };
+      this.#pairs.set(key, pair);
+    }
     const whole = this.#addresses.get(address);
-    const start = Math.max(now, pair?.next ?? 0, whole?.next ?? 0);
-    if (start - now > longestWait) return this.#tooMany(request, name, scheme, address, start - now);
-    if (pair !== undefined) pair.next = start + pause(pair, now, freePerName, forgiveName);
+    const start = Math.max(now, pair.next, whole?.next ?? 0);
+    if (start - now > longestWait || pair.open >= mostTogether)
+      return this.#tooMany(request, name, scheme, address, start - now);
+    pair.open++;
+    const between = Math.max(pause(pair, now, freePerName, forgiveName), pair.open > maxTogether ? apart : 0);
+    pair.next = start + between;
     if (whole !== undefined) whole.next = start + pause(whole, now, freePerAddress, forgiveAddress);
     return start > now ? this.#wait(start - now) : undefined;
   }
@@ -80,27 +96,35 @@ export class Attempts {
   /** The credentials were wrong. Writes a line to the error log, in the form that docs/sign-in.md has a fail2ban filter for. */
   failed(request: HttpRequest, name: string, scheme: string): void {
     this.#record(request, name, scheme, "a sign-in failed");
+    this.unknown(request, name);
     const failure = { address: addressKey(request.remote), name };
     this.heard(failure);
     this.#tell?.(failure);
   }
 
+  /** Whether the credentials are right could not be found out. */
+  unknown(request: HttpRequest, name: string): void {
+    const pair = this.#pairs.peek(pairKey(addressKey(request.remote), name));
+    if (pair !== undefined && pair.open > 0) pair.open--;
+  }
+
   /** The credentials were right: the pair's failures are forgotten, those of the address are not. */
   succeeded(request: HttpRequest, name: string): void {
-    if (this.#pairs.size > 0) this.#pairs.delete(pairKey(addressKey(request.remote), name));
+    this.#pairs.delete(pairKey(addressKey(request.remote), name));
   }
 
   /** Counts a failure, here or in another worker. */
   heard({ address, name }: Failure): void {
     const now = this.#now();
     count(this.#pairs, pairKey(address, name), now, freePerName, forgiveName);
-    count(this.#addresses, address, now, freePerAddress, forgiveAddress);
+    // A proxy on this host speaks for everybody.
+    if (!isThisHost(address)) count(this.#addresses, address, now, freePerAddress, forgiveAddress);
   }
 
   async #tooMany(request: HttpRequest, name: string, scheme: string, address: string, wait: number): Promise<void> {
     this.#record(request, name, scheme, "a sign-in was not looked at, there are too many");
     const held = this.#held.get(address) ?? 0;
-    const headers = { "Retry-After": `${Math.ceil(wait / 1000)}` };
+    const headers = { "Retry-After": `${Math.max(1, Math.ceil(wait / 1000))}` };
     const sentence = "Too many wrong passwords came from your address; please wait before the next attempt.";
     if (held >= maxHeld) throw new HttpError(429, sentence, { ...headers, Connection: "close" });
     this.#held.set(address, held + 1);
@@ -117,11 +141,14 @@ export class Attempts {
   }
 }
 
+/** Whether a connection comes from this host, on which nobody else listens to it: a proxy that speaks TLS, for instance. */
+export const isThisHost = (remote: string): boolean => remote.startsWith("127.") || remote === "::1";
+
 const pairKey = (address: string, name: string): string => `${address} ${name.toLowerCase().slice(0, 200)}`;
 
 /** What one party has in hand: of IPv6 a network of 64 bits. */
 export const addressKey = (remote: string): string =>
-  isIPv6(remote) ? `${expanded(remote).slice(0, 4).join(":")}::/64` : remote;
+  isIPv6(remote) && !isThisHost(remote) ? `${expanded(remote).slice(0, 4).join(":")}::/64` : remote;
 
 function expanded(address: string): readonly string[] {
   const plain = address.replace(/%.*$/, "");
@@ -145,7 +172,7 @@ function count(tallies: Lru<string, Tally>, key: string, now: number, free: numb
   const known = tallies.get(key);
   const failures = (known === undefined ? 0 : current(known, now, forgive)) + 1;
   // Beyond what the longest pause stands for there is nothing to remember: an hour later all is forgiven.
-  const tally = { failures: Math.min(failures, free + 20), at: now, next: known?.next ?? 0 };
+  const tally = { failures: Math.min(failures, free + 20), at: now, next: known?.next ?? 0, open: known?.open ?? 0 };
   tally.next = Math.max(tally.next, now + pause(tally, now, free, forgive));
   tallies.set(key, tally);
 }

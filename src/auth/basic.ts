@@ -2,8 +2,8 @@ import { Buffer, isUtf8 } from "node:buffer";
 import { hash, randomBytes } from "node:crypto";
 import { Lru } from "../base/lru.ts";
 import type { HttpRequest } from "../http/message.ts";
-import type { Attempts } from "./attempts.ts";
-import { type Accepted, type Accounts, type AuthScheme, quotedString, type Verdict } from "./scheme.ts";
+import { type Attempts, isThisHost } from "./attempts.ts";
+import { type Accepted, type Accounts, type AuthScheme, type Identity, quotedString, type Verdict } from "./scheme.ts";
 
 /** Credentials found right are believed this long without asking the directory. Milliseconds. */
 const believed = 5 * 60_000;
@@ -40,7 +40,13 @@ export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicO
     if (pair === undefined) return "refused";
     const turn = attempts.turn(request, pair.user, "Basic");
     if (turn !== undefined) await turn;
-    const identity = await accounts.signIn(pair.user, pair.password);
+    let identity: Identity | undefined;
+    try {
+      identity = await accounts.signIn(pair.user, pair.password);
+    } catch (error) {
+      attempts.unknown(request, pair.user);
+      throw error;
+    }
     if (identity === undefined) {
       attempts.failed(request, pair.user, "Basic");
       return "refused";
@@ -71,9 +77,6 @@ export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicO
     },
   };
 }
-
-/** Whether a connection comes from this host, on which nobody else listens to it: a proxy that speaks TLS, for instance. */
-export const isThisHost = (remote: string): boolean => remote.startsWith("127.") || remote === "::1";
 
 /** The credentials apart, at the first colon (RFC 7617 §2). Undefined for what is not base64 or has no colon. Bytes are UTF-8,
  *  as the challenge asks; what is not (curl under a Latin-1 locale) is taken for Latin-1. */

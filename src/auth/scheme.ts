@@ -35,11 +35,10 @@ export interface AuthScheme {
   authenticate(credentials: string, request: HttpRequest): Verdict | Promise<Verdict>;
 }
 
-/** What Digest needs to know of a user. */
-export interface DigestSecrets {
+/** What Digest compares with: HA1 (RFC 7616 §3.4.2) of a password, hex, lower case, and who has it. */
+export interface DigestSecret {
   readonly identity: Identity;
-  /** HA1 (RFC 7616 §3.4.2) of each stored password it is known for, hex, lower case. Empty: only hashes are stored. */
-  readonly ha1: readonly string[];
+  readonly ha1: string;
 }
 
 /** Who may sign in. */
@@ -48,8 +47,8 @@ export interface Accounts {
   readonly realm: string;
   /** Undefined: no such user, or the password is wrong. Throws HttpError 503 when it cannot be checked at the moment. */
   signIn(name: string, password: string): Promise<Identity | undefined>;
-  /** Undefined: no such user. */
-  digestSecrets(name: string, hash: "md5" | "sha256"): Promise<DigestSecrets | undefined>;
+  /** Of each password of the user's whose HA1 is known. Undefined: no such user; empty: only other hashes are stored. */
+  digestSecrets(name: string, hash: "md5" | "sha256"): Promise<readonly DigestSecret[] | undefined>;
   /** The user of that name, or of that authentication id (`Kerberos:alice@REALM`). */
   user(name: string): Promise<Principal | undefined>;
   isSudoer(name: string): Promise<boolean>;

@@ -69,13 +69,13 @@ export function readStored(text: string): Stored {
 /** A string of crypt(3) or of PHC's argon2; undefined: it is none. */
 function readCrypt(text: string): Stored | undefined {
   if (!text.startsWith("$")) return undefined;
-  const argon =
-    /^\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})(?:,[^$]*)?\$[^$]+\$[^$]+$/.exec(text);
+  const argon = /^\$argon2(?:id|i|d)\$(?:v=\d+\$)?([^$]{1,100})\$[^$]+\$[^$]+$/.exec(text);
   if (argon !== null) {
-    const [memory, passes, lanes] = argon.slice(1).map(Number) as [number, number, number];
-    return memory <= most.memory && passes <= most.passes && lanes <= most.lanes
-      ? { kind: "argon2", text }
-      : { kind: "unusable" };
+    // Programs differ in the order of m, t and p.
+    const parameter = (name: string): number =>
+      Number(new RegExp(`(?:^|,)${name}=(\\d{1,10})(?:,|$)`).exec(argon[1] ?? "")?.[1]);
+    const bounded = parameter("m") <= most.memory && parameter("t") <= most.passes && parameter("p") <= most.lanes;
+    return bounded ? { kind: "argon2", text } : { kind: "unusable" };
   }
   const bcrypt = /^\$2[abxy]?\$(\d\d)\$[./A-Za-z0-9]{53}$/.exec(text);
   if (bcrypt !== null) return Number(bcrypt[1]) <= most.cost ? { kind: "bcrypt", text } : { kind: "unusable" };

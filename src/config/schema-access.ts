@@ -1,4 +1,4 @@
-import { choice, flag, type Section, text } from "./key.ts";
+import { choice, flag, path, type Section, text } from "./key.ts";
 
 /** How clients sign in. */
 export const authentication = {
@@ -25,8 +25,12 @@ export const authentication = {
       ),
     },
     Kerberos: {
-      Enabled: flag(false, "Kerberos (SPNEGO).", { effect: "later" }),
-      ServicePrincipal: text("", "The service principal; empty means HTTP/ServerHostName.", { effect: "later" }),
+      Enabled: flag(false, "Kerberos: a ticket of the realm is sent (SPNEGO, RFC 4559)."),
+      ServicePrincipal: text(
+        "",
+        "The service principal, such as HTTP/calendar.example.com@EXAMPLE.COM; empty means HTTP/ServerHostName.",
+      ),
+      Keytab: path("", "The file with the service's key; empty means the system's, usually /etc/krb5.keytab."),
     },
     Wiki: {
       Enabled: flag(false, "The wiki of Mac OS X Server.", { effect: "ignored" }),

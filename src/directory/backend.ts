@@ -49,12 +49,30 @@ export interface DirectoryBackend {
 
 export type { AutoSchedule };
 
+/** One list of delegates: who has that access to the owner's calendars. */
+export interface DelegateList {
+  readonly owner: PrincipalUid;
+  readonly access: "read" | "write";
+  readonly members: readonly PrincipalUid[];
+}
+
+/** What becomes of one list: given the members it has at that moment, in their order, the members it shall have. */
+export interface DelegateEdit {
+  readonly owner: PrincipalUid;
+  readonly access: "read" | "write";
+  edit(members: readonly PrincipalUid[]): readonly PrincipalUid[];
+}
+
 /** The delegates (proxies) of calendar users: the one database that is not disposable. */
 export interface Delegates {
   of(owner: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
   /** Who named `delegate` directly. */
   whoTrust(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
-  set(owner: PrincipalUid, access: "read" | "write", members: readonly PrincipalUid[]): Promise<void>;
+  /** Every list that has members, whether the directory knows them or not, as of one moment. */
+  lists(): Promise<readonly DelegateList[]>;
+  /** Makes all edits in one transaction, durably: returns when they are on the disk. With `others` "removed", lists that no edit
+   *  names are emptied. */
+  change(edits: readonly DelegateEdit[], others?: "kept" | "removed"): Promise<void>;
   /** Changes when any process has written; caches above are valid while it stays. */
   generation(): number;
   close(): void;

@@ -98,9 +98,11 @@ class JoinedDirectory implements Directory {
         throw new Refusal({ code: "cannot-modify-protected-property", name: "{DAV:}group-member-set" });
     const stored = [...wanted].filter((uid) => !fixed.has(uid));
     // The client was not shown those the directory does not know at the moment, so it did not mean to remove them.
+    const unseen = new Set<PrincipalUid>();
     for (const uid of await this.#delegates.of(owner.uid, access))
-      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) stored.push(uid);
-    await this.#delegates.set(owner.uid, access, stored);
+      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) unseen.add(uid);
+    const edit = (before: readonly PrincipalUid[]) => [...stored, ...before.filter((uid) => unseen.has(uid))];
+    await this.#delegates.change([{ owner: owner.uid, access, edit }]);
   }
 
   async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {

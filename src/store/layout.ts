@@ -70,6 +70,10 @@ export class Layout {
 export const fileNameOf = (name: string): string =>
   name.replace(/[%/\\\0]|^\./g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
 
+/** The text that `fileNameOf` made a directory name of. */
+export const nameOfFile = (file: string): string =>
+  file.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+
 /** What Finder puts beside files on a volume that keeps no forks, `._<name>`, and into folders it has shown. It gives up on
  *  copying a file when it may not. */
 const isFinders = (name: string): boolean => (name.startsWith("._") && name.length > 2) || name === ".DS_Store";

@@ -12,6 +12,7 @@ import { ContentCache } from "./contents.ts";
 import type { CalendarStore, Collection, CollectionChange, CollectionKind, CollectionRef } from "./contract.ts";
 import {
   discardDirectory,
+  foldersIn,
   freshName,
   isMissing,
   makeDirectories,
@@ -30,10 +31,10 @@ import { type PropertyMode, PropertyStore, probeProperties } from "./properties.
 import {
   calendarType,
   findHome,
-  foldersIn,
   folderType,
   makeCollection,
   makeHome,
+  markHome,
   ownerOfHome,
   resourcetypeName,
 } from "./provision.ts";
@@ -252,6 +253,7 @@ export class FileStore implements CalendarStore {
     if (known !== undefined && quickStat(known)?.isDirectory()) return known;
     const found = await findHome(this.#parts, owner);
     if (found !== undefined) {
+      await markHome(this.#parts, found, owner);
       this.#homes.set(owner.uid, found);
       return found;
     }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { accountsOf } from "../../src/auth/accounts.ts";
+import { AppPasswords } from "../../src/auth/app-passwords.ts";
 import { Attempts } from "../../src/auth/attempts.ts";
 import type { Accounts } from "../../src/auth/scheme.ts";
 import { slowHashes } from "../../src/auth/slow-hashes.ts";
@@ -51,6 +52,7 @@ export interface Given {
   readonly accountsFile: string;
   readonly clock: { now: number };
   readonly attempts: Attempts;
+  readonly appPasswords: AppPasswords;
   /** What the error log was told about sign-ins. */
   readonly logged: Details[];
 }
@@ -64,10 +66,12 @@ export async function givenAccounts(realm = "Test Realm"): Promise<Given> {
   await writeFile(sudoersFile, sudoersText);
   const clock = { now: 1_700_000_000_000 };
   const options = { warn: () => {}, now: () => clock.now };
+  const appPasswords = new AppPasswords(folder, () => clock.now);
   const accounts = accountsOf({
     directory: await openXmlAccounts(accountsFile, options),
     sudoers: await openSudoers(sudoersFile, options),
     hashes: slowHashes(),
+    appPasswords,
   });
   const logged: Details[] = [];
   const attempts = new Attempts({
@@ -77,7 +81,7 @@ export async function givenAccounts(realm = "Test Realm"): Promise<Given> {
       clock.now += milliseconds;
     },
   });
-  return { accounts, accountsFile, clock, attempts, logged };
+  return { accounts, accountsFile, clock, attempts, appPasswords, logged };
 }
 
 export const basicHeader = (user: string, password: string): string =>

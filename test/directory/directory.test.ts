@@ -117,7 +117,7 @@ test("what another process sets is seen at once", async () => {
   });
   assert.equal(await directory.delegateAccess(bob, ann), "none");
   const before = directory.generation();
-  await other.set(ann.uid, "write", [bob.uid]);
+  await other.change([{ owner: ann.uid, access: "write", edit: () => [bob.uid] }]);
   // Another process's request comes in a later turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(await directory.delegateAccess(bob, ann), "write");

@@ -11,6 +11,7 @@ export async function startWithDirectory(
   slapd: Pick<Slapd, "url">,
   params: Readonly<Record<string, Value>> = {},
   options: ServerOptions = {},
+  augments: readonly string[] = [],
 ): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-ldap-plist-"));
   process.once("exit", () => void rm(folder, { recursive: true, force: true }));
@@ -30,7 +31,10 @@ export async function startWithDirectory(
   await writeFile(
     plist,
     text
-      .replace(/(<key>DirectoryService<\/key>\s*)<dict>[\s\S]*?<\/dict>\s*<\/dict>/, (_, key: string) => key + service)
+      .replace(
+        /(<key>DirectoryService<\/key>\s*)<dict>[\s\S]*?<\/dict>\s*<\/dict>/,
+        (_, key: string) => `${key}${service}<key>AugmentService</key>${plistOf({ params: { xmlFiles: augments } })}`,
+      )
       .replace(/\.\.\/data\//g, `${repository}/data/`),
   );
   return startServer({ ...options, plist });

@@ -160,6 +160,10 @@ export class LdapBackend implements DirectoryBackend {
     return record?.enabled === true && record.password !== undefined ? [record.password] : [];
   }
 
+  async maySignIn(user: Principal): Promise<boolean> {
+    return (await this.#resolver.record(user.uid))?.enabled === true;
+  }
+
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {
     if (password === "") return false;
     try {

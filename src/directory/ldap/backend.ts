@@ -32,6 +32,8 @@ interface Trusting {
 const noUids: readonly PrincipalUid[] = [];
 const noProxies: Proxies = { read: noUids, write: noUids };
 const nested = 1000;
+/** Derived facts are believed at least this long. Milliseconds. */
+const shortestTurn = 1000;
 
 const sameUids = (a: readonly PrincipalUid[], b: readonly PrincipalUid[]): boolean =>
   a.length === b.length && a.every((uid, at) => uid === b[at]);
@@ -179,7 +181,7 @@ export class LdapBackend implements DirectoryBackend {
    *  memory mostly, and changes that nobody asked about come to light. */
   generation(): number {
     const now = this.#options.now();
-    if (now - this.#turnedAt >= this.#options.freshFor || now < this.#turnedAt) {
+    if (now - this.#turnedAt >= Math.max(this.#options.freshFor, shortestTurn) || now < this.#turnedAt) {
       this.#turnedAt = now;
       this.#generation++;
     }

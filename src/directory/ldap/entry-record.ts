@@ -118,7 +118,10 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
       lastName: first("lastName"),
       ...addressesOf(uid, texts("mail"), addresses),
       calendaring:
-        (calendaring === undefined ? type !== "groups" : !off.has(calendaring.toLowerCase())) &&
+        // In Open Directory the services are what enables a group.
+        (calendaring === undefined
+          ? type !== "groups" || services !== undefined
+          : !off.has(calendaring.toLowerCase())) &&
         hosting?.local !== false &&
         served,
       autoSchedule: autoScheduleOf(first("autoSchedule")) ?? (info?.accepts === true ? "automatic" : "none"),

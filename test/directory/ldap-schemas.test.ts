@@ -354,6 +354,35 @@ test("a value of an attribute in the server's own spelling is found, bytes that 
   assert.equal(mailboxTypeOf({ dn: "" } as never, map), undefined);
 });
 
+test("a disabled account is told from one that was locked for a while, in the words of each server", () => {
+  const map = schemaMap("ldap", { below: {}, filters: {}, attributes: { disabled: ["state"] } }).users;
+  const options = {
+    map,
+    namespace: uuid5(annGuid, "x"),
+    localUserAttribute: undefined,
+    serverHostName: "",
+    services: undefined,
+  };
+  const enabled = (...state: readonly string[]): boolean => {
+    const record = recordOf({ dn: "uid=ann", uid: "ann", state: [...state] }, "users", options);
+    assert.ok(typeof record !== "string");
+    return record.enabled;
+  };
+  assert.ok(enabled());
+  for (const value of [
+    "FALSE",
+    "0",
+    "no",
+    "20261120180000Z",
+    ";Kerberosv5;;ann@X;X;",
+    "1.0;ApplePasswordv2;0x1:127.0.0.1",
+  ])
+    assert.ok(enabled(value), value);
+  for (const value of ["TRUE", "000001010000Z", "1", ";DisabledUser;;ApplePasswordv2;0x1"])
+    assert.ok(!enabled(value), value);
+  assert.ok(!enabled(";Kerberosv5;;ann@X;X;", "1.0;DisabledUser;"));
+});
+
 test("a large group of Active Directory comes in parts and is read whole", async () => {
   const dns = Array.from({ length: 3200 }, (_, at) => `cn=m${at},dc=x`);
   const asked: string[] = [];

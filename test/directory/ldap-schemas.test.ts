@@ -208,6 +208,7 @@ describe("other schemas", { skip: withoutSlapd }, () => {
         cn: "J",
         sn: "B",
         title: "Commander",
+        carLicense: "{PLAIN}shaken",
         labeledURI: "mailto:seven@example.com",
         description: "Universal Exports",
       }),
@@ -223,12 +224,14 @@ describe("other schemas", { skip: withoutSlapd }, () => {
           signInNames: ["uid"],
           "users.fullName": ["description"],
           addresses: ["labeledURI"],
+          password: ["carLicense"],
         },
       },
     });
     const james = (await backend.byShortName("users", "7"))!;
     assert.equal(james.fullName, "Universal Exports");
     assert.equal(await backend.byShortName("users", "james"), james);
+    assert.deepEqual(await backend.storedPasswords!(james), ["{PLAIN}shaken"]);
     assert.equal(await backend.byAddress(normaliseAddress("mailto:seven@example.com")), james);
     assert.equal(await backend.byShortName("users", "ann"), undefined);
   });

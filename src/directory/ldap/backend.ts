@@ -113,7 +113,8 @@ export class LdapBackend implements DirectoryBackend {
             address: [...mail, ...addresses],
           });
     for await (const records of lookup.pages(type, filter))
-      for (const { principal } of await Promise.all(records.map((record) => this.#finished(record)))) yield principal;
+      for (const { principal } of await Promise.all(records.map((record) => this.#resolver.listed(record))))
+        yield principal;
   }
 
   async byUid(uid: PrincipalUid): Promise<Principal | undefined> {

@@ -1,10 +1,16 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository, type Server, type ServerOptions, startServer } from "../support/server.ts";
 import { type Slapd, suffix } from "../support/slapd.ts";
 
 type Value = string | number | boolean | readonly string[] | { readonly [key: string]: Value };
+
+const folders = new Set<string>();
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 /** A server whose users are in the directory: the test's property list with another DirectoryService. */
 export async function startWithDirectory(
@@ -14,7 +20,7 @@ export async function startWithDirectory(
   augments: readonly string[] = [],
 ): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-ldap-plist-"));
-  process.once("exit", () => void rm(folder, { recursive: true, force: true }));
+  folders.add(folder);
   const text = await readFile(join(repository, "plist/caldavd-test.plist"), "utf8");
   const service = plistOf({
     type: "ldap",

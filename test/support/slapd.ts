@@ -46,6 +46,12 @@ export interface Slapd {
   signal(name: NodeJS.Signals): void;
 }
 
+// A test that fails leaves nothing behind.
+const leftOver = new Set<() => void>();
+process.once("exit", () => {
+  for (const end of leftOver) end();
+});
+
 /** Starts a server with the entries, in a folder of its own that is removed when the test's process ends. */
 export async function startSlapd({ ldif, global = "", database = "", ldapsPort }: SlapdOptions): Promise<Slapd> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-slapd-"));
@@ -85,7 +91,7 @@ ${database}
   await writeFile(entries, ldif);
   await run("/usr/sbin/slapadd", ["-q", "-f", configuration, "-l", entries]);
   let child: ChildProcess | undefined;
-  process.once("exit", () => {
+  leftOver.add(() => {
     child?.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   });

@@ -6,6 +6,7 @@ import { type Call, type Command, configOf, formats, Problems, UsageError } from
 import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
+import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
@@ -34,6 +35,7 @@ const commands: readonly Command[] = [
   logsCommand,
   statsCommand,
   principalsCommand,
+  checkLocalUsersCommand,
   delegatesCommand,
   homesCommand,
   purgeCommand,

@@ -18,6 +18,7 @@ import {
   stopCommand,
 } from "./service.ts";
 import { settingsCommand } from "./settings.ts";
+import { sharesCommand } from "./shares.ts";
 import { statsCommand } from "./stats.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -36,6 +37,7 @@ const commands: readonly Command[] = [
   principalsCommand,
   delegatesCommand,
   homesCommand,
+  sharesCommand,
   purgeCommand,
   verifyCommand,
   backupCommand,

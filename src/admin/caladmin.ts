@@ -19,6 +19,7 @@ import {
   stopCommand,
 } from "./service.ts";
 import { settingsCommand } from "./settings.ts";
+import { sharesCommand } from "./shares.ts";
 import { statsCommand } from "./stats.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   checkLocalUsersCommand,
   delegatesCommand,
   homesCommand,
+  sharesCommand,
   purgeCommand,
   verifyCommand,
   backupCommand,

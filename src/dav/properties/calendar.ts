@@ -92,6 +92,14 @@ export const supportedCollationSet = property({
   get: () => collations,
 });
 
+/** RFC 7529 §10.1: the calendars that a rule may count in. */
+export const supportedRscaleSet = property({
+  name: caldav("supported-rscale-set"),
+  on: ["home", "calendar", "inbox", "outbox"],
+  allprop: false,
+  get: () => scales,
+});
+
 const limited = ["home", "calendar", "inbox", "outbox"] as const;
 const number = (limit: number | undefined): string | undefined => (limit === undefined ? undefined : `${limit}`);
 

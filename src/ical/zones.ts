@@ -3,6 +3,7 @@ import { Lru } from "../base/lru.ts";
 import type { Component } from "./component.ts";
 import { propertyOf } from "./component.ts";
 import { dataFolder } from "./data-folder.ts";
+import { Latest } from "./latest.ts";
 import type { ZoneLookup } from "./time.ts";
 import { dayNumber, daySeconds } from "./time.ts";
 import { zoneOfComponent } from "./zone-component.ts";
@@ -120,10 +121,10 @@ const yearOf = (seconds: number): number => {
       : year;
 };
 
-const lookups = new WeakMap<Component, ZoneLookup>();
+const lookups = new Latest<Component, ZoneLookup>();
 
 /** How the TZIDs of an object are read: its own VTIMEZONE wins, then the names that `ianaZone` knows. A VTIMEZONE that makes no
- *  sense gives way to the IANA zone of its name, and throws its Refusal only if there is none. One lookup per object. */
+ *  sense gives way to the IANA zone of its name, and throws its Refusal only if there is none. */
 export function zonesOf(root: Component): ZoneLookup {
   let lookup = lookups.get(root);
   if (lookup === undefined) {

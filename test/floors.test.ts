@@ -37,6 +37,10 @@ const packages: Readonly<Record<string, string>> = {
   "fs-xattr": "store",
   sax: "xml",
   "ical.js": "ical",
+  ldapts: "directory",
+  argon2: "auth",
+  bcryptjs: "auth",
+  kerberos: "auth",
 };
 
 /** More lines than this are more than one concept. */

@@ -1,5 +1,6 @@
 import type { ConfigOf, Section } from "./key.ts";
-import { authentication, directory } from "./schema-access.ts";
+import { authentication } from "./schema-access.ts";
+import { directory } from "./schema-directory.ts";
 import { accounting, logs } from "./schema-logs.ts";
 import { address, load, machinery, processes } from "./schema-network.ts";
 import { features, notifications, scheduling, store } from "./schema-store.ts";

@@ -128,9 +128,9 @@ async function* homes(resource: Shape<"calendar-type">, context: Context): Async
 
 async function concerns(user: Principal, owner: Principal, { services }: Context): Promise<boolean> {
   if (user.uid === owner.uid || (await services.directory.delegateAccess(user, owner)) !== "none") return true;
-  const { admins, readers } = await aclSettings(services);
-  if (admins.length + readers.length === 0) return false;
   const identities = await services.directory.identities(user);
+  if (identities.has(owner.uid)) return true;
+  const { admins, readers } = await aclSettings(services);
   return [...admins, ...readers].some((uid) => identities.has(uid));
 }
 

@@ -65,12 +65,14 @@ function stateIn(token: string): string | undefined {
 }
 
 /** The home's state, as of the first time that this request looks into it. The inbox and outbox are part of it; the dropbox is
- *  not, its boxes are no calendars' business. */
+ *  not, its boxes are no calendars' business; and neither is what the asker may not read, not even by name. */
 export async function homeToken(home: Shape<"home">, context: Context): Promise<HomeToken> {
   const children = new Map<string, ChildState>();
-  for (const { kind, collection, info } of await collectionsIn(home, context)) {
+  for (const inner of await collectionsIn(home, context)) {
+    const { kind, collection, info } = inner;
     const name = collection.ref.path[0];
-    if (kind !== "dropbox" && name !== undefined) children.set(name, `${info.syncToken}.${info.properties}`);
+    if (kind === "dropbox" || name === undefined) continue;
+    if ((await context.privileges(inner)).has("read")) children.set(name, `${info.syncToken}.${info.properties}`);
   }
   return { own: home.info.syncToken, children };
 }

@@ -45,6 +45,19 @@ export async function parentOf(
   return parent.kind === "unmapped" ? undefined : parent;
 }
 
+/** What exists around a path of which not even the parent does: the home or principal, else what they lie in. */
+export async function surroundings(
+  path: readonly string[],
+  rawPath: string,
+  context: Context,
+): Promise<Resource | undefined> {
+  const [place] = path;
+  if (place !== "calendars" && place !== "principals") return { kind: "root", href: "/" as Href };
+  const outer = await resolve(path.slice(0, 3), rawPath, context);
+  if (outer.kind !== "unmapped") return outer;
+  return outer.parent ?? resolve([place], rawPath, context);
+}
+
 /** The client's spelling of a path and of everything above it. */
 class Addresses {
   readonly #raw: string;

@@ -19,8 +19,9 @@ export type Computed = (resource: Resource, requested: Element) => Answer;
 export interface ResponseOptions {
   /** Properties that are not there are not mentioned (RFC 8144 §2.1). */
   readonly minimal: boolean;
-  /** What becomes of a resource the user may not read. Default "skip"; "refuse" answers 403 for it. */
-  readonly unreadable?: "skip" | "refuse";
+  /** What becomes of a resource the user may not read. Default "skip"; "refuse" answers 403 for it, "refuse-objects" for calendar
+   *  objects only. */
+  readonly unreadable?: "skip" | "refuse" | "refuse-objects";
   readonly computed?: ReadonlyMap<QName, Computed>;
 }
 
@@ -114,7 +115,9 @@ class Responder {
 
   #answer(resource: Resource, granted: ReadonlySet<Privilege>): string | Promise<string> {
     if (!granted.has("read")) {
-      if (this.#options.unreadable !== "refuse") return "";
+      const { unreadable } = this.#options;
+      if (unreadable === "refuse-objects" && resource.kind === "object") return statusResponse(resource.href, 403);
+      if (unreadable !== "refuse") return "";
       throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
     }
     if (this.#plan === undefined || this.#kind !== resource.kind) this.#prepare(resource.kind);

@@ -17,6 +17,8 @@ export interface BusyCalendar {
   readonly floatingZone: Zone;
   /** PRIVATE objects (X-CALENDARSERVER-ACCESS) are left out: who asks may not know of them. */
   readonly withoutPrivate?: boolean;
+  /** Asked of members with an ACL of their own: whether who asks may know when they are. Absent: all count. */
+  readonly counts?: (name: string) => Promise<boolean>;
 }
 
 export interface BusyOptions {
@@ -38,22 +40,25 @@ export async function busyTime(
 ): Promise<readonly BusyPeriod[]> {
   const periods: Instance[] = [];
   const turns = new Turns();
-  for await (const { collection, floatingZone, withoutPrivate } of calendars) {
-    const isHidden = (access: string | undefined): boolean => withoutPrivate === true && access === "PRIVATE";
+  for await (const calendar of calendars) {
+    const { collection, floatingZone } = calendar;
     const { wide, offset } = askedRange(range, floatingZone);
-    const leavesOut = (uid: string | undefined, name: string, access: string | undefined): boolean =>
-      (uid !== undefined && uid === options.exceptUid) ||
-      isHidden(access) ||
-      options.leavesOut?.(collection, name) === true;
+    const hidden = new Hidden(calendar);
     const availabilities: string[] = [];
     for await (const { rows, uncertain } of collection.busy(wide, offset)) {
+      await hidden.learn(rows);
+      await hidden.learn(uncertain);
+      const leavesOut = (uid: string | undefined, name: string): boolean =>
+        (uid !== undefined && uid === options.exceptUid) ||
+        hidden.has(name) ||
+        options.leavesOut?.(collection, name) === true;
       for (const row of rows) {
-        if (leavesOut(row.uid, row.name, row.access)) continue;
+        if (leavesOut(row.uid, row.name)) continue;
         if (row.kind === "VAVAILABILITY") availabilities.push(row.name);
         else periods.push(row.floating ? fixed(row, floatingZone) : row);
       }
-      for (const { uid, name, access } of uncertain) {
-        if (leavesOut(uid, name, access)) continue;
+      for (const { uid, name } of uncertain) {
+        if (leavesOut(uid, name)) continue;
         for (const period of await expanded(collection, name, range, floatingZone, options.limit, turns))
           periods.push(period);
         await turns.next();
@@ -70,6 +75,33 @@ export async function busyTime(
 
 function refuseBeyond(limit: number, periods: readonly Instance[]): void {
   if (periods.length > limit) throw new Refusal({ code: "number-of-matches-within-limits", limit });
+}
+
+/** The members of a calendar that who asks may not know of. */
+class Hidden {
+  readonly #calendar: BusyCalendar;
+  readonly #asked = new Set<string>();
+  readonly #names = new Set<string>();
+
+  constructor(calendar: BusyCalendar) {
+    this.#calendar = calendar;
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  async learn(
+    members: readonly { readonly name: string; readonly access: string | undefined; readonly hasAcl: boolean }[],
+  ): Promise<void> {
+    const { withoutPrivate, counts } = this.#calendar;
+    for (const { name, access, hasAcl } of members) {
+      if ((!hasAcl && access === undefined) || this.#asked.has(name)) continue;
+      this.#asked.add(name);
+      if (withoutPrivate === true && access === "PRIVATE") this.#names.add(name);
+      else if (hasAcl && counts !== undefined && !(await counts(name))) this.#names.add(name);
+    }
+  }
 }
 
 /** RFC 7953 §5.2.2, §4 */

@@ -22,7 +22,11 @@ export interface OutboxServices {
   /** Whom a calendar user address means, in any of its forms; undefined: nobody here. */
   calendarUser(address: string): Promise<Principal | undefined>;
   /** Whether who sends the message has the privilege on a collection. */
-  may(collection: Collection, privilege: "schedule-query-freebusy" | "read-free-busy"): Promise<boolean>;
+  may(
+    collection: Collection,
+    privilege: "schedule-query-freebusy" | "read-free-busy",
+    member?: string,
+  ): Promise<boolean>;
   readonly calendarAt: CalendarAt;
   /** The zone in which a collection's floating times are read. */
   floatingZoneOf(collection: Collection): Promise<Zone>;
@@ -195,7 +199,8 @@ async function* countedCalendars(
       if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))
         masked.set(collection, name);
     }
-    yield { collection, floatingZone: await floatingZoneOf(collection) };
+    const counts = (name: string): Promise<boolean> => may(collection, "read-free-busy", name);
+    yield { collection, floatingZone: await floatingZoneOf(collection), counts };
   }
 }
 

@@ -53,11 +53,12 @@ function busyRow(
 ): BusyRow | undefined {
   const object = objects.get(resource);
   if (object === undefined) return undefined;
-  const { name, uid = "", access, kind = "" } = object;
+  const { name, uid = "", access, kind = "", hasAcl } = object;
   return {
     name,
     uid,
     access,
+    hasAcl,
     kind,
     start: utc(start),
     end: utc(end),

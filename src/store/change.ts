@@ -135,14 +135,14 @@ export class OpenChange implements CollectionChange {
       : new Map<QName, Element>();
     const staged = await stage(parts, content.bytes, mergeEdits(before, edits));
     try {
-      await this.#replace(name, staged, entry);
+      await this.#replace(name, staged, entry, edits.has("{DAV:}acl"));
     } catch (error) {
       await staged.discard();
       throw error;
     }
   }
 
-  async #replace(name: string, staged: StagedFile, entry: ObjectEntry): Promise<void> {
+  async #replace(name: string, staged: StagedFile, entry: ObjectEntry, touched: boolean): Promise<void> {
     const { parts, path } = this.handle;
     if (staged.needsSidecar) await parts.properties.writeMemberSidecar(path, name, staged.etag, staged.properties);
     reach("put.rename");
@@ -151,13 +151,19 @@ export class OpenChange implements CollectionChange {
     this.transaction.moved = true;
     if (!staged.needsSidecar) await parts.properties.dropMemberSidecars(path, name, undefined);
     this.index(() =>
-      this.transaction.index.setProperties(name, {
-        ...factsAt(join(path, name), staged.size),
-        hasProperties: staged.properties.size > 0,
-        hasAcl: staged.properties.has("{DAV:}acl"),
-        scheduleTag: scheduleTagOf(staged.properties.get(scheduleTagName)) ?? entry.scheduleTag,
-      }),
+      this.transaction.index.setProperties(
+        name,
+        {
+          ...factsAt(join(path, name), staged.size),
+          hasProperties: staged.properties.size > 0,
+          hasAcl: staged.properties.has("{DAV:}acl"),
+          scheduleTag: scheduleTagOf(staged.properties.get(scheduleTagName)) ?? entry.scheduleTag,
+        },
+        touched ? this.transaction.next() : undefined,
+      ),
     );
+    const { state } = this.transaction;
+    this.transaction.state = { ...state, properties: state.properties + 1 };
     reach("put.rows");
   }
 

@@ -19,9 +19,10 @@ import type {
   Staged,
 } from "./contract.ts";
 import type { Handle } from "./handle.ts";
-import { type IndexFile, revisionOf, tokenOf } from "./index-file.ts";
+import type { IndexFile, State } from "./index-file.ts";
 import type { View } from "./parts.ts";
 import { search } from "./search.ts";
+import { revisionOf, tokenOf } from "./tokens.ts";
 import { CollectionGone } from "./transaction.ts";
 
 const pageSize = 1_000;
@@ -105,7 +106,7 @@ export class StoredCollection implements Collection {
 
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {
     const { index, state } = await this.#view();
-    const key = tokenOf(state);
+    const key = listKey(state);
     const kept = this.handle.parts.lists.get(this.handle);
     if (kept?.key === key) {
       yield* pages(kept.list);
@@ -125,7 +126,7 @@ export class StoredCollection implements Collection {
       await soon();
     }
     // Complete and of one state only if nothing was written while the pages went out.
-    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => tokenOf(now.state()))) === key)
+    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => listKey(now.state()))) === key)
       this.handle.parts.lists.set(this.handle, { key, list: all });
   }
 
@@ -146,7 +147,7 @@ export class StoredCollection implements Collection {
     if (token === undefined && state.objects <= limit) {
       const changed: ObjectEntry[] = [];
       for await (const page of this.entries()) changed.push(...page);
-      return { token: tokenOf(state), changed, removed: [], truncated: false };
+      return { token: tokenOf(state), changed, removed: [], unheard: new Set(), truncated: false };
     }
     return this.#ask((index) => changesSince(index, state, token, limit));
   }
@@ -213,3 +214,6 @@ function* pages(list: readonly ObjectEntry[]): Iterable<readonly ObjectEntry[]> 
   }
   for (let at = 0; at < list.length; at += pageSize) yield list.slice(at, at + pageSize);
 }
+
+// A member's entry also says whether it has properties and an ACL, which its collection's token does not.
+const listKey = (state: State): string => `${tokenOf(state)} ${state.properties}`;

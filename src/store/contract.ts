@@ -1,6 +1,7 @@
 import type { Busy, CalendarObject } from "../ical/calendar-object.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 
@@ -58,6 +59,7 @@ export interface BusyRow {
   readonly busy: Busy;
   /** As in ObjectEntry. */
   readonly access: string | undefined;
+  readonly hasAcl: boolean;
 }
 
 /** A part of what makes busy. */
@@ -73,7 +75,10 @@ export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 export interface Changes {
   readonly token: SyncToken;
   readonly changed: readonly ObjectEntry[];
+  /** Names that were there at the token, in order of their going. */
   readonly removed: readonly string[];
+  /** Of both, the names that only an owner may know of as of the token: PRIVATE ones ever since they came, and what came later. */
+  readonly unheard: ReadonlySet<string>;
   /** More changes exist; `token` stands after the last one given. */
   readonly truncated: boolean;
 }
@@ -134,8 +139,23 @@ export interface CollectionChange {
   /** Renames the staged file into place and writes the rows. `object` is undefined for plain files and what cannot be parsed. */
   put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry>;
   remove(name: string): Promise<void>;
-  /** All or nothing. `name` undefined: the collection's own. A member's change gives it a new revision only if `touch`. */
+  /** All or nothing. `name` undefined: the collection's own. A member gets a new revision when its ACL is among them: who
+   *  synchronises may see it now, or no longer. */
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
+}
+
+/** WebDAV locks, by the owner of the home (RFC 4918 §6). The store keeps them and forbids nothing: who changes something on
+ *  behalf of a client asks `held` with the write lock of the changed collection taken. */
+export interface Locks {
+  /** The locks of a home that have not run out; a promise only while somebody is writing. */
+  held(owner: PrincipalUid): readonly Lock[] | Promise<readonly Lock[]>;
+  /** Durable when this resolves. `check` sees the locks it would join, none of which can change meanwhile, and throws to refuse. */
+  grant(owner: PrincipalUid, lock: Lock, check: (held: readonly Lock[]) => void): Promise<void>;
+  /** Lets a lock run until `expires`. Undefined when there is none of that token any more. */
+  refresh(owner: PrincipalUid, token: string, timeout: number, expires: Utc): Promise<Lock | undefined>;
+  release(owner: PrincipalUid, token: string): Promise<void>;
+  /** Ends the locks on what was at the path and below it; `below`: only those below. */
+  releaseAt(owner: PrincipalUid, path: string, below?: boolean): Promise<void>;
 }
 
 export interface CalendarStore {
@@ -153,15 +173,16 @@ export interface CalendarStore {
   /** Moves (renames) a collection; tokens of the old place are refused at the new one. */
   move(from: CollectionRef, to: CollectionRef): Promise<void>;
   /** Moves a member between collections, properties included, in one rename. `object` as in `put`.
-   *  `check` runs with both locks held and may throw. Answers whether the destination existed. */
+   *  `check` runs with both locks held and may throw. */
   moveMember(
     from: Collection,
     name: string,
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void>;
+  readonly locks: Locks;
   /** Bytes of all members in the home; without those directly in `except`, whose own count a lock can hold still. */
   usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */

@@ -12,7 +12,7 @@ import { type Message, readMessage } from "../../scheduling/outbox-message.ts";
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
-import { collectionResource } from "../children.ts";
+import { collectionResource, memberResource } from "../children.ts";
 import { xmlType } from "../multistatus.ts";
 import { product } from "../product.ts";
 import type { Context } from "../registry.ts";
@@ -84,8 +84,10 @@ function outboxServices(context: Context): OutboxServices {
     calendarUser: async (address) =>
       (await directory.byAddress(normaliseAddress(address))) ??
       (isUrl.test(address) ? await urls.principalOf(address.trim()) : undefined),
-    may: async (collection, privilege) => {
-      const granted = await context.privileges(await resourceOf(collection, context));
+    may: async (collection, privilege, member) => {
+      const resource = await resourceOf(collection, context);
+      const entry = member === undefined ? undefined : await collection.entry(member);
+      const granted = await context.privileges(entry === undefined ? resource : memberResource(resource, entry));
       if (granted.has(privilege)) return true;
       // The one privilege of the drafts, in ACLs of their time.
       return oldDraftCompatibility && privilege === "schedule-query-freebusy" && granted.has("schedule");

@@ -4,10 +4,12 @@ import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
+import { collectionResource, memberResource } from "../children.ts";
 import type { Context } from "../registry.ts";
+import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
-import { accessOf, checkObject, type Upload } from "./upload.ts";
+import { accessCopy, accessOf, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
 export interface Stored {
@@ -24,7 +26,7 @@ export async function storeMember(
   place: Place,
   upload: Upload,
   context: Context,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Stored> {
   const { collection } = place;
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
@@ -36,7 +38,7 @@ export async function storeMember(
   try {
     return await collection.change(async (change) => {
       const existing = change.entry(place.name);
-      recheck(existing);
+      await recheck(existing);
       checkMember(change, place, existing, checked?.object, context);
       room(change, staged.size - (existing?.size ?? 0));
       const entry = await change.put(place.name, staged, checked?.object);
@@ -44,8 +46,23 @@ export async function storeMember(
     });
   } catch (error) {
     await staged.discard();
-    throw error;
+    throw await asSeen(error, place, context);
   }
+}
+
+/** A refusal as the asker may hear it: the other object of the same UID is named to who may read it only. */
+export async function asSeen(
+  error: unknown,
+  { owner, collection, parentHref }: Place,
+  context: Context,
+): Promise<unknown> {
+  if (!(error instanceof Refusal) || error.reason.code !== "no-uid-conflict") return error;
+  const { existing } = error.reason;
+  const entry = existing === undefined ? undefined : await collection.entry(lastSegment(existing));
+  if (entry === undefined) return error;
+  const parent = await collectionResource(parentHref, owner, collection);
+  const seen = (await context.privileges(memberResource(parent, entry))).has("read");
+  return seen ? error : new Refusal({ code: "no-uid-conflict", existing: undefined });
 }
 
 /** What must hold of a collection for a member to be put into it: its size limit, and one name per UID in a calendar. A name
@@ -75,10 +92,8 @@ export function checkMember(
 }
 
 const contentType = dav("getcontenttype");
-/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
-const access: QName = `{${TWISTED}}calendar-access`;
 // Describe the old bytes.
-const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, access]);
+const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, accessCopy]);
 
 /** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
 async function propertiesFor(
@@ -91,7 +106,7 @@ async function propertiesFor(
   if (kept.size === 0 && restriction === undefined && (object !== undefined || type === undefined)) return none;
   const properties = new Map([...kept].filter(([property]) => !ofTheBytes.has(property)));
   if (object === undefined && type !== undefined) properties.set(contentType, el(contentType, written(type)));
-  if (restriction !== undefined) properties.set(access, el(access, restriction));
+  if (restriction !== undefined) properties.set(accessCopy, el(accessCopy, restriction));
   return properties;
 }
 

@@ -6,7 +6,8 @@ import { type Component, type Property, propertyOf } from "../../ical/component.
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
 import { type ObjectLimits, readForStorage, validateRead } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { Collection } from "../../store/contract.ts";
+import type { Collection, ObjectEntry } from "../../store/contract.ts";
+import { type QName, TWISTED, textOf } from "../../xml/element.ts";
 import { accessValues, seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
 import type { Context } from "../registry.ts";
@@ -53,7 +54,9 @@ export async function checkObject(
   const object = validateRead(text, root, limits);
   if (settings.privateEvents) {
     const access = accessOf(object);
-    if (access === undefined && existing?.access !== undefined) return withAccess(object, existing.access);
+    const before =
+      access === undefined && existing !== undefined ? await accessBefore(collection, existing) : undefined;
+    if (before !== undefined) return withAccess(object, before);
     if (access !== undefined) await checkAccess(access, owner, context);
   }
   return { object, bytes: isJson ? Buffer.from(text) : sent, verbatim: !isJson };
@@ -81,6 +84,17 @@ async function kindsOf(collection: Collection): Promise<readonly string[] | unde
 }
 
 const accessName = "X-CALENDARSERVER-ACCESS";
+
+/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
+export const accessCopy: QName = `{${TWISTED}}calendar-access`;
+
+/** The restriction of the object that is replaced. The index knows of all but PUBLIC. */
+async function accessBefore(collection: Collection, { name, access, hasProperties }: ObjectEntry) {
+  if (access !== undefined || !hasProperties) return access;
+  const copy = (await collection.properties(name)).get(accessCopy);
+  const value = copy && textOf(copy).trim();
+  return value === "PUBLIC" ? value : undefined;
+}
 
 /** The object's access restriction as it is written; undefined without one. */
 export const accessOf = ({ root }: CalendarObject): string | undefined =>

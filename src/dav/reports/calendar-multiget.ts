@@ -29,13 +29,14 @@ interface Multiget {
   readonly hrefs: readonly string[];
 }
 
-type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "object">;
+// The original answered these reports below /principals/ too, and found nothing there.
+type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "outbox" | "object" | "principal-type">;
 
 /** CALDAV:calendar-multiget (RFC 4791 §7.9): the named members. What is not there, or not inside the
  *  resource the report was sent to, answers 404; what the asker may not read, 403. Depth has no meaning. */
 export const calendarMultiget = report({
   name: caldav("calendar-multiget"),
-  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object", "principal-type"],
   needs: "read",
   parse(root, { services: { settings } }): Multiget {
     const asked = parsePropRequest(root);
@@ -164,6 +165,7 @@ async function member(
 
 /** Whether the object is the resource the report was sent to, or lies below it. */
 function isInside({ collection, entry }: Shape<"object">, scope: Scope): boolean {
+  if (scope.kind === "principal-type") return false;
   const { owner, path } = scope.collection.ref;
   if (collection.ref.owner.uid !== owner.uid) return false;
   const below = collection.ref.path;

@@ -1,6 +1,5 @@
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import { HttpError } from "../../http/message.ts";
-import { encodeSegment } from "../../http/uri.ts";
 import type { SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Changes } from "../../store/contract.ts";
@@ -16,9 +15,9 @@ import {
   statusResponse,
 } from "../multistatus.ts";
 import { type Context, report } from "../registry.ts";
-import { memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 import { homeChanges } from "./home-changes.ts";
+import { seenChanges } from "./seen-changes.ts";
 
 export interface SyncQuery {
   /** As the client sent it; empty for the first synchronisation. */
@@ -108,7 +107,7 @@ const truncation = (resource: Synced): string =>
   statusResponse(resource.href, 507, el(dav("number-of-matches-within-limits")));
 
 function changePages(resource: Synced, query: SyncQuery, context: Context): AsyncGenerator<ChangePage, void> {
-  return resource.kind === "home" ? homeChanges(resource, query, context) : collectionChanges(resource, query);
+  return resource.kind === "home" ? homeChanges(resource, query, context) : collectionChanges(resource, query, context);
 }
 
 const pageSize = 1000;
@@ -117,6 +116,7 @@ const scheme = "data:,";
 async function* collectionChanges(
   resource: Shape<"calendar" | "inbox" | "folder">,
   { token, limit }: SyncQuery,
+  context: Context,
 ): AsyncGenerator<ChangePage, void> {
   if (token !== "" && !token.startsWith(scheme)) throw new Refusal({ code: "valid-sync-token" });
   let since = token === "" ? undefined : (token.slice(scheme.length) as SyncToken);
@@ -136,8 +136,7 @@ async function* collectionChanges(
     left -= changes.changed.length + changes.removed.length;
     const exhausted = changes.truncated && left <= 0;
     yield {
-      changed: changes.changed.map((entry) => memberResource(resource, entry)),
-      removed: changes.removed.map((name) => resource.href + encodeSegment(name)),
+      ...(await seenChanges(resource, changes, token === "", context)),
       token: scheme + since,
       truncated: exhausted,
     };

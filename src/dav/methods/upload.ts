@@ -28,7 +28,7 @@ export interface CheckedObject {
   readonly verbatim: boolean;
 }
 
-/** Texts of so many characters are read and checked in two turns. */
+/** Texts of so many characters are made of jCal, read and checked in turns of their own. */
 const longText = 100_000;
 
 /** Checks a body for a calendar, inbox or outbox in the original server's order. Throws Refusals of RFC 4791 §5.3.2.1 and of
@@ -42,6 +42,7 @@ export async function checkObject(
   const { maxResourceSize, maxAttendeesPerInstance, maxInstances } = settings;
   const text = calendarText(sent, type);
   const isJson = type?.type === jcalType;
+  if (isJson && text.length > longText) await yieldToLoop();
   const kinds = await kindsOf(collection);
   const limits: ObjectLimits = {
     ...(maxResourceSize === undefined ? {} : { maxBytes: maxResourceSize }),

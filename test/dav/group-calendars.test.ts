@@ -73,6 +73,15 @@ describe("a group whose record has calendars switched on", () => {
     assert.equal((await send("GET", lunch, { as: "user01" })).status, 200);
   });
 
+  test("the ACL method is refused to members and to administrators alike", async () => {
+    const body = `<acl xmlns="DAV:"><ace><principal><all/></principal><grant><privilege><read/></privilege></grant></ace></acl>`;
+    for (const as of ["user01", "user02", "user04", "admin"])
+      for (const path of [`${home}calendar/`, lunch, `${home}outbox/`])
+        assert.equal((await send("ACL", path, { as, body })).status, 403, `${as} ${path}`);
+    assert.match((await send("ACL", lunch, { as: "admin", body })).text, /come from its directory record alone/);
+    assert.equal((await send("ACL", "/calendars/users/user01/calendar/", { body })).status, 200);
+  });
+
   test("its members see its private events: the group is their owner", async () => {
     const path = `${home}calendar/private.ics`;
     await put(

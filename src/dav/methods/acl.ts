@@ -1,5 +1,6 @@
 import { type Ace, principal, type Who } from "../../acl/ace.ts";
 import { type AclConflict, maxAces, replaceAcl } from "../../acl/change.ts";
+import { aclIsFixed } from "../../acl/defaults.ts";
 import { evaluate } from "../../acl/evaluate.ts";
 import { supportedPrivileges } from "../../acl/privileges.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
@@ -26,6 +27,11 @@ export const aclMethod: Method = {
   needs: () => ["write-acl"],
   async handle(resource, context, request) {
     const target = resource as Target;
+    if (aclIsFixed(target.owner))
+      throw new HttpError(
+        403,
+        `the rights in ${target.owner.shortName}'s calendars come from its directory record alone`,
+      );
     await checkPreconditions(target, context, request);
     const requested = await requestedAces(target, context, request);
     const aces = await replaced(target, requested, context);

@@ -39,6 +39,7 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
@@ -47,6 +48,7 @@ import { createDirectory } from "./directory/directory.ts";
 import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import type { Door } from "./doors/door.ts";
+import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
@@ -115,6 +117,11 @@ const davSettings = (config: Config): DavSettings => ({
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
   scheduling: schedulingSettings(config.Scheduling),
+  sharing: {
+    enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
+    publishing: config.Sharing.Publishing.Enabled,
+    announcePublishing: config.Sharing.Publishing.Announced,
+  },
 });
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
@@ -212,7 +219,10 @@ export async function createServer(
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
-  const doors = doorsOf(config);
+  const doors = [
+    ...doorsOf(config),
+    ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
+  ];
 
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;

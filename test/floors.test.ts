@@ -18,6 +18,7 @@ const floors: Readonly<Record<string, number>> = {
   directory: 3,
   auth: 4,
   scheduling: 4,
+  sharing: 4,
   dav: 5,
   doors: 5,
   "server.ts": 6,

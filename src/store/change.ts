@@ -69,6 +69,10 @@ export class OpenChange implements CollectionChange {
     return this.transaction.state;
   }
 
+  properties(): Promise<Properties> {
+    return this.handle.parts.properties.readCollection(this.handle.path);
+  }
+
   async put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry> {
     const file = staged as StagedFile;
     const { parts, path } = this.handle;

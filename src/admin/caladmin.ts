@@ -7,6 +7,7 @@ import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
 import { logsCommand } from "./logs.ts";
+import { passwordsCommand } from "./passwords.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
 import {
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   statsCommand,
   principalsCommand,
   delegatesCommand,
+  passwordsCommand,
   homesCommand,
   purgeCommand,
   verifyCommand,

@@ -5,8 +5,8 @@ import { Buffer, isUtf8 } from "node:buffer";
 export function readParameters(text: string): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
   let at = skipCommas(text, 0);
-  /** Where the next escape stands; -1: there is none any more, -2: not looked for yet. */
-  let escape = -2;
+  /** Where the next one stands; -1: there is none any more, -2: not looked for yet. */
+  let backslash = -2;
   while (at < text.length) {
     const nameEnd = skipToken(text, at, true);
     const name = text.slice(at, nameEnd).toLowerCase();
@@ -19,13 +19,13 @@ export function readParameters(text: string): ReadonlyMap<string, string> | unde
       // Searched for by the engine, which is several times as fast as a look at each letter here.
       let end = text.indexOf('"', at);
       if (end < 0) return undefined;
-      if (escape === -2 || (escape >= 0 && escape < at)) escape = text.indexOf("\\", at);
-      while (escape >= 0 && escape < end) {
-        value += text.slice(at, escape) + text.charAt(escape + 1);
-        at = escape + 2;
+      if (backslash === -2 || (backslash >= 0 && backslash < at)) backslash = text.indexOf("\\", at);
+      while (backslash >= 0 && backslash < end) {
+        value += text.slice(at, backslash) + text.charAt(backslash + 1);
+        at = backslash + 2;
         end = text.indexOf('"', at);
         if (end < 0) return undefined;
-        escape = text.indexOf("\\", at);
+        backslash = text.indexOf("\\", at);
       }
       value += text.slice(at, end);
       at = end + 1;

@@ -43,9 +43,7 @@ test("the unmodified property list of 1.2 loads: no problem, no unknown key, no 
   assert.equal(config.DataRoot, "/var/run/caldavd");
   assert.equal(config.UserName, "calendar");
   assert.equal(config.Authentication.Digest.Qop, "");
-  assert.deepEqual(warnings, [
-    "EnableNotifications: has no effect in this server",
-  ]);
+  assert.deepEqual(warnings, ["EnableNotifications: has no effect in this server"]);
 });
 
 test("the unmodified property list of 2.4 loads: no problem, no unknown key", async () => {

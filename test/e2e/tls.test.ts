@@ -97,10 +97,7 @@ describe("without a certificate of its own the server makes one", () => {
   test("vdirsyncer synchronises with Basic, trusting the certificate as authority or by its fingerprint; curl with Digest", async () => {
     const folder = await mkdtemp(join(tmpdir(), "caldavd-vdirsyncer-tls-"));
     const fingerprint = (await certificateFor(port, "localhost")).fingerprint256;
-    for (const [number, trust] of [
-      `verify = "${file()}"`,
-      `verify_fingerprint = "${fingerprint}"`,
-    ].entries()) {
+    for (const [number, trust] of [`verify = "${file()}"`, `verify_fingerprint = "${fingerprint}"`].entries()) {
       const local = join(folder, `local${number}`);
       await mkdir(join(local, `work${number}`), { recursive: true });
       await writeFile(join(local, `work${number}/e.ics`), event("tls", 1));

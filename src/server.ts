@@ -39,15 +39,16 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
-import type { DirectoryBackend } from "./directory/backend.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
-import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
+import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
@@ -90,20 +91,6 @@ export const reports = [
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
 
-type DirectoryType = Config["DirectoryService"]["type"];
-type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
-const directories: Partial<Record<DirectoryType, OpenBackend>> = {
-  xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
-};
-
-/** Opens the directory service that the plist names. Throws an Error with a sentence. */
-export async function openDirectoryService(config: Config, warn: (message: string) => void): Promise<DirectoryBackend> {
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  return openBackend(config, warn);
-}
-
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
 
@@ -130,6 +117,11 @@ const davSettings = (config: Config): DavSettings => ({
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
   scheduling: schedulingSettings(config.Scheduling),
+  sharing: {
+    enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
+    publishing: config.Sharing.Publishing.Enabled,
+    announcePublishing: config.Sharing.Publishing.Announced,
+  },
 });
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
@@ -162,7 +154,7 @@ export async function createServer(
   { worker, startId, log, tell }: ServerOptions,
 ): Promise<{ readonly handle: Handler; tidy(): void; hear(news: unknown): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const backend = await openDirectoryService(config, warn);
+  const backend = await openDirectoryService(config, { startId, warn });
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({
@@ -227,7 +219,10 @@ export async function createServer(
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
-  const doors = doorsOf(config);
+  const doors = [
+    ...doorsOf(config),
+    ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
+  ];
 
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;

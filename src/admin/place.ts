@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { become, type Identity, workerIdentity } from "../base/privileges.ts";
 import type { Config } from "../config/schema.ts";
 import type { Delegates, Directory, DirectoryBackend } from "../directory/backend.ts";
 import { openDelegates } from "../directory/delegates.ts";
 import { createDirectory } from "../directory/directory.ts";
+import { openDirectoryService } from "../directory/open-directory-service.ts";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { type Call, Problems } from "./command.ts";
@@ -34,8 +36,7 @@ export async function demandStore({ DocumentRoot }: Config): Promise<void> {
 
 /** Opens the directory service. The caller closes it. What it warns of, caldavd says in its log. */
 export async function openRecords(config: Config): Promise<DirectoryBackend> {
-  const { openDirectoryService } = await import("../server.ts");
-  return openDirectoryService(config, () => undefined);
+  return openDirectoryService(config, { startId: randomUUID(), warn: () => undefined });
 }
 
 /** Principals and delegates, as the server has them. */

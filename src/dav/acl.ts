@@ -81,7 +81,7 @@ export async function inheritedAces(resource: Existing, services: Services): Pro
       if (above !== undefined) levels.push(await levelOf(above, settings, services));
     }
     if (path.length > 0)
-      levels.push({ href: services.urls.home(owner), aces: defaultAces("home", settings, owner.uid) });
+      levels.push({ href: services.urls.home(owner), aces: defaultAces(homePlace(owner), settings, owner.uid) });
   }
   return effectiveAces([], [...levels, { href: "/" as Href, aces: defaultAces("root", settings) }]);
 }

@@ -1,10 +1,11 @@
 import type { PrincipalUid } from "../model/ids.ts";
 import { normaliseAddress, type Principal, recordTypes } from "../model/principal.ts";
 import type { Directory, DirectoryBackend } from "./backend.ts";
+import { DirectoryUnavailable } from "./unavailable.ts";
 
 /** Reads a list of the configuration (AdminPrincipals, ReadPrincipals) against the directory: call the result again whenever
  *  records may have changed. Entries are what `principalNamed` reads; one that is nobody is left out until it is somebody,
- *  and `warn` hears of it once. `key` names the list in that message. */
+ *  and `warn` hears of it once. So is one that cannot be asked for at the moment. `key` names the list in that message. */
 export function principalList(
   directory: Directory,
   key: string,
@@ -15,7 +16,12 @@ export function principalList(
   return async () => {
     const uids = new Set<PrincipalUid>();
     for (const entry of entries) {
-      const principal = await principalNamed(directory, entry);
+      const principal = await principalNamed(directory, entry).catch((error) => {
+        // Nobody can do without this list. The directory's generation changes when it can be asked again.
+        if (error instanceof DirectoryUnavailable) return "unavailable" as const;
+        throw error;
+      });
+      if (principal === "unavailable") continue;
       if (principal !== undefined) uids.add(principal.uid);
       else if (!warned.has(entry)) {
         warned.add(entry);

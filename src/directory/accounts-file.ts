@@ -1,7 +1,8 @@
-import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
-import { type AutoSchedule, normaliseAddress, type Principal, type RecordType } from "../model/principal.ts";
+import type { PrincipalUid } from "../model/ids.ts";
+import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 import { type Element, elements, localOf, textOf } from "../xml/element.ts";
 import { readXmlLines } from "../xml/read.ts";
+import { addressesOf, isName } from "./record-parts.ts";
 import { uuid5 } from "./uuid5.ts";
 
 /** A record of accounts.xml. */
@@ -259,11 +260,6 @@ function recordOf(
     );
     return undefined;
   }
-  const addresses = new Set<CalendarAddress>();
-  for (const email of draft.emailAddresses) addresses.add(normaliseAddress(`mailto:${fill(email)}`));
-  for (const address of draft.addresses) addresses.add(normaliseAddress(fill(address)));
-  addresses.add(normaliseAddress(`urn:uuid:${uid}`));
-  const inOrder = mailFirst([...addresses]);
   const optional = (text: string | undefined): string | undefined =>
     text === undefined || text === "" ? undefined : fill(text);
   return {
@@ -274,9 +270,7 @@ function recordOf(
       fullName: optional(draft.name) ?? shortName,
       firstName: optional(draft.firstName),
       lastName: optional(draft.lastName),
-      // A file of 1.2 gives mail addresses as cuaddr only.
-      emailAddresses: inOrder.filter(isMail).map((address) => address.slice("mailto:".length)),
-      addresses: inOrder,
+      ...addressesOf(uid, draft.emailAddresses.map(fill), draft.addresses.map(fill)),
       calendaring: draft.calendaring,
       autoSchedule: draft.autoSchedule ?? (draft.accepts ? "automatic" : "none"),
     },
@@ -289,14 +283,3 @@ function recordOf(
     line: draft.line,
   };
 }
-
-const isMail = (address: string): boolean => address.startsWith("mailto:");
-
-/** `mailto:` addresses in front, in their order. */
-const mailFirst = (addresses: readonly CalendarAddress[]): readonly CalendarAddress[] => [
-  ...addresses.filter(isMail),
-  ...addresses.filter((address) => !isMail(address)),
-];
-
-/** Names and GUIDs become parts of URLs and of paths in the store. */
-const isName = (name: string): boolean => name !== "." && name !== ".." && !/[/\0]/.test(name);

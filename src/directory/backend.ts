@@ -1,6 +1,19 @@
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 
+/** What a search for principals compares (RFC 3744 §9.4). */
+export type PrincipalField = "name" | "firstName" | "lastName" | "mail" | "address";
+
+/** Conditions of a search for principals. `equals` and the rest compare without case. */
+export type PrincipalQuery =
+  | { readonly kind: "all" | "any"; readonly of: readonly PrincipalQuery[] }
+  | {
+      readonly kind: "term";
+      readonly field: PrincipalField;
+      readonly text: string;
+      readonly match: "contains" | "equals" | "starts-with" | "ends-with";
+    };
+
 /** A directory service: where records come from. One file per service; `server.ts` maps the plist's type to one. */
 export interface DirectoryBackend {
   readonly realm: string;
@@ -24,6 +37,10 @@ export interface DirectoryBackend {
   delegatesOf(
     owner: PrincipalUid,
   ): Promise<{ readonly read: readonly PrincipalUid[]; readonly write: readonly PrincipalUid[] }>;
+  /** For services that can say who names `delegate` in a record without listing everybody. */
+  ownersTrusting?(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]>;
+  /** For services that search better than by listing: all records that meet the query, perhaps some that do not. */
+  search?(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal>;
   /** A number that changes when records may have changed; caches above are valid while it stays. */
   generation(): number;
   /** Ends watching and connections. */
@@ -65,6 +82,8 @@ export interface Delegates {
 export interface Directory {
   readonly realm: string;
   list(type: RecordType): AsyncIterable<Principal>;
+  /** All records of the type that meet the query, perhaps some that do not; whoever asks looks again. */
+  search(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal>;
   byUid(uid: PrincipalUid): Promise<Principal | undefined>;
   byShortName(type: RecordType, name: string): Promise<Principal | undefined>;
   byAddress(address: CalendarAddress): Promise<Principal | undefined>;

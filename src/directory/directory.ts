@@ -2,7 +2,7 @@ import { Lru } from "../base/lru.ts";
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Delegates, Directory, DirectoryBackend } from "./backend.ts";
+import type { Delegates, Directory, DirectoryBackend, PrincipalQuery } from "./backend.ts";
 
 type Access = "read" | "write";
 
@@ -38,6 +38,10 @@ class JoinedDirectory implements Directory {
 
   list(type: RecordType): AsyncIterable<Principal> {
     return this.#backend.list(type);
+  }
+
+  search(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal> {
+    return this.#backend.search?.(type, query) ?? this.#backend.list(type);
   }
 
   byUid(uid: PrincipalUid): Promise<Principal | undefined> {
@@ -102,10 +106,9 @@ class JoinedDirectory implements Directory {
   }
 
   async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {
-    const { [access]: inRecords } = await this.#reverseProxies();
     const owners = new Set<PrincipalUid>();
     for (const uid of await this.identities(delegate)) {
-      for (const owner of inRecords.get(uid) ?? []) owners.add(owner);
+      for (const owner of await this.#ownersInRecords(uid, access)) owners.add(owner);
       for (const owner of await this.#delegates.whoTrust(uid, access)) owners.add(owner);
     }
     owners.delete(delegate.uid);
@@ -157,6 +160,11 @@ class JoinedDirectory implements Directory {
     this.#records = generation;
     this.#identities.clear();
     this.#inRecords = undefined;
+  }
+
+  async #ownersInRecords(delegate: PrincipalUid, access: Access): Promise<readonly PrincipalUid[]> {
+    if (this.#backend.ownersTrusting !== undefined) return this.#backend.ownersTrusting(delegate, access);
+    return (await this.#reverseProxies())[access].get(delegate) ?? [];
   }
 
   /** Who is named as delegate in which records. Made once per generation, since records only know it the other way round. */

@@ -69,6 +69,10 @@ class XmlAccounts implements DirectoryBackend {
     return (await this.#file.current()).proxies(owner);
   }
 
+  async ownersTrusting(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]> {
+    return (await this.#file.current()).owners(delegate)[access];
+  }
+
   generation(): number {
     return this.#file.generation();
   }

@@ -9,7 +9,12 @@ export const indexName = ".db.sqlite";
 export const sidecarFolder = ".props";
 
 /** Names in a home that have a meaning of their own. */
-const reserved: Readonly<Record<string, CollectionKind>> = { inbox: "inbox", outbox: "outbox", dropbox: "dropbox" };
+const reserved: Readonly<Record<string, CollectionKind>> = {
+  inbox: "inbox",
+  outbox: "outbox",
+  dropbox: "dropbox",
+  notification: "notification",
+};
 
 /** The kind that a collection's name and place decide; undefined when its resourcetype does. */
 export function kindByPlace(path: readonly string[]): CollectionKind | undefined {
@@ -31,6 +36,13 @@ export class Layout {
   }
   get calendars(): string {
     return join(this.root, "calendars");
+  }
+  /** Where published calendars lie, a file for each token. */
+  get published(): string {
+    return join(this.root, "published");
+  }
+  publishedPlace(token: string): string {
+    return join(this.published, fileNameOf(token));
   }
   /** Files being written, and collections being removed. Disposable. */
   get staging(): string {

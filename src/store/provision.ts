@@ -2,7 +2,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
-import { CALDAV, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
+import { CALDAV, CS, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
 import { freshName, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import { homesIn } from "./homes.ts";
 import { indexName, sidecarFolder } from "./layout.ts";
@@ -15,6 +15,10 @@ export const resourcetypeName: QName = `{${DAV}}resourcetype`;
 export const calendarType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CALDAV}}calendar`));
 /** Ours, so that a plain collection is told from a calendar that lost its attributes. */
 export const folderType = el(resourcetypeName, el(`{${DAV}}collection`));
+
+/** The original's mark of an accepted share. */
+export const shareType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CS}}shared`));
+export const notificationType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CS}}notification`));
 
 const componentsName = caldav("supported-calendar-component-set");
 const calendarOf = (kind: string): Properties =>

@@ -101,7 +101,7 @@ test("all wrong values are reported at once, with key path, bound and what was f
       "HTTPPort: must be a whole number from 0 to 65535, found 70000",
       "BindHTTPPorts: must be a list of port numbers from 1 to 65535, found the list 8009, 0",
       'DocumentRoot: must be the path of a local file or folder, found "nfs://files.example.com/calendars"',
-      'DirectoryService.type: must be one of xml, opendirectory, apache-basic, apache-digest, sql, found "twistedcaldav.directory.nis.NISDirectoryService"',
+      'DirectoryService.type: must be one of xml, ldap, opendirectory, activedirectory, apache-basic, apache-digest, sql, found "twistedcaldav.directory.nis.NISDirectoryService"',
       "EnableDropBox: must be true or false, found 1",
       'RejectClients: must be a list of regular expressions, found the list "(unclosed"',
       "Scheduling.iMIP.Sending.Password: must be text",

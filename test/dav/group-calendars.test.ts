@@ -73,6 +73,18 @@ describe("a group whose record has calendars switched on", () => {
     assert.equal((await send("GET", lunch, { as: "user01" })).status, 200);
   });
 
+  test("its ACL cannot be set, not even by an administrator", async () => {
+    const body = `<acl xmlns="DAV:"><ace><principal><authenticated/></principal><grant><privilege><read/></privilege></grant></ace></acl>`;
+    for (const [as, status] of [
+      ["admin", 403],
+      ["user01", 403],
+    ] as const) {
+      const answer = await send("ACL", `${home}calendar/`, { as, body });
+      assert.equal(answer.status, status, as);
+      if (as === "admin") assert.match(answer.text, /directory record/);
+    }
+  });
+
   test("its members see its private events: the group is their owner", async () => {
     const path = `${home}calendar/private.ics`;
     await put(

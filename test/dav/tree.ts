@@ -41,6 +41,7 @@ export const settings: DavSettings = {
   dropbox: true,
   proxyPrincipals: true,
   responseCompression: false,
+  sharing: { enabled: true, publishing: true, announcePublishing: true },
   scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
 };
 

@@ -1,5 +1,6 @@
 import { type Ace, principal, type Who } from "../../acl/ace.ts";
 import { type AclConflict, maxAces, replaceAcl } from "../../acl/change.ts";
+import { aclIsFixed } from "../../acl/defaults.ts";
 import { evaluate } from "../../acl/evaluate.ts";
 import { supportedPrivileges } from "../../acl/privileges.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
@@ -7,6 +8,7 @@ import { Refusal } from "../../model/refusal.ts";
 import { childrenNamed, type Element, el, type QName, textOf } from "../../xml/element.ts";
 import { inheritedAces, ownAces } from "../acl.ts";
 import { aceName, aclName, partsOf, privilegeNamed, storedAce, uidAt, whoNamed } from "../acl-xml.ts";
+import { resourceGuard } from "../locks/guard.ts";
 import { treeOf } from "../properties/access.ts";
 import type { Context, Method } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
@@ -26,13 +28,17 @@ export const aclMethod: Method = {
   needs: () => ["write-acl"],
   async handle(resource, context, request) {
     const target = resource as Target;
+    if (aclIsFixed(target.owner))
+      throw new HttpError(403, `who may do what with ${target.href} is told by the group's directory record alone`);
     await checkPreconditions(target, context, request);
     const requested = await requestedAces(target, context, request);
     const aces = await replaced(target, requested, context);
     // An empty list on what has no ACEs by itself is no ACL at all.
     const bare = aces.length === 0 && target.kind !== "inbox" && target.kind !== "outbox";
     const acl = bare ? null : el(aclName, ...aces.map(storedAce));
+    const allowed = resourceGuard(target, context, request);
     await target.collection.change(async (change) => {
+      await allowed();
       const name = "entry" in target ? target.entry.name : undefined;
       const entry = name === undefined ? undefined : change.entry(name);
       if (name !== undefined) {

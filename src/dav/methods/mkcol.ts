@@ -2,12 +2,14 @@ import { bodyOf } from "../../http/body.ts";
 import { contentTypeOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import { Refusal } from "../../model/refusal.ts";
+import type { CollectionKind } from "../../store/contract.ts";
 import { caldav, dav, type Element, elements, type QName } from "../../xml/element.ts";
 import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
-import { type Resource, resourceKinds, type Shape } from "../resource.ts";
+import { resourceKinds, type Shape } from "../resource.ts";
+import { isHidden } from "../stored.ts";
 import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
@@ -114,6 +116,7 @@ async function planned(kind: NewKind, instructions: readonly Instruction[], cont
     if (name === resourceType || value === null) continue;
     const declared = registry.property(name, kind);
     try {
+      if (isHidden(name)) throw new Refusal({ code: "cannot-modify-protected-property", name });
       properties.set(name, declared === undefined ? value : await creationValue(declared, value, context));
       for (const other of declared?.replaces ?? []) properties.delete(other);
     } catch (error) {
@@ -162,4 +165,4 @@ async function make(
   await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }
 
-const isClients = (kind: Resource["kind"]): boolean => kind === "calendar" || kind === "folder";
+const isClients = (kind: CollectionKind): boolean => kind === "calendar" || kind === "folder";

@@ -6,6 +6,7 @@ import { conditionOf } from "../conditions.ts";
 import type { PropstatGroup } from "../multistatus.ts";
 import type { Context } from "../registry.ts";
 import type { Resource } from "../resource.ts";
+import { isHidden } from "../stored.ts";
 
 /** One property of a DAV:set (its element) or a DAV:remove (null). */
 export interface Instruction {
@@ -63,7 +64,7 @@ export async function judge(
   for (const { name } of instructions) {
     const property = registry.property(name, resource.kind);
     // Principals store nothing: what is not live there can no more be set than what is protected.
-    if (property === undefined ? isPrincipal(resource) : property.accept === undefined)
+    if (property === undefined ? isPrincipal(resource) || isHidden(name) : property.accept === undefined)
       failures.set(name, failureOf(name, new Refusal({ code: "cannot-modify-protected-property", name })));
   }
   const edits = new Map<QName, Element | null>();

@@ -112,6 +112,30 @@ export const workloads = {
       };
     },
   },
+  "propfind0-digest": {
+    what: "the same by Digest: what signing in costs more than Basic, whose credentials are remembered",
+    against: "http",
+    async prepare(target) {
+      const { path } = await seed(target);
+      const body = propfind("<S:getctag/><D:sync-token/><D:displayname/><D:resourcetype/>");
+      const users = new WeakMap();
+      return {
+        async op(connection) {
+          let digest = users.get(connection);
+          if (digest === undefined) {
+            digest = await target.digest(1);
+            users.set(connection, digest);
+          }
+          const headers = `${digest("PROPFIND", path)}Depth: 0\r\n${xmlType}`;
+          const answer = await digest.connection.request("PROPFIND", path, headers, body);
+          check(answer.status === 207 && /getctag>[^<]+</.test(answer.body.latin1Slice()), "PROPFIND", answer);
+        },
+        finish() {
+          target.closeDigests();
+        },
+      };
+    },
+  },
   "propfind1-1k": {
     what: "PROPFIND of the ETags of 1,000 events",
     against: "http",

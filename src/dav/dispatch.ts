@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { beginning, hidden } from "./hidden.ts";
 import { options } from "./options.ts";
 import { demand, mayLook } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
@@ -11,6 +12,7 @@ import { isCollection, type Kind, navigationKinds, principalKinds, type Resource
 /** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
  *  hands over. Throws what `errorResponse` turns into an answer. */
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  beginning(request);
   if (request.path[0] === ".well-known") return wellKnown(request);
   if (request.method === "OPTIONS") return options(request, context);
   const method = context.services.registry.method(request.method);
@@ -55,7 +57,7 @@ async function checkRights(resource: Resource, method: Method, request: HttpRequ
   } catch (error) {
     if (!(error instanceof Refusal) || error.reason.code !== "need-privileges") throw error;
     if (await mayLook(resource, request.path, request.rawPath, context)) throw error;
-    throw new Refusal({ code: "need-privileges", href: request.rawPath as Href, privileges: ["read"] });
+    throw await hidden(request, request.rawPath);
   }
 }
 

@@ -1,8 +1,7 @@
 import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
-import type { Href } from "../../model/ids.ts";
-import { Refusal } from "../../model/refusal.ts";
 import type { CollectionRef } from "../../store/contract.ts";
+import { hidden } from "../hidden.ts";
 import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
@@ -85,7 +84,7 @@ async function targetOf(
   const resource = await resolve(destination.path, destination.rawPath, context);
   const parent = await parentOf(resource, destination.path, destination.rawPath, context);
   if (isSame(source, resource)) throw new HttpError(403, "the source and the destination are the same resource");
-  await demandTarget(resource, parent, method, destination, context);
+  await demandTarget(resource, parent, method, destination, context, request);
   if (parent === undefined)
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
   if (resource.kind !== "unmapped" && !overwrite)
@@ -102,6 +101,7 @@ async function demandTarget(
   method: "COPY" | "MOVE",
   { path, rawPath }: Destination,
   context: Context,
+  request: HttpRequest,
 ): Promise<void> {
   try {
     if (resource.kind === "unmapped" && parent !== undefined) return await demand(context, parent, ["bind"]);
@@ -111,8 +111,7 @@ async function demandTarget(
   } catch (error) {
     if (await mayLook(resource, path, rawPath, context)) throw error;
   }
-  if (!(await mayLook(resource, path, rawPath, context)))
-    throw new Refusal({ code: "need-privileges", href: rawPath as Href, privileges: ["read"] });
+  if (!(await mayLook(resource, path, rawPath, context))) throw await hidden(request, rawPath);
 }
 
 /** By the name the client used, or the server's own; ports do not matter, a proxy has others. */

@@ -16,8 +16,8 @@ import { navigationKinds, principalKinds, type Resource, resourceKinds } from ".
 import {
   type Criterion,
   found,
-  meets,
-  meetsWords,
+  meeting,
+  meetingWords,
   requireDepth0,
   searchFields,
   typesOfCalendarUser,
@@ -89,8 +89,7 @@ export const principalPropertySearch = report({
     requireDepth0(request);
     const scope = scopeOf(query.everywhere ? undefined : resource);
     const types = scope.filter((type) => query.types?.includes(type) ?? true);
-    const passes = (principal: Principal): boolean => meets(principal, query.criteria, query.anyOf);
-    const principals = await found(types, passes, query.limit, context);
+    const principals = await found(types, meeting(query.criteria, query.anyOf), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });
@@ -177,7 +176,7 @@ export const calendarserverPrincipalSearch = report({
   },
   async run({ types, words, ...query }, resource, context, request) {
     requireDepth0(request);
-    const principals = await found(types, (principal) => meetsWords(principal, words), query.limit, context);
+    const principals = await found(types, meetingWords(words), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });

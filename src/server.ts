@@ -12,12 +12,14 @@ import { aclMethod } from "./dav/methods/acl.ts";
 import { copyMethod, moveMethod } from "./dav/methods/copy-move.ts";
 import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
+import { lockMethod } from "./dav/methods/lock.ts";
 import { mkcalendarMethod, mkcolMethod } from "./dav/methods/mkcol.ts";
 import { postMethod } from "./dav/methods/post.ts";
 import { propfindMethod } from "./dav/methods/propfind.ts";
 import { proppatchMethod } from "./dav/methods/proppatch.ts";
 import { putMethod } from "./dav/methods/put.ts";
 import { reportMethod } from "./dav/methods/report.ts";
+import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
 import { properties } from "./dav/properties/all.ts";
 import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
@@ -62,6 +64,8 @@ export const methods = [
   copyMethod,
   moveMethod,
   postMethod,
+  lockMethod,
+  unlockMethod,
 ] as const;
 
 export const reports = [

@@ -90,6 +90,21 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   ),
   "quota-not-exceeded": fixed(dav("quota-not-exceeded"), 507, "the calendar home's quota does not allow it"),
   "sufficient-disk-space": fixed(dav("sufficient-disk-space"), 507, "the server's disk is full"),
+  "lock-token-submitted": ({ roots }) => ({
+    status: 423,
+    element: el(dav("lock-token-submitted"), ...roots.map(href)),
+    text: "it is locked, and no token of the lock was submitted by who took it",
+  }),
+  "no-conflicting-lock": ({ roots }) => ({
+    status: 423,
+    element: el(dav("no-conflicting-lock"), ...roots.map(href)),
+    text: "it is locked already",
+  }),
+  "lock-token-matches-request-uri": ({ refresh }) => ({
+    status: refresh ? 412 : 409,
+    element: el(dav("lock-token-matches-request-uri")),
+    text: "the resource is not under a lock with this token",
+  }),
   "default-calendar-delete-allowed": fixed(
     caldav("default-calendar-delete-allowed"),
     403,

@@ -3,6 +3,7 @@ import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import { beginning, hidden } from "./hidden.ts";
+import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
 import { demand, mayLook } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
@@ -20,6 +21,7 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
   const resource = await resolve(request.path, request.rawPath, context);
   if (context.user === undefined) challengeStrangers(resource, method);
   await checkRights(resource, method, request, context);
+  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).

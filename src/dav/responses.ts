@@ -1,4 +1,4 @@
-import { chunkSize } from "../base/stream.ts";
+import { chunkSize, Turns } from "../base/stream.ts";
 import { HttpError } from "../http/message.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -39,13 +39,17 @@ export async function* responsesFor(
   options: ResponseOptions,
 ): AsyncGenerator<string, void, undefined> {
   const responder = new Responder(request, context, options);
+  // What a report computes (an expansion of a thousand instances) may take as long as many answers.
+  const turns = options.computed === undefined ? undefined : new Turns();
   let text = "";
   for await (const page of pages) {
-    for (let from = 0; from < page.length; from += together) {
+    for (let at = 0; at < page.length; ) {
       const pieces: (string | Promise<string>)[] = [];
-      for (let at = from; at < page.length && at < from + together; at++) {
+      for (const end = at + together; at < page.length && at < end; at++) {
         const resource = page[at];
         if (resource !== undefined) pieces.push(responder.response(resource));
+        const turn = turns?.next();
+        if (turn !== undefined) await turn;
       }
       for (const piece of pieces) text += typeof piece === "string" ? piece : await piece;
       if (text.length >= chunkSize) {

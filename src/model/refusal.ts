@@ -45,6 +45,10 @@ export type Reason =
   | { readonly code: "sync-traversal-supported" }
   | { readonly code: "quota-not-exceeded" }
   | { readonly code: "sufficient-disk-space" }
+  // RFC 4918 §16. `inside`: `roots` lie below what the request is about, which is not locked itself.
+  | { readonly code: "lock-token-submitted"; readonly roots: readonly Href[]; readonly inside: boolean }
+  | { readonly code: "no-conflicting-lock"; readonly roots: readonly Href[]; readonly inside: boolean }
+  | { readonly code: "lock-token-matches-request-uri"; readonly refresh: boolean }
   // RFC 6638
   | { readonly code: "default-calendar-delete-allowed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }

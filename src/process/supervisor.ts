@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../base/log.ts";
+import { allocatorEnvironment } from "./allocator.ts";
 import { Distributor } from "./distributor.ts";
 import { collectLines } from "./line-pipe.ts";
 import { Member } from "./member.ts";
@@ -35,10 +36,6 @@ interface Slot {
 }
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** What a worker's C library is told, unless the administrator said otherwise. Each thread of the pool would have an arena of
- *  its own to keep garbage in: 15 MB (measured). */
-const workerEnvironment = { MALLOC_ARENA_MAX: process.env["MALLOC_ARENA_MAX"] ?? "2" };
 
 /** Keeps a number of workers alive and gives them connections. Never reads a request. */
 export class Supervisor {
@@ -165,7 +162,7 @@ export class Supervisor {
       // Unprivileged from birth, while the master may hold ports below 1024 (and gives up its groups for them).
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
-    const worker = cluster.fork(workerEnvironment);
+    const worker = cluster.fork(allocatorEnvironment(process.env));
     const member = new Member(slot.number, worker);
     slot.member = member;
     this.members.add(member);

@@ -1,6 +1,7 @@
 import type { Busy, CalendarObject } from "../ical/calendar-object.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 
@@ -61,6 +62,13 @@ export interface BusyRow {
   readonly hasAcl: boolean;
 }
 
+/** A part of what makes busy. */
+export interface BusyPage {
+  readonly rows: readonly BusyRow[];
+  /** Objects whose indexed window does not cover the range: they must be expanded by the caller. Of them there are no rows. */
+  readonly uncertain: readonly ObjectEntry[];
+}
+
 /** `null` removes. */
 export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 
@@ -94,18 +102,17 @@ export interface Collection {
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */
   search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]>;
-  /** Instances that overlap the range; floating ones are compared after adding `floatingOffset` seconds to them.
-   *  `uncertain` names objects whose indexed window does not cover the range: they must be expanded by the caller. */
-  busy(
-    range: TimeRange,
-    floatingOffset: number,
-  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
+  /** Instances that overlap the range and are not free, in pages and no order; floating ones are compared after adding
+   *  `floatingOffset` seconds to them. */
+  busy(range: TimeRange, floatingOffset: number): AsyncIterable<BusyPage>;
   /** Undefined token: everything. Throws Refusal(valid-sync-token). */
   changesSince(token: SyncToken | undefined, limit: number): Promise<Changes>;
   /** Whether a token is one this collection gave out and can still answer. */
   knows(token: SyncToken): Promise<boolean>;
   nameOf(uid: string): Promise<string | undefined>;
   read(name: string): Promise<Content | undefined>;
+  /** What a row read just now describes, if this worker has it in memory; else it must be read. */
+  kept(entry: ObjectEntry): Content | undefined;
   /** Dead properties, of the collection itself or of a member. */
   properties(name?: string): Promise<ReadonlyMap<QName, Element>>;
   /** Runs `work` under the collection's write lock (all workers, all hosts). Work of several callers is committed together;
@@ -137,6 +144,20 @@ export interface CollectionChange {
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
 }
 
+/** WebDAV locks, by the owner of the home (RFC 4918 §6). The store keeps them and forbids nothing: who changes something on
+ *  behalf of a client asks `held` with the write lock of the changed collection taken. */
+export interface Locks {
+  /** The locks of a home that have not run out; a promise only while somebody is writing. */
+  held(owner: PrincipalUid): readonly Lock[] | Promise<readonly Lock[]>;
+  /** Durable when this resolves. `check` sees the locks it would join, none of which can change meanwhile, and throws to refuse. */
+  grant(owner: PrincipalUid, lock: Lock, check: (held: readonly Lock[]) => void): Promise<void>;
+  /** Lets a lock run until `expires`. Undefined when there is none of that token any more. */
+  refresh(owner: PrincipalUid, token: string, timeout: number, expires: Utc): Promise<Lock | undefined>;
+  release(owner: PrincipalUid, token: string): Promise<void>;
+  /** Ends the locks on what was at the path and below it; `below`: only those below. */
+  releaseAt(owner: PrincipalUid, path: string, below?: boolean): Promise<void>;
+}
+
 export interface CalendarStore {
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
@@ -152,15 +173,16 @@ export interface CalendarStore {
   /** Moves (renames) a collection; tokens of the old place are refused at the new one. */
   move(from: CollectionRef, to: CollectionRef): Promise<void>;
   /** Moves a member between collections, properties included, in one rename. `object` as in `put`.
-   *  `check` runs with both locks held and may throw. Answers whether the destination existed. */
+   *  `check` runs with both locks held and may throw. */
   moveMember(
     from: Collection,
     name: string,
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void>;
+  readonly locks: Locks;
   /** Bytes of all members in the home; without those directly in `except`, whose own count a lock can hold still. */
   usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */

@@ -147,9 +147,9 @@ export class Handle {
     else this.#drop();
   }
 
-  /** Lets go of sqlite's page cache. */
-  shrink(): void {
-    if (!this.busy && this.#index?.db.open) this.#index.db.shrink();
+  /** Lets go of the connection to sqlite, not of what is known of directory and index. */
+  rest(): void {
+    if (!this.busy) this.#index?.db.sleep(() => this.#identity() === this.#inode);
   }
 
   /** A file may have changed behind our back (its bytes were not those of its row). */

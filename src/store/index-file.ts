@@ -25,12 +25,15 @@ const schema = `
     inode integer not null, changed real not null, indexed_from integer, indexed_until integer);
   create index resource_uid on resource (uid);
   create index resource_revision on resource (revision);
-  create index resource_window on resource (id) where indexed_from is not null or indexed_until is not null;
+  create index resource_window on resource (indexed_from, indexed_until)
+    where indexed_from is not null or indexed_until is not null;
   create table instance (resource integer not null, start integer not null, end integer not null,
     floating integer not null, busy integer not null);
   create index instance_resource on instance (resource);
-  create index instance_start on instance (start, end, floating, resource) where end - start <= ${8 * 86400};
-  create index instance_long on instance (end, start, floating, resource) where end - start > ${8 * 86400};
+  create index instance_start on instance (start, end, floating, resource, busy)
+    where end - start <= ${8 * 86400};
+  create index instance_long on instance (end, start, floating, resource, busy)
+    where end - start > ${8 * 86400};
   create table removed (name text primary key, revision integer not null, born integer not null,
     shown integer not null) without rowid;
   create index removed_revision on removed (revision);
@@ -123,9 +126,8 @@ export class IndexFile {
 
   /** Opens an index without trusting it: undefined when there is no schema of ours in it. Throws when broken or busy. */
   static recognise(path: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       const known = db.prepare("select count(*) from sqlite_master where name = 'CALDAV'").get()?.[0];
       const version = known
         ? db.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get()?.[0]
@@ -141,9 +143,8 @@ export class IndexFile {
 
   /** Makes the schema in an empty file; the write lock of the transaction is left with the caller. */
   static begin(path: string, kind: CollectionKind, inode: () => number, start: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       db.exec("begin immediate");
       if (db.prepare("select count(*) from sqlite_master").get()?.[0] !== 0) {
         db.exec("rollback");

@@ -36,6 +36,10 @@ export class Layout {
   get staging(): string {
     return join(this.root, ".staging");
   }
+  /** The locks of one home. Beside the homes: a file that came and went in a collection would change its directory. */
+  locks(owner: { readonly uid: PrincipalUid }): string {
+    return join(this.root, ".locks", `${fileNameOf(owner.uid)}.sqlite`);
+  }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {
     return join(this.root, ".secret");
@@ -66,10 +70,19 @@ export class Layout {
 export const fileNameOf = (name: string): string =>
   name.replace(/[%/\\\0]|^\./g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
 
-/** Whether a resource may have this name on disk: not hidden, no separator, at most 255 bytes. */
+/** What Finder puts beside files on a volume that keeps no forks, `._<name>`, and into folders it has shown. It gives up on
+ *  copying a file when it may not. */
+const isFinders = (name: string): boolean => (name.startsWith("._") && name.length > 2) || name === ".DS_Store";
+
+/** Whether a file of this name in such a collection is the server's own or stray, and no member. Between calendar objects
+ *  Finder's files would be none; in an archive that came from a Mac they lie there by the hundred. */
+export const isHidden = (name: string, kind: CollectionKind): boolean =>
+  name.startsWith(".") && !((kind === "home" || kind === "folder") && isFinders(name));
+
+/** Whether a resource may have this name on disk: not hidden everywhere, no separator, at most 255 bytes. */
 export const isSafeName = (name: string): boolean =>
   name.length > 0 &&
-  !name.startsWith(".") &&
+  (!name.startsWith(".") || isFinders(name)) &&
   !name.includes("/") &&
   !name.includes("\0") &&
   (name.length < 64 || Buffer.byteLength(name) <= 255);

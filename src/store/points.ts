@@ -26,6 +26,8 @@ export const writePoints = [
   "create.renamed",
   "delete.rename",
   "delete.renamed",
+  "lock.commit",
+  "lock.committed",
 ] as const;
 export type WritePoint = (typeof writePoints)[number];
 

@@ -23,6 +23,7 @@ import {
 } from "./files.ts";
 import { Handle } from "./handle.ts";
 import { kindByPlace, Layout } from "./layout.ts";
+import { LockStore } from "./locks.ts";
 import { moveMember } from "./move.ts";
 import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
@@ -63,6 +64,7 @@ const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(
 export class FileStore implements CalendarStore {
   readonly quota: number | undefined;
   readonly layout: Layout;
+  readonly locks: LockStore;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
@@ -84,6 +86,7 @@ export class FileStore implements CalendarStore {
       watch: options.watch ?? true,
       apart: options.apart ?? true,
     };
+    this.locks = new LockStore(this.#parts);
     this.#handles = new Lru({ maxEntries: 256, dispose: (handle) => handle.close() });
   }
 
@@ -193,7 +196,7 @@ export class FileStore implements CalendarStore {
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void> {
     return moveMember(from as StoredCollection, name, to as StoredCollection, newName, object, check);
   }
@@ -236,10 +239,11 @@ export class FileStore implements CalendarStore {
     this.#parts.contents.clear();
     this.#parts.lists.clear();
     this.#parts.rows.clear();
-    for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
+    for (const path of this.#handles.keys()) this.#handles.peek(path)?.rest();
   }
 
   async close(): Promise<void> {
+    this.locks.close();
     this.#handles.clear();
   }
 

@@ -81,7 +81,9 @@ const told = ({ status, headers, text }: Answer, path: string): string =>
     text.replaceAll(path, "/asked").replaceAll(path.replace(/\/$/, ""), "/asked"),
   ]).replaceAll(path, "/asked");
 
-const names = [...methods.map(({ name }) => name), "OPTIONS", "LOCK", "BREW"];
+const names = [...methods.map(({ name }) => name), "OPTIONS", "BREW"];
+
+const lockInfo = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`;
 
 function asking(pick: <T>(from: readonly T[]) => T, to: string): Asked {
   const method = pick(names);
@@ -91,11 +93,20 @@ function asking(pick: <T>(from: readonly T[]) => T, to: string): Asked {
   if (pick([true, false, false])) headers["if-match"] = pick(["*", '"a"']);
   if (pick([true, false, false])) headers["if-none-match"] = "*";
   if (pick([true, false, false, false])) headers["if"] = `<${to}> (["a"])`;
+  if (method === "UNLOCK") headers["lock-token"] = "<urn:uuid:none>";
   if (pick([true, false])) headers["depth"] = pick(["0", "1", "infinity"]);
   const body =
     method === "REPORT"
       ? pick(Object.values(reports))
-      : pick(["", "", "<no", event("a"), `<propfind xmlns="DAV:"><allprop/></propfind>`, `<acl xmlns="DAV:"/>`]);
+      : pick([
+          "",
+          "",
+          "<no",
+          event("a"),
+          `<propfind xmlns="DAV:"><allprop/></propfind>`,
+          `<acl xmlns="DAV:"/>`,
+          lockInfo,
+        ]);
   return { method, as: pick(askers), headers, body };
 }
 

@@ -337,3 +337,88 @@ test("a member moves between calendars with its properties", async () => {
   assert.equal((await to.properties("b.ics")).get("{urn:x}p")?.children[0], "1");
   await given.end();
 });
+
+test("a store at rest answers as before, also when its index was deleted or exchanged meanwhile", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const { syncToken } = await (await calendarOf(given.store)).info();
+
+  given.store.tidy();
+  const awake = await calendarOf(given.store);
+  assert.equal((await awake.info()).syncToken, syncToken);
+  assert.equal((await awake.entry("a.ics"))?.uid, "a");
+  given.store.tidy();
+  await put(awake, "b.ics", event("b"));
+  given.store.tidy();
+  assert.deepEqual(
+    (await awake.changesSince(syncToken, 10)).changed.map(({ name }) => name),
+    ["b.ics"],
+  );
+
+  const index = join(folder(given.root), ".db.sqlite");
+  for (const exchanged of [false, true]) {
+    given.store.tidy();
+    await unlink(index);
+    if (exchanged) await put(await calendarOf(await given.again()), "c.ics", event("c"));
+    // What a request still holds finds the other file, too.
+    assert.equal((await awake.entry("b.ics"))?.uid, "b");
+    const found = await calendarOf(given.store);
+    assert.deepEqual(await names(found), exchanged ? ["a.ics", "b.ics", "c.ics"] : ["a.ics", "b.ics"]);
+  }
+  await given.end();
+});
+
+test("while a worker writes, its other requests are answered with what was there before or is there now", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const before = (await (await calendarOf(given.store)).info()).syncToken;
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let under = (): void => undefined;
+  const underWay = new Promise<void>((resolve) => {
+    under = resolve;
+  });
+  const staged = await calendar.stage(Buffer.from(event("b")), new Map());
+  const write = calendar.change(async (change) => {
+    await change.put("b.ics", staged, undefined);
+    under();
+    await held;
+  });
+  await underWay;
+  const beside = await calendarOf(given.store);
+  assert.equal((await beside.info()).syncToken, before);
+  assert.ok((await names(beside)).includes("a.ics"));
+  release();
+  await write;
+  const after = await calendarOf(given.store);
+  assert.notEqual((await after.info()).syncToken, before);
+  assert.deepEqual(await names(after), ["a.ics", "b.ics"]);
+  const changes = await after.changesSince(before, 10);
+  assert.deepEqual(
+    changes.changed.map(({ name }) => name),
+    ["b.ics"],
+  );
+  await given.end();
+});
+
+test("Finder's own files are members of a home and a folder, and stray between calendar objects", async () => {
+  const given = await givenStore();
+  await given.store.provision(alice);
+  await given.store.create({ owner: alice, path: ["files"] }, "folder", new Map());
+  for (const path of ["", "calendar", "files"])
+    for (const name of ["._a.ics", ".DS_Store", "._", ".hidden"])
+      await writeFile(join(given.root, "calendars/users/alice", path, name), "fork");
+  for (const path of [[], ["files"]]) {
+    const holds = await given.store.open({ owner: alice, path });
+    assert.deepEqual(holds && (await names(holds)), [".DS_Store", "._a.ics"]);
+  }
+  const calendar = await calendarOf(given.store);
+  assert.deepEqual(await names(calendar), []);
+  await put(calendar, "a.ics", event("a"));
+  assert.deepEqual(await names(calendar), ["a.ics"]);
+  await given.end();
+});

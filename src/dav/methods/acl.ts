@@ -7,6 +7,7 @@ import { Refusal } from "../../model/refusal.ts";
 import { childrenNamed, type Element, el, type QName, textOf } from "../../xml/element.ts";
 import { inheritedAces, ownAces } from "../acl.ts";
 import { aceName, aclName, partsOf, privilegeNamed, storedAce, uidAt, whoNamed } from "../acl-xml.ts";
+import { resourceGuard } from "../locks/guard.ts";
 import { treeOf } from "../properties/access.ts";
 import type { Context, Method } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
@@ -32,7 +33,10 @@ export const aclMethod: Method = {
     // An empty list on what has no ACEs by itself is no ACL at all.
     const bare = aces.length === 0 && target.kind !== "inbox" && target.kind !== "outbox";
     const acl = bare ? null : el(aclName, ...aces.map(storedAce));
+    const allowed = resourceGuard(target, context, request);
     await target.collection.change(async (change) => {
+      // RFC 3744 §7.5: a lock keeps the ACL too.
+      await allowed();
       const name = "entry" in target ? target.entry.name : undefined;
       const entry = name === undefined ? undefined : change.entry(name);
       if (name !== undefined) {

@@ -2,14 +2,16 @@ import { parseContentType } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
+import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
+import { lockGuard } from "../locks/guard.ts";
 import { seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
 import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
-import type { Place } from "./members.ts";
+import { type Place, touchedBy, touchedIn } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
 import { asSeen, checkMember } from "./store-member.ts";
@@ -29,11 +31,13 @@ export async function copyMember(
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));
+  const guard = lockGuard(request, place.owner, context);
   const staged = await place.collection.stage(bytes, kept);
   try {
     await place.collection.change(async (change) => {
       const existing = change.entry(place.name);
       refuseOverwriting(existing, overwrite, request);
+      await guard.check(...touchedIn(place, existing));
       checkMember(change, place, existing, object, context);
       room(change, staged.size - (existing?.size ?? 0));
       await change.put(place.name, staged, object);
@@ -44,7 +48,7 @@ export async function copyMember(
   }
 }
 
-/** Moves a member. The conditions of the request are about the source, and are asked again under both locks. */
+/** Moves a member; its locks do not go with it (RFC 4918 §7.6). The conditions of the request are about the source, and are asked again under both locks. */
 export async function moveMember(
   source: Source,
   place: Place,
@@ -55,13 +59,15 @@ export async function moveMember(
   const { object } = await contentFor(source, place, context);
   const { name } = source.entry;
   const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
-  const check = (from: CollectionChange, to: CollectionChange): void => {
+  const guard = lockGuard(request, source.owner, context);
+  const check = async (from: CollectionChange, to: CollectionChange): Promise<void> => {
     const entry = from.entry(name);
     if (entry === undefined) throw new HttpError(404, `${source.href} does not exist`);
     checkEntry(request, entry);
     if (entry.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
     const existing = to.entry(place.name);
     refuseOverwriting(existing, overwrite, request);
+    await guard.check(...touchedBy({ collection: source.collection, name }), ...touchedIn(place, existing));
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
   };
   try {
@@ -69,6 +75,7 @@ export async function moveMember(
   } catch (error) {
     throw await asSeen(error, place, context);
   }
+  await guard.removed(lockPath(source.collection.ref.path, name));
 }
 
 function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean, request: HttpRequest): void {

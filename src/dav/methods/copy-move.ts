@@ -1,7 +1,11 @@
 import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import { lockPath } from "../../model/lock.ts";
 import type { CollectionRef } from "../../store/contract.ts";
 import { hidden } from "../hidden.ts";
+import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
+import { tellingInside } from "../locks/inside.ts";
+import { parentPath } from "../locks/place.ts";
 import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
@@ -9,7 +13,7 @@ import { collectionKinds, memberKinds, type Resource, type Shape } from "../reso
 import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
-import { checkName, type Place, placeOf } from "./members.ts";
+import { arrival, checkName, type Place, placeOf, touchedBy } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 
 /** Where a COPY or MOVE goes, what the client may do there established. */
@@ -32,20 +36,24 @@ export const copyMethod: Method = {
     const source = resource as Source;
     await checkPreconditions(source, context, request);
     const target = await targetOf(source, "COPY", context, request);
-    if ("entry" in source) {
-      const place = placeIn(target);
-      if (target.resource.kind === "folder") await clear(target.resource, context);
-      await copyMember(source, place, target.overwrite, context, request);
-      return answer(target);
-    }
+    const guard = lockGuard(request, source.owner, context);
+    if ("entry" in source)
+      return tellingInside(async () => {
+        const place = placeIn(target);
+        if (target.resource.kind === "folder") await clear(target.resource, guard, context);
+        await copyMember(source, place, target.overwrite, context, request);
+        return answer(target);
+      });
     const depth = depthOf(request.headers, "infinity");
     if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
     if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
     const to = collectionTarget(source, target);
     await refuseCalendarsInside(source.collection.ref, context);
-    await clear(target.resource, context);
-    await copyFolder(source.collection, to, depth === "infinity", context);
-    return answer(target);
+    return tellingInside(async () => {
+      await clear(target.resource, guard, context);
+      await copyFolder(source.collection, to, depth === "infinity", guard, context);
+      return answer(target);
+    });
   },
 };
 
@@ -58,18 +66,30 @@ export const moveMethod: Method = {
     const source = resource as Source;
     await checkPreconditions(source, context, request);
     const target = await targetOf(source, "MOVE", context, request);
-    if ("entry" in source) {
-      const place = placeIn(target);
-      if (target.resource.kind === "folder") await clear(target.resource, context);
-      await moveMember(source, place, target.overwrite, context, request);
-      return answer(target);
-    }
+    const guard = lockGuard(request, source.owner, context);
+    if ("entry" in source)
+      return tellingInside(async () => {
+        const place = placeIn(target);
+        if (target.resource.kind === "folder") await clear(target.resource, guard, context);
+        await moveMember(source, place, target.overwrite, context, request);
+        return answer(target);
+      });
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
     const to = collectionTarget(source, target);
-    await clear(target.resource, context);
-    await context.services.store.move(source.collection.ref, to);
-    return answer(target);
+    const { ref } = source.collection;
+    const path = lockPath(ref.path);
+    const leaves = [{ path, below: source.href }, { path: parentPath(path) }];
+    return tellingInside(async () => {
+      // Before what is there is cleared away for it.
+      await guard.check(...leaves);
+      await clear(target.resource, guard, context);
+      await inTree(guard, source.owner, [...leaves, ...arrival(to)], context, () =>
+        context.services.store.move(ref, to),
+      );
+      await guard.removed(path);
+      return answer(target);
+    });
   },
 };
 
@@ -169,13 +189,21 @@ function pathOf(resource: Source): readonly string[] | undefined {
 const isMovable = (resource: Resource): resource is Movable =>
   resource.kind === "calendar" || resource.kind === "folder";
 
-/** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
-async function clear(resource: Resource, context: Context): Promise<void> {
+/** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). A lock on it is one on what takes its place. */
+async function clear(resource: Resource, guard: LockGuard, context: Context): Promise<void> {
   if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-  if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
-  else if (resource.kind === "file") {
-    const { name } = resource.entry;
-    await resource.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));
+  if (isMovable(resource)) {
+    const { owner, collection, href } = resource;
+    const path = lockPath(collection.ref.path);
+    const touched = [{ path, below: href }, { path: parentPath(path) }];
+    await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
+    await guard.removed(path, true);
+  } else if (resource.kind === "file") {
+    const { collection, entry } = resource;
+    await collection.change(async (change) => {
+      await guard.check(...touchedBy({ collection, name: entry.name }));
+      if (change.entry(entry.name) !== undefined) await change.remove(entry.name);
+    });
   }
 }
 

@@ -1,8 +1,13 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
+import { lockPath } from "../../model/lock.ts";
+import { inTree, lockGuard } from "../locks/guard.ts";
+import { tellingInside } from "../locks/inside.ts";
+import { parentPath } from "../locks/place.ts";
 import type { Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
+import { touchedBy } from "./members.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
 
 const done: HttpResponse = { status: 204 };
@@ -16,13 +21,17 @@ export const deleteMethod: Method = {
   async handle(resource, context, request) {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
+      const { owner, collection } = resource;
       const { name } = resource.entry;
-      await resource.collection.change(async (change) => {
+      const guard = lockGuard(request, owner, context);
+      await collection.change(async (change) => {
         const entry = change.entry(name);
         if (entry === undefined) throw new HttpError(404, `${resource.href} does not exist`);
         checkEntry(request, entry);
+        await guard.check(...touchedBy({ collection, name }));
         await change.remove(name);
       });
+      await guard.removed(lockPath(collection.ref.path, name));
       return done;
     }
     if (resource.kind !== "calendar" && resource.kind !== "folder")
@@ -30,7 +39,14 @@ export const deleteMethod: Method = {
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
     if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-    await context.services.store.remove(resource.collection.ref);
-    return done;
+    const { owner, collection } = resource;
+    const guard = lockGuard(request, owner, context);
+    const path = lockPath(collection.ref.path);
+    const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
+    return tellingInside(async () => {
+      await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
+      await guard.removed(path);
+      return done;
+    });
   },
 };

@@ -4,10 +4,11 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../../http/messa
 import { Refusal } from "../../model/refusal.ts";
 import { caldav, dav, type Element, elements, type QName } from "../../xml/element.ts";
 import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
+import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
 import { type Resource, resourceKinds, type Shape } from "../resource.ts";
-import { checkName } from "./members.ts";
+import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
 import { parseXmlBody } from "./xml-body.ts";
@@ -37,7 +38,7 @@ export const mkcalendarMethod: Method = {
     const plan = await planned("calendar", instructions, context);
     if (plan.failed.length > 0)
       return multistatus([propstatResponse(`${slashless(resource.href)}/`, plan.failed)], { headers: noCache });
-    await make(parent, resource, plan, context);
+    await make(parent, resource, plan, context, request);
     return made;
   },
 };
@@ -61,7 +62,7 @@ export const mkcolMethod: Method = {
       return { status: plan.failed[0]?.status ?? 403, headers: { ...noCache, "Content-Type": xmlType }, body };
     }
     try {
-      await make(parent, resource, plan, context);
+      await make(parent, resource, plan, context, request);
     } catch (error) {
       // Somebody else was faster.
       if (error instanceof Refusal && error.reason.code === "resource-must-be-null")
@@ -142,7 +143,13 @@ async function plannedByType(parent: Parent, instructions: readonly Instruction[
   return { kind: "folder", properties: new Map(), failed: withDependents([failure], instructions) };
 }
 
-async function make(parent: Parent, { name }: Shape<"unmapped">, plan: Plan, context: Context): Promise<void> {
+async function make(
+  parent: Parent,
+  { name }: Shape<"unmapped">,
+  plan: Plan,
+  context: Context,
+  request: HttpRequest,
+): Promise<void> {
   const { store, settings } = context.services;
   const { owner } = parent;
   const limit = settings.maxCollectionsPerHome;
@@ -150,7 +157,9 @@ async function make(parent: Parent, { name }: Shape<"unmapped">, plan: Plan, con
     const present = (await store.children({ owner, path: [] })).filter(({ kind }) => isClients(kind)).length;
     if (present >= limit) throw new Refusal({ code: "max-collections", limit });
   }
-  await store.create({ owner, path: [...parent.collection.ref.path, name] }, plan.kind, plan.properties);
+  const ref = { owner, path: [...parent.collection.ref.path, name] };
+  const guard = lockGuard(request, owner, context);
+  await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }
 
 const isClients = (kind: Resource["kind"]): boolean => kind === "calendar" || kind === "folder";

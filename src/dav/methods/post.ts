@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { HttpError } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
+import { lockGuard } from "../locks/guard.ts";
 import type { Method } from "../registry.ts";
 import { addMemberName } from "../urls.ts";
-import type { Place } from "./members.ts";
+import { type Place, touchedIn } from "./members.ts";
 import { postToOutbox } from "./outbox-post.ts";
 import { answer, uploadOf } from "./put.ts";
 import { storeMember } from "./store-member.ts";
@@ -26,8 +27,10 @@ export const postMethod: Method = {
     const { owner, collection, href } = calendar;
     const place: Place = { owner, collection, parentHref: href, name, existing: undefined };
     const upload = await uploadOf(request, place, context);
+    const guard = lockGuard(request, owner, context);
     const stored = await storeMember(place, upload, context, (existing) => {
       if (existing !== undefined) throw new HttpError(409, `${name} exists already`);
+      return guard.check(...touchedIn(place, undefined));
     });
     return answer(stored, place, (href + encodeSegment(name)) as Href, context, request);
   },

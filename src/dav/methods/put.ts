@@ -4,10 +4,11 @@ import type { HttpResponse } from "../../http/message.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
 import type { Href } from "../../model/ids.ts";
+import { lockGuard } from "../locks/guard.ts";
 import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { representation } from "./get.ts";
-import { type Place, placeOf } from "./members.ts";
+import { type Place, placeOf, touchedIn } from "./members.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
 import { type Stored, storeMember } from "./store-member.ts";
 import type { Upload } from "./upload.ts";
@@ -24,7 +25,11 @@ export const putMethod: Method = {
     const place = placeOf(resource);
     await checkPreconditions(resource, context, request);
     const upload = await uploadOf(request, place, context);
-    const stored = await storeMember(place, upload, context, (existing) => checkEntry(request, existing));
+    const guard = lockGuard(request, place.owner, context);
+    const stored = await storeMember(place, upload, context, (existing) => {
+      checkEntry(request, existing);
+      return guard.check(...touchedIn(place, existing));
+    });
     return answer(stored, place, resource.href, context, request);
   },
 };

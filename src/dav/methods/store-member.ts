@@ -26,7 +26,7 @@ export async function storeMember(
   place: Place,
   upload: Upload,
   context: Context,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Stored> {
   const { collection } = place;
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
@@ -38,7 +38,7 @@ export async function storeMember(
   try {
     return await collection.change(async (change) => {
       const existing = change.entry(place.name);
-      recheck(existing);
+      await recheck(existing);
       checkMember(change, place, existing, checked?.object, context);
       room(change, staged.size - (existing?.size ?? 0));
       const entry = await change.put(place.name, staged, checked?.object);

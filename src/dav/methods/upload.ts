@@ -1,9 +1,10 @@
 import { Buffer, isUtf8 } from "node:buffer";
+import { yieldToLoop } from "../../base/stream.ts";
 import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { type Component, type Property, propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
-import { validateForStorage } from "../../ical/validate.ts";
+import { type ObjectLimits, readForStorage, validateRead } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";
 import { type QName, TWISTED, textOf } from "../../xml/element.ts";
@@ -27,6 +28,9 @@ export interface CheckedObject {
   readonly verbatim: boolean;
 }
 
+/** Texts of so many characters are read and checked in two turns. */
+const longText = 100_000;
+
 /** Checks a body for a calendar, inbox or outbox in the original server's order. Throws Refusals of RFC 4791 §5.3.2.1 and of
  *  caldav-privateevents §4.2.6. */
 export async function checkObject(
@@ -39,12 +43,15 @@ export async function checkObject(
   const text = calendarText(sent, type);
   const isJson = type?.type === jcalType;
   const kinds = await kindsOf(collection);
-  const object = validateForStorage(text, {
+  const limits: ObjectLimits = {
     ...(maxResourceSize === undefined ? {} : { maxBytes: maxResourceSize }),
     ...(maxAttendeesPerInstance === undefined ? {} : { maxAttendees: maxAttendeesPerInstance }),
     ...(kinds === undefined ? {} : { kinds }),
     maxInstances,
-  });
+  };
+  const root = readForStorage(text, limits);
+  if (text.length > longText) await yieldToLoop();
+  const object = validateRead(text, root, limits);
   if (settings.privateEvents) {
     const access = accessOf(object);
     const before =

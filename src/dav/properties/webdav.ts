@@ -114,9 +114,6 @@ export const placeName = property({
   get: (resource) => lastSegment(resource.href),
 });
 
-/** RFC 4918 §15.10, empty: the server is a class 1 server and has no locks. */
-export const supportedLock = property({ name: dav("supportedlock"), on: resourceKinds, get: () => [] });
-
 const reportSets = new WeakMap<Registry, Map<Kind, XmlValue>>();
 
 /** RFC 3253 §3.1.5 */

@@ -1,4 +1,4 @@
-import { yieldToLoop } from "../../base/stream.ts";
+import { Turns } from "../../base/stream.ts";
 import { depthOf } from "../../http/headers.ts";
 import { HttpError } from "../../http/message.ts";
 import { type CompFilter, matches } from "../../ical/filter.ts";
@@ -153,16 +153,13 @@ class Answer {
   }
 
   async *#matching(calendar: ObjectCollection, plan: FilterPlan, zone: Zone): AsyncGenerator<readonly Member[]> {
-    let since = performance.now();
+    const turns = new Turns();
     for await (const page of membersOf(calendar, this.#rows(calendar, plan), this.#context)) {
       const matching: Member[] = [];
       for (const member of page) {
         if (this.#matches(member.text, zone)) matching.push(member);
         // A long recurrence costs as much as many objects.
-        if (performance.now() - since > 5) {
-          await yieldToLoop();
-          since = performance.now();
-        }
+        await turns.next();
       }
       if (matching.length > 0) yield matching;
     }

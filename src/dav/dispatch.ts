@@ -21,7 +21,8 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
   const resource = await resolve(request.path, request.rawPath, context);
   if (context.user === undefined) challengeStrangers(resource, method);
   await checkRights(resource, method, request, context);
-  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
+  if (request.headers["if"] !== undefined && (await hasRights(resource, method, request, context)))
+    await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).
@@ -62,6 +63,15 @@ async function checkRights(resource: Resource, method: Method, request: HttpRequ
     throw await hidden(request, request.rawPath);
   }
 }
+
+/** Whether the user holds any right here that has been asked for: a method that asks for none by itself, but for one that depends
+ *  on the body, lets in whoever wants to. */
+const hasRights = async (
+  resource: Resource,
+  method: Method,
+  { path, rawPath }: HttpRequest,
+  context: Context,
+): Promise<boolean> => method.needs(resource).length > 0 || mayLook(resource, path, rawPath, context);
 
 async function checkMapped(
   resource: Exclude<Resource, { kind: "unmapped" }>,

@@ -10,7 +10,7 @@ import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
-import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
+import { copyFolder, refuseCalendarsInside, refuseCopyBeyondLimits } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { arrival, checkName, type Place, placeOf, touchedBy } from "./members.ts";
@@ -49,6 +49,8 @@ export const copyMethod: Method = {
     if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
     const to = collectionTarget(source, target);
     await refuseCalendarsInside(source.collection.ref, context);
+    const replaced = "info" in target.resource ? target.resource.collection.ref : undefined;
+    await refuseCopyBeyondLimits(source.collection.ref, to, replaced, depth === "infinity", context);
     return tellingInside(async () => {
       await clear(target.resource, guard, context);
       await copyFolder(source.collection, to, depth === "infinity", guard, context);

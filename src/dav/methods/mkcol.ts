@@ -7,10 +7,11 @@ import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
-import { type Resource, resourceKinds, type Shape } from "../resource.ts";
+import { resourceKinds, type Shape } from "../resource.ts";
 import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
+import { refuseCollections } from "./quota.ts";
 import { parseXmlBody } from "./xml-body.ts";
 
 type NewKind = "calendar" | "folder";
@@ -150,16 +151,10 @@ async function make(
   context: Context,
   request: HttpRequest,
 ): Promise<void> {
-  const { store, settings } = context.services;
+  const { store } = context.services;
   const { owner } = parent;
-  const limit = settings.maxCollectionsPerHome;
-  if (limit !== undefined) {
-    const present = (await store.children({ owner, path: [] })).filter(({ kind }) => isClients(kind)).length;
-    if (present >= limit) throw new Refusal({ code: "max-collections", limit });
-  }
   const ref = { owner, path: [...parent.collection.ref.path, name] };
+  if (ref.path[0] !== "dropbox") await refuseCollections(owner, 1, context);
   const guard = lockGuard(request, owner, context);
   await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }
-
-const isClients = (kind: Resource["kind"]): boolean => kind === "calendar" || kind === "folder";

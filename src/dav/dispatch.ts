@@ -19,7 +19,7 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
   const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
   const resource = await resolve(request.path, request.rawPath, context);
-  if (context.user === undefined) challengeStrangers(resource, method);
+  if (context.user === undefined) await challengeStrangers(resource, method, request);
   await checkRights(resource, method, request, context);
   if (request.headers["if"] !== undefined && (await hasRights(resource, method, request, context)))
     await checkIf(resource, context, request);
@@ -47,8 +47,11 @@ const ours: ReadonlySet<Kind> = new Set<Kind>([...navigationKinds, ...principalK
 
 /** Places that anyone may look at with a browser still ask DAV clients to sign in: Apple's, Thunderbird and Evolution never send
  *  a password when PROPFIND on "/" succeeds without. What an owner opened to everybody stays open. */
-function challengeStrangers(resource: Resource, method: Method): void {
-  if (ours.has(resource.kind) && !reading.has(method.name)) throw new HttpError(401, "sign in first");
+async function challengeStrangers({ kind }: Resource, method: Method, request: HttpRequest): Promise<void> {
+  if (!ours.has(kind) || reading.has(method.name)) return;
+  // In homes it takes as long as where there is something.
+  if (kind === "unmapped" && request.path.length > 2) await hidden(request, request.rawPath);
+  throw new HttpError(401, "sign in first");
 }
 
 /** Throws unless the user may do it. Who may not even look around hears the same of everything that is or is not there: whatever

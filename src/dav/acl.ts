@@ -1,5 +1,5 @@
 import type { Ace } from "../acl/ace.ts";
-import { type AclSettings, defaultAces, effectiveAces, withStored } from "../acl/defaults.ts";
+import { type AclSettings, aclIsFixed, defaultAces, effectiveAces, homePlace, withStored } from "../acl/defaults.ts";
 import type { Href } from "../model/ids.ts";
 import type { Collection } from "../store/contract.ts";
 import type { Element } from "../xml/element.ts";
@@ -48,7 +48,12 @@ export async function ownAces(resource: Existing, services: Services): Promise<r
     case "principal":
       return defaultAces("principals", settings);
     case "proxy-group":
-      return defaultAces("proxy-group", settings, resource.principal.uid);
+      // Delegates of a group are its administrators' affair: no single member speaks for it.
+      return defaultAces(
+        "proxy-group",
+        settings,
+        resource.principal.type === "groups" ? undefined : resource.principal.uid,
+      );
     case "calendar-root":
     case "calendar-type":
       return defaultAces("navigation", settings);
@@ -76,7 +81,7 @@ export async function inheritedAces(resource: Existing, services: Services): Pro
       if (above !== undefined) levels.push(await levelOf(above, settings, services));
     }
     if (path.length > 0)
-      levels.push({ href: services.urls.home(owner), aces: defaultAces("home", settings, owner.uid) });
+      levels.push({ href: services.urls.home(owner), aces: defaultAces(homePlace(owner), settings, owner.uid) });
   }
   return effectiveAces([], [...levels, { href: "/" as Href, aces: defaultAces("root", settings) }]);
 }
@@ -101,6 +106,7 @@ async function storedAcl(
   name: string | undefined,
   { directory }: Services,
 ): Promise<readonly Ace[] | undefined> {
+  if (aclIsFixed(collection.ref.owner)) return undefined;
   const stored = (await collection.properties(name)).get(aclName);
   if (stored === undefined) return undefined;
   const generation = directory.generation();
@@ -120,7 +126,7 @@ async function collectionAces(
 ): Promise<readonly Ace[]> {
   const { ref, kind } = collection;
   // A home's are computed, whatever was stored there: 2.4 did so, and 1.2 let everybody read every home.
-  if (kind === "home") return defaultAces("home", settings, ref.owner.uid);
+  if (kind === "home") return defaultAces(homePlace(ref.owner), settings, ref.owner.uid);
   const defaults = defaultAces(kind === "inbox" || kind === "outbox" ? kind : "inside", settings, ref.owner.uid);
   const { hasAcl } = await collection.info();
   return withStored(defaults, hasAcl ? await storedAcl(collection, undefined, services) : undefined);

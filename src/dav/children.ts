@@ -3,9 +3,10 @@ import { HttpError } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
+import { openShare } from "../sharing/links.ts";
 import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
 import { aclSettings } from "./acl.ts";
-import type { Context } from "./registry.ts";
+import type { Context, Services } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
 import { uidsName } from "./urls.ts";
 
@@ -30,8 +31,26 @@ export async function collectionResource(
   owner: Principal,
   collection: Collection,
 ): Promise<OwnedCollection> {
-  return { kind: collection.kind, href, owner, collection, info: await collection.info() };
+  return { kind: collection.kind as OwnedCollection["kind"], href, owner, collection, info: await collection.info() };
 }
+
+/** As `collectionResource`, of what lies in a home: a link is the calendar it stands for. undefined: a link that is to be hidden. */
+export async function placedResource(
+  href: Href,
+  collection: Collection,
+  { services }: Pick<Context, "services">,
+): Promise<OwnedCollection | undefined> {
+  const placed = await seenAs(collection, services);
+  return placed && collectionResource(href, placed.ref.owner, placed);
+}
+
+/** What a collection of the store is to those who look at it. */
+export const seenAs = async (collection: Collection, services: Services): Promise<Collection | undefined> =>
+  collection.kind !== "share"
+    ? collection
+    : services.settings.sharing.enabled
+      ? openShare(collection, services)
+      : undefined;
 
 const pageSize = 1000;
 
@@ -84,6 +103,7 @@ export async function* childrenOf(resource: Resource, context: Context): AsyncGe
     case "inbox":
     case "outbox":
     case "dropbox":
+    case "notification":
     case "folder":
       yield* inside(resource, context);
       return;
@@ -142,10 +162,10 @@ async function readsAll(user: Principal, { services }: Context): Promise<boolean
   return [...admins, ...readers].some((uid) => identities.has(uid));
 }
 
-/** Whose homes the user may read else: the own, and those of whoever made them a delegate. */
+/** Whose homes the user may read else: the own, those of the groups it is in, and those of whoever made it a delegate. */
 async function ownersFor(user: Principal, { services: { directory } }: Context): Promise<ReadonlySet<PrincipalUid>> {
   const trusting = await Promise.all([directory.delegatedBy(user, "read"), directory.delegatedBy(user, "write")]);
-  return new Set([user.uid, ...trusting.flat().map(({ uid }) => uid)]);
+  return new Set([...(await directory.identities(user)), ...trusting.flat().map(({ uid }) => uid)]);
 }
 
 async function* inside(parent: OwnedCollection, context: Context): AsyncGenerator<readonly Resource[]> {
@@ -171,14 +191,15 @@ export function collectionsIn(parent: OwnedCollection, context: Context): Promis
 
 async function openCollections(
   { href, owner, collection: { ref } }: OwnedCollection,
-  { services: { store } }: Context,
+  context: Context,
 ): Promise<readonly OwnedCollection[]> {
+  const { store } = context.services;
   const names = await store.children(ref);
   const found = await Promise.all(
     names.map(async ({ name }) => {
       const child = await store.open({ owner, path: [...ref.path, name] });
       // undefined: gone since its name was read.
-      return child && collectionResource(`${href}${encodeSegment(name)}/` as Href, owner, child);
+      return child && placedResource(`${href}${encodeSegment(name)}/` as Href, child, context);
     }),
   );
   return found.filter((child) => child !== undefined);

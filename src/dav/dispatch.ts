@@ -9,6 +9,7 @@ import { demand, mayLook } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
 import { parentOf, resolve } from "./resolve.ts";
 import { isCollection, type Kind, navigationKinds, principalKinds, type Resource, type Shape } from "./resource.ts";
+import { principalAt } from "./urls.ts";
 
 /** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
  *  hands over. Throws what `errorResponse` turns into an answer. */
@@ -103,12 +104,24 @@ async function checkUnmapped(
   request: HttpRequest,
   context: Context,
 ): Promise<void> {
+  await checkRecord(request, context);
   const takes = method.on.includes("unmapped");
   const { parent } = resource;
   if (takes && parent !== undefined) return demand(context, parent, split(method.needs(resource)).above);
   if (!(await mayLook(resource, request.path, request.rawPath, context)))
     throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
   if (!takes) throw new HttpError(404, `${request.rawPath.slice(0, 200)} does not exist`);
+}
+
+/** The second of the guide's two gates: calendars must be switched on in the user's own record. Only to the user is it said;
+ *  for all others there is no such home. */
+async function checkRecord(
+  { path: [place, type, name] }: HttpRequest,
+  { user, services: { directory } }: Context,
+): Promise<void> {
+  if (place !== "calendars" || type === undefined || name === undefined || user?.calendaring !== false) return;
+  if ((await principalAt(directory, type, name))?.uid === user.uid)
+    throw new HttpError(403, `calendars are not switched on in the directory record of ${user.shortName}`);
 }
 
 interface Needs {

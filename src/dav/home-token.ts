@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { SyncToken } from "../model/ids.ts";
+import { placeOf } from "../sharing/shared-collection.ts";
 import { collectionsIn } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Shape } from "./resource.ts";
@@ -70,7 +71,7 @@ export async function homeToken(home: Shape<"home">, context: Context): Promise<
   const children = new Map<string, ChildState>();
   for (const inner of await collectionsIn(home, context)) {
     const { kind, collection, info } = inner;
-    const name = collection.ref.path[0];
+    const name = placeOf(collection).path[0];
     if (kind === "dropbox" || name === undefined) continue;
     if ((await context.privileges(inner)).has("read")) children.set(name, `${info.syncToken}.${info.properties}`);
   }

@@ -5,6 +5,8 @@ import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { boxAccess, dropboxFolder } from "../sharing/boxes.ts";
+import { type SharedCollection, shareOf } from "../sharing/shared-collection.ts";
 import type { Collection } from "../store/contract.ts";
 import { childrenNamed, dav, type QName, textOf } from "../xml/element.ts";
 import { effectiveAcl, inheritedAces, isUntouched } from "./acl.ts";
@@ -14,6 +16,7 @@ import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
 import { surroundings } from "./resolve.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
+import { intersection, ownDenials, sharedBounds, sharedRights } from "./sharing/rights.ts";
 
 type Granted = ReadonlySet<Privilege>;
 
@@ -68,6 +71,11 @@ class Rights {
     if (resource.kind === "unmapped")
       return resource.parent === undefined ? Promise.resolve(nothing) : this.of(resource.parent);
     if (!isOwned(resource)) return remembered(this.#others, resource.href, () => this.#evaluate(resource));
+    const shared = shareOf(resource.collection);
+    if (shared !== undefined)
+      return remembered(this.#others, `${shared.invitation.uid} ${resource.href}`, () =>
+        this.#ofShared(resource, shared),
+      );
     if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
     const { entry } = resource;
     if (!entry.hasAcl && entry.access === undefined) return this.#inside(resource);
@@ -76,7 +84,9 @@ class Rights {
 
   #ofCollection(collection: Collection, resource: Shape<Collection["kind"]>): Promise<Granted> {
     return remembered(this.#collections, keyOf(collection), async () =>
-      (await this.#ownsAll(collection, resource)) ? everything : this.#evaluate(resource),
+      (await this.#ownsAll(collection, resource))
+        ? everything
+        : this.#withBox(collection, await this.#evaluate(resource)),
     );
   }
 
@@ -86,7 +96,7 @@ class Rights {
     return remembered(this.#members, keyOf(collection), async () => {
       if (await this.#ownsAll(collection, undefined)) return everything;
       const aces = await inheritedAces(resource, this.#services);
-      return evaluate(aces, await this.#asker(resource, aces));
+      return this.#withBox(collection, evaluate(aces, await this.#asker(resource, aces)));
     });
   }
 
@@ -100,12 +110,38 @@ class Rights {
     );
   }
 
+  /** In the box of an event: also what the asker may do in the event's calendar, if it is shared with him. */
+  async #withBox(box: Collection, granted: Granted): Promise<Granted> {
+    const { owner, path } = box.ref;
+    const user = this.#user;
+    if (path[0] !== dropboxFolder || path.length !== 2 || user === undefined || user.uid === owner.uid) return granted;
+    const access = await boxAccess(box, user, this.#services.store);
+    return access === undefined ? granted : new Set([...granted, ...sharedBounds(access)]);
+  }
+
   async #ofMember(resource: Member): Promise<Granted> {
     const { entry } = resource;
     const granted = await (entry.hasAcl ? this.#evaluate(resource) : this.#inside(resource));
     if (entry.access === undefined || !this.#services.settings.privateEvents) return granted;
     const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
     return whole ? granted : limited(granted, entry.access);
+  }
+
+  /** In a shared calendar: what the asker may do with the sharee's link, as far as the invitation goes. */
+  async #ofShared(resource: Extract<Resource, { collection: Collection }>, shared: SharedCollection): Promise<Granted> {
+    const { link } = shared;
+    const { ref } = link;
+    const place = await collectionResource(this.#services.urls.collection(ref), ref.owner, link);
+    const held = await this.#ofCollection(link, place);
+    const isMember = "entry" in resource;
+    const granted = sharedRights(held, shared.invitation.access, isMember);
+    const hasAcl = isMember ? resource.entry.hasAcl : resource.info.hasAcl;
+    // What the owner denies by an ACL of its own stays denied.
+    const own = hasAcl ? await ownDenials(resource, this.#services) : undefined;
+    const left = own === undefined ? granted : intersection(granted, evaluate(own, await this.#asker(resource, own)));
+    if (!isMember || resource.entry.access === undefined || !this.#services.settings.privateEvents) return left;
+    const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
+    return whole ? left : limited(left, resource.entry.access);
   }
 
   async #evaluate(resource: Resource): Promise<Granted> {

@@ -2,8 +2,7 @@ import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import { readAccounts } from "./accounts-file.ts";
 import { type AccountsIndex, indexAccounts, type Proxies } from "./accounts-index.ts";
-import type { DirectoryBackend, Proof } from "./backend.ts";
-import { proves } from "./passwords.ts";
+import type { DirectoryBackend } from "./backend.ts";
 import { WatchedFile, type WatchOptions } from "./watched-file.ts";
 
 /** The most lines logged about one reading of the file. */
@@ -62,14 +61,16 @@ class XmlAccounts implements DirectoryBackend {
     return (await this.#file.current()).groups(member);
   }
 
-  async verify(user: Principal, proof: Proof): Promise<boolean> {
-    const { realm, byUid } = await this.#file.current();
-    const record = byUid(user.uid);
-    return record !== undefined && proves(proof, record.password, record.shortNames, realm);
+  async storedPasswords(user: Principal): Promise<readonly string[]> {
+    return (await this.#file.current()).byUid(user.uid)?.passwords ?? [];
   }
 
   async delegatesOf(owner: PrincipalUid): Promise<Proxies> {
     return (await this.#file.current()).proxies(owner);
+  }
+
+  async ownersTrusting(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]> {
+    return (await this.#file.current()).owners(delegate)[access];
   }
 
   generation(): number {

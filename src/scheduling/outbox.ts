@@ -12,7 +12,7 @@ import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
-import { type CalendarAt, freeBusySet } from "./free-busy-set.ts";
+import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
 import { type BusyTimeRequest, isOrganizerMethod, type Message } from "./outbox-message.ts";
 
 /** What a message from an outbox is answered with, and on whose behalf. */
@@ -28,6 +28,7 @@ export interface OutboxServices {
     member?: string,
   ): Promise<boolean>;
   readonly calendarAt: CalendarAt;
+  readonly sharedAt: SharedAt;
   /** The zone in which a collection's floating times are read. */
   floatingZoneOf(collection: Collection): Promise<Zone>;
   /** Told when the busy time of somebody could not be found out. */
@@ -191,16 +192,18 @@ async function* countedCalendars(
   masked: Map<Collection, string>,
   services: OutboxServices,
 ): AsyncGenerator<BusyCalendar> {
-  const { store, calendarAt, may, floatingZoneOf } = services;
-  for await (const collection of freeBusySet(recipient, inbox, store, calendarAt)) {
+  const { store, calendarAt, sharedAt, may, floatingZoneOf } = services;
+  for await (const collection of freeBusySet(recipient, inbox, store, calendarAt, sharedAt)) {
     if ((await collection.info()).objects === 0 || !(await may(collection, "read-free-busy"))) continue;
     if (maskUid !== undefined) {
       const name = await collection.nameOf(maskUid);
       if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))
         masked.set(collection, name);
     }
+    // In a calendar that is shared with the recipient he does not see these himself.
+    const withoutPrivate = collection.ref.owner.uid !== recipient.uid;
     const counts = (name: string): Promise<boolean> => may(collection, "read-free-busy", name);
-    yield { collection, floatingZone: await floatingZoneOf(collection), counts };
+    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate, counts };
   }
 }
 

@@ -6,14 +6,14 @@ import { type Utc, utc } from "../model/ids.ts";
 import { caldav, type Element, type QName } from "../xml/element.ts";
 import { etagOf, factsOf } from "./contents.ts";
 import type { CollectionChange, ObjectEntry, PropertyEdits, Staged } from "./contract.ts";
-import { freshName, isMissing, quickLstat, renameFile, stageFile } from "./files.ts";
+import { freshName, isMissing, quickLstat, quickStat, renameFile, stageFile } from "./files.ts";
 import type { Handle } from "./handle.ts";
 import type { ResourceRow } from "./index-file.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
 import { indexedOccurrences, objectColumns, scheduleTagOf } from "./reconcile.ts";
-import type { Transaction } from "./transaction.ts";
+import { CollectionGone, type Transaction } from "./transaction.ts";
 
 const scheduleTagName = caldav("schedule-tag");
 
@@ -69,6 +69,10 @@ export class OpenChange implements CollectionChange {
     return this.transaction.state;
   }
 
+  properties(): Promise<Properties> {
+    return this.handle.parts.properties.readCollection(this.handle.path);
+  }
+
   async put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry> {
     const file = staged as StagedFile;
     const { parts, path } = this.handle;
@@ -76,7 +80,11 @@ export class OpenChange implements CollectionChange {
     const times = object && indexedOccurrences(object, parts.now());
     if (file.needsSidecar) await parts.properties.writeMemberSidecar(path, name, file.etag, file.properties);
     reach("put.rename");
-    await renameFile(file.path, join(path, name));
+    try {
+      await renameFile(file.path, join(path, name));
+    } catch (error) {
+      throw isMissing(error) && !quickStat(path)?.isDirectory() ? new CollectionGone(path) : error;
+    }
     reach("put.renamed");
     this.transaction.moved = true;
     await parts.properties.dropMemberSidecars(path, name, file.needsSidecar ? file.etag : undefined);

@@ -5,8 +5,9 @@ import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 
-/** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one. */
-export type CollectionKind = "home" | "calendar" | "inbox" | "outbox" | "dropbox" | "folder";
+/** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
+ *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
+export type CollectionKind = "home" | "calendar" | "inbox" | "outbox" | "dropbox" | "notification" | "folder" | "share";
 
 /** A collection by owner and path below the home: [] is the home, ["calendar"] the default calendar. */
 export interface CollectionRef {
@@ -137,12 +138,23 @@ export interface CollectionChange {
   nameOf(uid: string): string | undefined;
   /** Objects and bytes now. */
   totals(): { readonly objects: number; readonly bytes: number };
+  /** The collection's own properties as they stand under the lock. */
+  properties(): Promise<ReadonlyMap<QName, Element>>;
   /** Renames the staged file into place and writes the rows. `object` is undefined for plain files and what cannot be parsed. */
   put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry>;
   remove(name: string): Promise<void>;
   /** All or nothing. `name` undefined: the collection's own. A member gets a new revision when its ACL is among them: who
    *  synchronises may see it now, or no longer. */
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
+}
+
+/** Where published calendars lie, one small file for each token. A token says nothing by itself: the calendar must agree. */
+export interface PublishedPlaces {
+  /** undefined: no such token, or no token at all. */
+  find(token: string): Promise<{ readonly owner: PrincipalUid; readonly path: readonly string[] } | undefined>;
+  /** Durable when it resolves. */
+  set(token: string, ref: CollectionRef): Promise<void>;
+  remove(token: string): Promise<void>;
 }
 
 /** WebDAV locks, by the owner of the home (RFC 4918 §6). The store keeps them and forbids nothing: who changes something on
@@ -160,6 +172,7 @@ export interface Locks {
 }
 
 export interface CalendarStore {
+  readonly published: PublishedPlaces;
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
   /** Whether the home exists, without making it. */
@@ -168,7 +181,11 @@ export interface CalendarStore {
   /** The collections directly inside, by name, those of the server's own names included (inbox, outbox …). */
   children(ref: CollectionRef): Promise<readonly { readonly name: string; readonly kind: CollectionKind }[]>;
   /** Makes a collection with its properties, visible at once and complete. Throws Refusal(resource-must-be-null). */
-  create(ref: CollectionRef, kind: "calendar" | "folder", properties: ReadonlyMap<QName, Element>): Promise<Collection>;
+  create(
+    ref: CollectionRef,
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
+    properties: ReadonlyMap<QName, Element>,
+  ): Promise<Collection>;
   /** Makes it disappear at once; the space is freed afterwards. */
   remove(ref: CollectionRef): Promise<void>;
   /** Moves (renames) a collection; tokens of the old place are refused at the new one. */

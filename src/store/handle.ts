@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind } from "./contract.ts";
-import { DirectorySync, freshName, quickLstat, quickStat } from "./files.ts";
+import { DirectorySync, freshName, isMissing, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName } from "./layout.ts";
 import { Notices } from "./notices.ts";
@@ -83,7 +83,12 @@ export class Handle {
         }
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
-      await this.#exclusively(() => this.#catchUp());
+      try {
+        await this.#exclusively(() => this.#catchUp());
+      } catch (error) {
+        // Whatever fails in a directory that somebody is removing: the next round says that it is gone.
+        if (!this.#isGone()) throw error;
+      }
     }
   }
 
@@ -91,7 +96,9 @@ export class Handle {
   locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       for (let attempt = 0; ; attempt++) {
-        const transaction = await this.#begin();
+        const transaction = await this.#begin().catch((error: unknown) => {
+          if (!this.#isGone()) throw error;
+        });
         if (transaction === undefined) throw new CollectionGone(this.path);
         const before = transaction.state;
         let result: T;
@@ -110,7 +117,7 @@ export class Handle {
             await this.#discardIndex();
             continue;
           }
-          throw error;
+          throw this.#isGone() || isMissing(error) ? new CollectionGone(this.path) : error;
         }
         try {
           if (transaction.failed !== undefined) throw transaction.failed;
@@ -135,6 +142,10 @@ export class Handle {
     return this.#exclusively(async () => {
       if (this.#index === index) await this.#discardIndex();
     });
+  }
+
+  #isGone(): boolean {
+    return !quickStat(this.path)?.isDirectory();
   }
 
   get busy(): boolean {

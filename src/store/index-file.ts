@@ -6,7 +6,7 @@ import { utc } from "../model/ids.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
 
 /** Version of the schema; an index with any other (the original's 6 and 10 among them) is replaced. */
-const schemaVersion = "caldavd-3";
+export const schemaVersion = "caldavd-3";
 
 // CALDAV is the original's frame: finding another version there, an original server deletes the file and makes its own,
 // so going back to one needs nothing. `era` makes tokens fail safely: see tokens.ts.

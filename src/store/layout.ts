@@ -9,7 +9,12 @@ export const indexName = ".db.sqlite";
 export const sidecarFolder = ".props";
 
 /** Names in a home that have a meaning of their own. */
-const reserved: Readonly<Record<string, CollectionKind>> = { inbox: "inbox", outbox: "outbox", dropbox: "dropbox" };
+const reserved: Readonly<Record<string, CollectionKind>> = {
+  inbox: "inbox",
+  outbox: "outbox",
+  dropbox: "dropbox",
+  notification: "notification",
+};
 
 /** The kind that a collection's name and place decide; undefined when its resourcetype does. */
 export function kindByPlace(path: readonly string[]): CollectionKind | undefined {
@@ -31,6 +36,13 @@ export class Layout {
   }
   get calendars(): string {
     return join(this.root, "calendars");
+  }
+  /** Where published calendars lie, a file for each token. */
+  get published(): string {
+    return join(this.root, "published");
+  }
+  publishedPlace(token: string): string {
+    return join(this.published, fileNameOf(token));
   }
   /** Files being written, and collections being removed. Disposable. */
   get staging(): string {
@@ -69,6 +81,10 @@ export class Layout {
  *  every name seen in practice. */
 export const fileNameOf = (name: string): string =>
   name.replace(/[%/\\\0]|^\./g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
+
+/** The text that `fileNameOf` made a directory name of. */
+export const nameOfFile = (file: string): string =>
+  file.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 
 /** What Finder puts beside files on a volume that keeps no forks, `._<name>`, and into folders it has shown. It gives up on
  *  copying a file when it may not. */

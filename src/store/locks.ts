@@ -58,6 +58,7 @@ export class LockStore implements Locks {
     });
   }
 
+  /** Closes all files; each is opened again when it is asked. */
   close(): void {
     this.#homes.clear();
   }

@@ -9,9 +9,17 @@ import { Refusal } from "../model/refusal.ts";
 import { type Element, elements, localOf, type QName } from "../xml/element.ts";
 import { StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
-import type { CalendarStore, Collection, CollectionChange, CollectionKind, CollectionRef } from "./contract.ts";
+import type {
+  CalendarStore,
+  Collection,
+  CollectionChange,
+  CollectionKind,
+  CollectionRef,
+  PublishedPlaces,
+} from "./contract.ts";
 import {
   discardDirectory,
+  foldersIn,
   freshName,
   isMissing,
   makeDirectories,
@@ -30,13 +38,16 @@ import { type PropertyMode, PropertyStore, probeProperties } from "./properties.
 import {
   calendarType,
   findHome,
-  foldersIn,
   folderType,
   makeCollection,
   makeHome,
+  markHome,
+  notificationType,
   ownerOfHome,
   resourcetypeName,
+  shareType,
 } from "./provision.ts";
+import { publishedPlaces } from "./published.ts";
 import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
@@ -57,6 +68,14 @@ export interface StoreOptions {
   readonly apart?: boolean;
 }
 
+const typeOfKind = {
+  calendar: calendarType,
+  folder: folderType,
+  dropbox: folderType,
+  notification: notificationType,
+  share: shareType,
+};
+
 const homeMemory = 10_000;
 const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(["home", "folder", "dropbox"]);
 
@@ -64,6 +83,7 @@ const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(
 export class FileStore implements CalendarStore {
   readonly quota: number | undefined;
   readonly layout: Layout;
+  readonly published: PublishedPlaces;
   readonly locks: LockStore;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -73,6 +93,7 @@ export class FileStore implements CalendarStore {
   private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, volume: Volume) {
     this.quota = options.quota;
     this.layout = layout;
+    this.published = publishedPlaces(layout);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -141,14 +162,14 @@ export class FileStore implements CalendarStore {
 
   async create(
     ref: CollectionRef,
-    kind: "calendar" | "folder",
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
     properties: ReadonlyMap<QName, Element>,
   ): Promise<Collection> {
     const path = await this.#pathOf(ref);
     if (path === undefined || quickStat(dirname(path)) === undefined)
       throw new Refusal({ code: "resource-must-be-null", problem: "the parent is gone" });
     const all = new Map(properties);
-    all.set(resourcetypeName, kind === "calendar" ? calendarType : folderType);
+    all.set(resourcetypeName, typeOfKind[kind]);
     if (quickStat(path)) throw taken(ref);
     try {
       await makeCollection(this.#parts, path, all);
@@ -239,6 +260,7 @@ export class FileStore implements CalendarStore {
     this.#parts.contents.clear();
     this.#parts.lists.clear();
     this.#parts.rows.clear();
+    this.locks.close();
     for (const path of this.#handles.keys()) this.#handles.peek(path)?.rest();
   }
 
@@ -252,6 +274,7 @@ export class FileStore implements CalendarStore {
     if (known !== undefined && quickStat(known)?.isDirectory()) return known;
     const found = await findHome(this.#parts, owner);
     if (found !== undefined) {
+      await markHome(this.#parts, found, owner);
       this.#homes.set(owner.uid, found);
       return found;
     }
@@ -294,7 +317,8 @@ export class FileStore implements CalendarStore {
   async #kindByType(path: string): Promise<CollectionKind> {
     const type = (await this.#parts.properties.readCollection(path)).get(resourcetypeName);
     if (type === undefined) return "calendar";
-    return elements(type).some((node) => localOf(node.name) === "calendar") ? "calendar" : "folder";
+    const marks = elements(type).map((node) => localOf(node.name));
+    return marks.includes("calendar") ? "calendar" : marks.includes("shared") ? "share" : "folder";
   }
 
   #forget(path: string): void {

@@ -117,6 +117,16 @@ test("who may do what, by default, where: the table of Calendar Server 2.4", () 
       "write proxy": "rwfpP",
       nobody: "",
     },
+    // For a group the owner's row is that of its members: all but setting rights.
+    "group-home": {
+      owner: "rwfpPs",
+      other: "f",
+      admin: "*",
+      reader: "rfp",
+      "read proxy": "rfp",
+      "write proxy": "rwfpP",
+      nobody: "",
+    },
     inside: {
       owner: "*",
       other: "f",

@@ -36,8 +36,8 @@ export interface Exchange {
 }
 
 /** The whole DAV floor on an empty store, spoken to as user01 unless said otherwise. */
-export async function givenExchange(changed: Partial<DavSettings> = {}): Promise<Exchange> {
-  const tree = await givenTree({ methods, reports }, changed);
+export async function givenExchange(changed: Partial<DavSettings> = {}, accounts?: string): Promise<Exchange> {
+  const tree = await givenTree({ methods, reports }, changed, accounts);
   const send: Exchange["send"] = async (method, path, { as = "user01", headers = {}, body = "" } = {}) => {
     const context = await tree.context(as ?? undefined);
     const request = requestOf(method, path, headers, body);

@@ -105,7 +105,9 @@ describe("a lock", () => {
     const token = await taken(path);
     const elsewhere = { destination: `${calendar}elsewhere.ics` };
     const edit = `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><x xmlns="urn:x">1</x></D:prop></D:set></D:propertyupdate>`;
+    const acl = `<D:acl xmlns:D="DAV:"><D:ace><D:principal><D:authenticated/></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>`;
     const attempts: [string, string, Options][] = [
+      ["ACL", path, { body: acl }],
       ["PUT", path, { headers: ics, body: event("held.ics") }],
       ["DELETE", path, {}],
       ["PROPPATCH", path, { body: edit }],
@@ -126,6 +128,7 @@ describe("a lock", () => {
     assert.deepEqual(await discovered(`${home}copied.txt`), [], "a copy is not locked");
     assert.equal(await status(store(path, held(token))), 204);
     assert.equal(await status(send("PROPPATCH", path, { headers: held(token), body: edit })), 207);
+    assert.equal(await status(send("ACL", path, { headers: held(token), body: acl })), 200);
     assert.equal(await status(send("MOVE", path, { headers: { ...elsewhere, ...held(token) } })), 201);
     assert.deepEqual(await discovered(elsewhere.destination), [], "a lock does not move");
     assert.equal(await status(put(path, ics, "user01", event("again"))), 201, "nor stays behind");
@@ -138,6 +141,41 @@ describe("a lock", () => {
     assert.equal(await status(send("DELETE", path, { headers: held(token) })), 204);
     assert.equal(await status(put(path)), 201);
     assert.equal(await status(put(path, held(token))), 412);
+  });
+
+  test("stays on an address that a COPY or MOVE puts something else at", async () => {
+    const path = `${home}stays.txt`;
+    await put(path);
+    const token = await taken(path);
+    for (const method of ["COPY", "MOVE"]) {
+      await put(`${home}comes.txt`, {}, "user01", method);
+      const headers = { destination: path, if: `<${path}> (<${token}>)` };
+      assert.equal(await status(send(method, `${home}comes.txt`, { headers })), 204);
+      assert.equal((await send("GET", path)).text, method);
+      assert.deepEqual(await discovered(path), [token]);
+    }
+    await send("MKCOL", `${home}comes/`);
+    const headers = { destination: path, if: `<${path}> (<${token}>)` };
+    assert.equal(await status(send("MOVE", `${home}comes/`, { headers })), 204);
+    assert.deepEqual(await discovered(`${path}/`), [token]);
+    refused(await send("DELETE", `${path}/`), "lock-token-submitted", 423);
+    assert.equal(await status(send("DELETE", `${path}/`, { headers: held(token) })), 204);
+  });
+
+  test("keeps what its creator said of himself, and nothing of it is taken for markup", async () => {
+    const path = `${home}owner.txt`;
+    await put(path);
+    const owner = `<x xmlns="urn:x" a="&quot;">&lt;b&gt; &amp; M\u00e4rz</x> text`;
+    const body = info("exclusive", owner).replace("<D:owner>", `<D:owner xml:lang="de">`);
+    const granted = await send("LOCK", path, { body });
+    const listed = await send("PROPFIND", path, { headers: { depth: "0" } });
+    for (const { text } of [granted, listed]) {
+      assert.match(
+        text,
+        /<D:owner xml:lang="de"><x xmlns="urn:x" a="&quot;">&lt;b&gt; &amp; März<\/x> text<\/D:owner>/,
+      );
+      readXml(text);
+    }
   });
 
   test("serves only who took it", async () => {
@@ -213,6 +251,27 @@ describe("a lock", () => {
     assert.equal(await status(put(path, held(token))), 204);
     assert.equal(await status(unlock(path, token)), 204);
   });
+});
+
+test("a lock lasts as long as was told, by a clock of whole seconds, an hour at most", async () => {
+  const path = `${home}lasts.txt`;
+  await put(path);
+  const { tree } = exchange;
+  const owner = await tree.user("user01");
+  for (const [asked, told] of [
+    ["Second-10", 10],
+    ["Second-99999999999", 3600],
+    ["Infinite", 3600],
+    ["Second-0", 1],
+    ["unheard, Second-20, Second-30", 20],
+    ["", 3600],
+  ] as const) {
+    const answer = await lock(path, { headers: { timeout: asked } });
+    assert.match(answer.text, new RegExp(`<D:timeout>Second-${told}</D:timeout>`), asked);
+    const [kept] = (await tree.store.locks.held(owner.uid)).filter(({ root }) => root === path);
+    assert.equal(kept?.expires, tree.services.now() + told + 1);
+    assert.equal(await status(unlock(path, kept?.token ?? "")), 204);
+  }
 });
 
 describe("a lock on a collection", () => {

@@ -150,7 +150,7 @@ describe("locks and two workers", () => {
     await put(one(), `${path}short.ics`);
     const headers = { depth: "0", timeout: "Second-1" };
     const { text } = await one().expect(200, "LOCK", `${path}short.ics`, { headers, body: lockInfo() });
-    assert.match(text, /<D:timeout>Second-1</);
+    assert.match(text, /<D:timeout>Second-[01]</);
     await until("its end", async () => (await put(one(), `${path}short.ics`)).status === 204);
     assert.deepEqual(tally(await Promise.all(crowd.map((client) => put(client, `${path}short.ics`)))), { 204: 50 });
   });

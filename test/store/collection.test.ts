@@ -5,6 +5,7 @@ import { appendFile, copyFile, readFile, rename, rm, unlink, writeFile } from "n
 import { join } from "node:path";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { listAttributesSync, removeAttributeSync } from "fs-xattr";
 import { utc } from "../../src/model/ids.ts";
 import { Refusal } from "../../src/model/refusal.ts";
 import { el } from "../../src/xml/element.ts";
@@ -323,6 +324,51 @@ test("a home whose name was given to another person is not handed out", async ()
   const calendar = await given.store.open({ owner: other, path: ["calendar"] });
   assert.deepEqual(calendar && (await names(calendar)), []);
   assert.ok(existsSync(join(folder(given.root), "a.ics")));
+  await given.end();
+});
+
+test("a home without a mark is its name's, and is marked: whoever gets the name later does not get it", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const home = join(given.root, "calendars/users/alice");
+  for (const attribute of listAttributesSync(home)) removeAttributeSync(home, attribute);
+  const again = await given.again();
+  assert.deepEqual(await names(await calendarOf(again)), ["a.ics"]);
+  assert.equal(await again.ownerOf(home), alice.uid);
+  const other = { ...alice, uid: "UID-other" as typeof alice.uid };
+  await again.provision(other);
+  const calendar = await again.open({ owner: other, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), []);
+  await given.end();
+});
+
+test("an unmarked home is not handed to a principal that has one of its own", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const other = { ...alice, uid: "UID-other" as typeof alice.uid };
+  await given.store.provision(other);
+  const home = join(given.root, "calendars/users/alice");
+  for (const attribute of listAttributesSync(home)) removeAttributeSync(home, attribute);
+  const again = await given.again();
+  const calendar = await again.open({ owner: other, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), []);
+  assert.equal(await again.ownerOf(home), undefined);
+  await given.end();
+});
+
+test("a principal whose short name changes keeps its home, also when somebody else gets the old name", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const renamed = { ...alice, shortName: "alicia" };
+  const heir = { ...alice, uid: "UID-heir" as typeof alice.uid };
+  const again = await given.again();
+  await Promise.all([again.provision(heir), given.store.provision(heir)]);
+  await Promise.all([again.provision(renamed), given.store.provision(renamed)]);
+  const calendar = await again.open({ owner: renamed, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), ["a.ics"]);
+  const heirs = await again.open({ owner: heir, path: ["calendar"] });
+  assert.deepEqual(heirs && (await names(heirs)), []);
+  assert.equal(await again.ownerOf(join(given.root, "calendars/users/alicia")), alice.uid);
   await given.end();
 });
 

@@ -28,7 +28,8 @@ export interface LockGuard {
   check(...touched: readonly Touched[]): void | Promise<void>;
   /** The same question about locks that were read already. */
   judge(held: readonly Lock[], touched: readonly Touched[]): void;
-  /** After a removal: its locks end (§9.6). `below`: those on the resource itself stay, since another takes its place. */
+  /** After a removal: its locks end (§9.6). `below`: those on the resource itself stay, since another takes its place. Where they
+   *  cannot be ended they run out by themselves: what was removed is removed. */
   removed(path: string, below?: boolean): Promise<void>;
 }
 
@@ -45,7 +46,10 @@ export function lockGuard(request: HttpRequest, owner: Principal, { user, servic
       if (held instanceof Promise) return held.then((known) => judge(known, touched));
       judge(held, touched);
     },
-    removed: (path, below) => locks.releaseAt(owner.uid, path, below),
+    removed: (path, below) =>
+      locks
+        .releaseAt(owner.uid, path, below)
+        .catch((error: unknown) => services.warn("locks of what was removed stay until they run out", { path, error })),
   };
 }
 

@@ -1,7 +1,7 @@
 import { HttpError } from "../../http/message.ts";
 import type { Utc } from "../../model/ids.ts";
 import type { Lock } from "../../model/lock.ts";
-import { child, dav, type Element, el, elements, href, isElement } from "../../xml/element.ts";
+import { child, dav, type Element, el, elements, href } from "../../xml/element.ts";
 import { readXmlCached } from "../../xml/read.ts";
 import { writeXml } from "../../xml/write.ts";
 
@@ -49,11 +49,8 @@ export const lockEntries: readonly Element[] = [exclusive, shared].map((scope) =
  *  whom (§15.8). */
 export function activeLock(lock: Lock, now: Utc, full: boolean): Element {
   const children: Element[] = [scopeOf(lock.shared), write, el(dav("depth"), lock.deep ? "infinity" : "0")];
-  if (full && lock.owner !== "") {
-    const owner = readXmlCached(lock.owner);
-    children.push(el(dav("owner"), ...owner.children.filter((node) => isElement(node) || node !== "")));
-  }
-  children.push(el(dav("timeout"), `Second-${Math.max(0, lock.expires - now)}`));
+  if (full && lock.owner !== "") children.push(readXmlCached(lock.owner));
+  children.push(el(dav("timeout"), `Second-${Math.min(lock.timeout, Math.max(0, lock.expires - now))}`));
   if (full) children.push(el(dav("locktoken"), href(lock.token)));
   children.push(el(dav("lockroot"), href(lock.root)));
   return el(dav("activelock"), ...children);

@@ -1,5 +1,6 @@
 import { type Ace, principal, type Who } from "../../acl/ace.ts";
 import { type AclConflict, maxAces, replaceAcl } from "../../acl/change.ts";
+import { aclIsFixed } from "../../acl/defaults.ts";
 import { evaluate } from "../../acl/evaluate.ts";
 import { supportedPrivileges } from "../../acl/privileges.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
@@ -27,6 +28,8 @@ export const aclMethod: Method = {
   needs: () => ["write-acl"],
   async handle(resource, context, request) {
     const target = resource as Target;
+    if (aclIsFixed(target.owner))
+      throw new HttpError(403, `who may do what with ${target.href} is told by the group's directory record alone`);
     await checkPreconditions(target, context, request);
     const requested = await requestedAces(target, context, request);
     const aces = await replaced(target, requested, context);

@@ -4,6 +4,7 @@ import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
 import { lockGuard } from "../locks/guard.ts";
@@ -14,7 +15,7 @@ import type { Shape } from "../resource.ts";
 import { type Place, touchedBy, touchedIn } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
-import { asSeen, checkMember } from "./store-member.ts";
+import { asSeen, checkMember, storeMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
@@ -28,6 +29,15 @@ export async function copyMember(
   request: HttpRequest,
 ): Promise<void> {
   const { bytes, object, properties } = await contentFor(source, place, context);
+  if (shareOf(place.collection) !== undefined) {
+    // As if it were sent there: what is the copier's own in it stays his own.
+    const locks = lockGuard(request, place.owner, context);
+    await storeMember(place, { bytes, type: undefined }, context, (existing) => {
+      refuseOverwriting(existing, overwrite, request);
+      return locks.check(...touchedIn(place, existing));
+    });
+    return;
+  }
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));

@@ -1,6 +1,7 @@
 import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import { lockPath } from "../../model/lock.ts";
+import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
 import { hidden } from "../hidden.ts";
 import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
@@ -10,6 +11,7 @@ import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
+import { afterRemoval, followTo } from "../sharing/follow.ts";
 import { copyFolder, refuseCalendarsInside, refuseCopyBeyondLimits } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
@@ -90,6 +92,7 @@ export const moveMethod: Method = {
         context.services.store.move(ref, to),
       );
       await guard.removed(path);
+      await followTo(to, context);
       return answer(target);
     });
   },
@@ -111,9 +114,23 @@ async function targetOf(
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
   if (resource.kind !== "unmapped" && !overwrite)
     throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
-  if ("owner" in parent && parent.owner.uid !== source.owner.uid)
+  const between = [source, resource, parent].map(sharedIn);
+  if (between.some((shared) => shared !== undefined)) refuseShared(source, resource, method);
+  else if ("owner" in parent && parent.owner.uid !== source.owner.uid)
     throw new HttpError(403, "between the calendars of two users nothing is copied or moved");
   return { resource, parent, overwrite };
+}
+
+const sharedIn = (resource: Resource): SharedCollection | undefined =>
+  "collection" in resource ? shareOf(resource.collection) : undefined;
+
+/** From a shared calendar, and into one, events are copied: what of them is the sharee's own stays with him. They are not moved
+ *  (caldav-sharing §5.5.5), and the calendar itself stays where its sharee's clients know it. */
+function refuseShared(source: Source, target: Resource, method: "COPY" | "MOVE"): void {
+  if (method === "MOVE") throw new HttpError(403, "nothing is moved out of a shared calendar or into one");
+  if (!("entry" in source)) throw new HttpError(403, "a shared calendar cannot be copied, only its members");
+  if (target.kind === "calendar" || target.kind === "folder")
+    throw new HttpError(403, `${target.href} cannot be replaced by a copy of an event`);
 }
 
 /** Throws Refusal(need-privileges) unless something may be put there; who may not look there hears no more of it. */
@@ -196,10 +213,12 @@ async function clear(resource: Resource, guard: LockGuard, context: Context): Pr
   if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
   if (isMovable(resource)) {
     const { owner, collection, href } = resource;
+    const after = await afterRemoval(collection.ref, context);
     const path = lockPath(collection.ref.path);
     const touched = [{ path, below: href }, { path: parentPath(path) }];
     await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
     await guard.removed(path, true);
+    await after();
   } else if (resource.kind === "file") {
     const { collection, entry } = resource;
     await collection.change(async (change) => {

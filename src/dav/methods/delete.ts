@@ -1,11 +1,14 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
 import { lockPath } from "../../model/lock.ts";
+import { leaveShare } from "../../sharing/share.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
 import { parentPath } from "../locks/place.ts";
 import type { Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
+import { afterRemoval } from "../sharing/follow.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { touchedBy } from "./members.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
@@ -38,14 +41,21 @@ export const deleteMethod: Method = {
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
-    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
     const { owner, collection } = resource;
+    const shared = shareOf(collection);
+    if (shared !== undefined) {
+      await leaveShare(shared, context.services);
+      return done;
+    }
+    if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
+    const after = await afterRemoval(collection.ref, context);
     const guard = lockGuard(request, owner, context);
     const path = lockPath(collection.ref.path);
     const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
     return tellingInside(async () => {
       await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
       await guard.removed(path);
+      await after();
       return done;
     });
   },

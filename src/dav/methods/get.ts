@@ -162,14 +162,15 @@ async function wholeCalendar(
   context: Context,
 ): Promise<HttpResponse> {
   const name = (await calendar.collection.properties()).get(dav("displayname"));
-  const stream = bundle(texts(calendar, zones, context), {
+  const stream = bundle(textsOf(calendar, zones, context), {
     product,
     ...(name === undefined ? {} : { name: textOf(name) }),
   });
   return { status: 200, headers: { ...headers, "Content-Type": calendarType }, body: joined(stream) };
 }
 
-async function* texts(
+/** The texts of a calendar's members as far as the asker may see them. */
+export async function* textsOf(
   calendar: Shape<"calendar" | "inbox">,
   zones: ZonesAsked,
   context: Context,

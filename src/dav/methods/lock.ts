@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { depthOf, timeoutOf } from "../../http/headers.ts";
 import { submittedTokens } from "../../http/if-header.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
-import { utc } from "../../model/ids.ts";
+import { type Utc, utc } from "../../model/ids.ts";
 import { covering, covers, type Lock, liesBelow } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { CollectionRef } from "../../store/contract.ts";
@@ -50,7 +50,7 @@ export const lockMethod: Method = {
       deep: depth === "infinity",
       creator: context.user.uid,
       timeout,
-      expires: utc(context.services.now() + timeout),
+      expires: endOf(timeout, context),
       ...lockInfoOf(root),
     };
     return take(lock, resource, place, context, request);
@@ -166,7 +166,7 @@ async function refresh({ owner, path }: LockPlace, context: Context, request: Ht
   if (named.length > 1) throw new HttpError(400, "one lock is refreshed at a time");
   if (lock.creator !== context.user?.uid) throw new HttpError(403, "a lock is refreshed by who took it");
   const timeout = timeoutFrom(request) ?? lock.timeout;
-  const refreshed = await locks.refresh(owner.uid, lock.token, timeout, utc(context.services.now() + timeout));
+  const refreshed = await locks.refresh(owner.uid, lock.token, timeout, endOf(timeout, context));
   if (refreshed === undefined) throw new Refusal({ code: "lock-token-matches-request-uri", refresh: true });
   return told(refreshed, await locks.held(owner.uid), context, 200, {});
 }
@@ -184,6 +184,9 @@ function told(
   const body = writeXml(el(dav("prop"), el(dav("lockdiscovery"), ...active)));
   return { status, headers: { ...headers, "content-type": xmlType, "cache-control": "no-cache" }, body };
 }
+
+/** The clock counts whole seconds; a lock lasts no shorter than its holder was told. */
+const endOf = (timeout: number, { services }: Context): Utc => utc(services.now() + timeout + 1);
 
 /** Seconds, of the times a client would take the one it names first; undefined when it names none. */
 function timeoutFrom({ headers }: HttpRequest): number | undefined {

@@ -8,6 +8,7 @@ import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
 import { resourceKinds, type Shape } from "../resource.ts";
+import { isHidden } from "../stored.ts";
 import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
@@ -115,6 +116,7 @@ async function planned(kind: NewKind, instructions: readonly Instruction[], cont
     if (name === resourceType || value === null) continue;
     const declared = registry.property(name, kind);
     try {
+      if (isHidden(name)) throw new Refusal({ code: "cannot-modify-protected-property", name });
       properties.set(name, declared === undefined ? value : await creationValue(declared, value, context));
       for (const other of declared?.replaces ?? []) properties.delete(other);
     } catch (error) {

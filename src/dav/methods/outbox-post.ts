@@ -12,7 +12,7 @@ import { type Message, readMessage } from "../../scheduling/outbox-message.ts";
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
-import { collectionResource, memberResource } from "../children.ts";
+import { collectionResource, memberResource, seenAs } from "../children.ts";
 import { xmlType } from "../multistatus.ts";
 import { product } from "../product.ts";
 import type { Context } from "../registry.ts";
@@ -96,6 +96,7 @@ function outboxServices(context: Context): OutboxServices {
       const found = await resolveHref(href, context);
       return found?.kind === "calendar" ? found.collection : undefined;
     },
+    sharedAt: (link) => seenAs(link, context.services),
     failed: ({ shortName }, error) => warn("busy time could not be found out", { of: shortName, error }),
   };
 }

@@ -4,6 +4,7 @@ import type { HttpResponse } from "../../http/message.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
 import type { Href } from "../../model/ids.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import { lockGuard } from "../locks/guard.ts";
 import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
@@ -17,7 +18,11 @@ import type { Upload } from "./upload.ts";
 export const putMethod: Method = {
   name: "PUT",
   on: [...memberKinds, ...collectionKinds, "unmapped"],
-  needs: ({ kind }) => (kind === "object" || kind === "file" ? ["write-content"] : ["parent bind"]),
+  needs: (resource) => {
+    if (!("entry" in resource)) return ["parent bind"];
+    // Whoever may read a shared calendar may set his own alarms in it; what else he changes is asked for when it is known.
+    return shareOf(resource.collection) === undefined ? ["write-content"] : ["read", "parent write-properties"];
+  },
   async handle(resource, context, request) {
     // Said in the headers already, so a body of megabytes need not be sent for it.
     if (request.headers["content-range"] !== undefined)

@@ -2,10 +2,13 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import { collectionResource, memberResource } from "../children.ts";
 import type { Context } from "../registry.ts";
+import { lookAfterBoxes } from "../sharing/boxes.ts";
+import { storeShared } from "../sharing/store-shared.ts";
 import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
@@ -29,14 +32,17 @@ export async function storeMember(
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Stored> {
   const { collection } = place;
+  const shared = shareOf(collection);
+  if (shared !== undefined) return storeShared(shared, place, upload, context, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
   const bytes = checked?.bytes ?? upload.bytes;
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
   const staged = await collection.stage(bytes, properties);
+  let stored: Stored;
   try {
-    return await collection.change(async (change) => {
+    stored = await collection.change(async (change) => {
       const existing = change.entry(place.name);
       await recheck(existing);
       checkMember(change, place, existing, checked?.object, context);
@@ -48,6 +54,8 @@ export async function storeMember(
     await staged.discard();
     throw await asSeen(error, place, context);
   }
+  if (checked !== undefined) await lookAfterBoxes(checked.object, place, context);
+  return stored;
 }
 
 /** A refusal as the asker may hear it: the other object of the same UID is named to who may read it only. */

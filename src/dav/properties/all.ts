@@ -5,6 +5,7 @@ import * as calendarserver from "./calendarserver.ts";
 import * as locks from "./locks.ts";
 import * as principal from "./principal.ts";
 import * as scheduling from "./scheduling.ts";
+import * as sharing from "./sharing.ts";
 import * as webdav from "./webdav.ts";
 
 const isProperty = (value: unknown): value is AnyProperty =>
@@ -18,6 +19,7 @@ export const properties: readonly AnyProperty[] = [
   principal,
   calendar,
   scheduling,
+  sharing,
   calendarserver,
 ]
   .flatMap((declared) => Object.values<unknown>({ ...declared }))

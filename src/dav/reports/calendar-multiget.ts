@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { parseReference } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { placeOf } from "../../sharing/shared-collection.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
 import { collectionResource } from "../children.ts";
@@ -166,9 +167,9 @@ async function member(
 /** Whether the object is the resource the report was sent to, or lies below it. */
 function isInside({ collection, entry }: Shape<"object">, scope: Scope): boolean {
   if (scope.kind === "principal-type") return false;
-  const { owner, path } = scope.collection.ref;
-  if (collection.ref.owner.uid !== owner.uid) return false;
-  const below = collection.ref.path;
+  const { owner, path } = placeOf(scope.collection);
+  const { owner: holder, path: below } = placeOf(collection);
+  if (holder.uid !== owner.uid) return false;
   if (!path.every((segment, at) => segment === below[at])) return false;
   if ("entry" in scope) return below.length === path.length && entry.name === scope.entry.name;
   return true;

@@ -1,6 +1,7 @@
 import { encodeSegment } from "../../http/uri.ts";
 import type { Href, SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { placeOf } from "../../sharing/shared-collection.ts";
 import type { Changes } from "../../store/contract.ts";
 import { decodeHomeToken, encodeHomeToken, homeToken, tokenOfChild } from "../home-token.ts";
 import type { Context } from "../registry.ts";
@@ -9,7 +10,7 @@ import type { Resource, Shape } from "../resource.ts";
 import { seenChanges } from "./seen-changes.ts";
 import type { ChangePage, SyncQuery } from "./sync-collection.ts";
 
-type Inner = Shape<"calendar" | "inbox" | "outbox" | "folder">;
+type Inner = Shape<"calendar" | "inbox" | "outbox" | "notification" | "folder">;
 
 const pageSize = 1000;
 
@@ -35,7 +36,7 @@ export async function* homeChanges(
   for await (const page of childrenOf(home, context)) {
     for (const inner of page) {
       if (!isInner(inner)) continue;
-      const name = inner.collection.ref.path.at(-1) ?? "";
+      const name = placeOf(inner.collection).path.at(-1) ?? "";
       // Made since, or not to be read by the asker.
       if (!now.children.has(name)) continue;
       const state = before?.children.get(name);
@@ -63,7 +64,7 @@ export async function* homeChanges(
 }
 
 // A dropbox is no part of the token: its boxes are no calendar's business. See `homeToken`.
-const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "folder"]);
+const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "notification", "folder"]);
 const isInner = (resource: Resource): resource is Inner => innerKinds.has(resource.kind);
 
 async function* memberChanges(inner: Inner, token: SyncToken | undefined): AsyncGenerator<Changes> {

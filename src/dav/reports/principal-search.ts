@@ -1,4 +1,5 @@
 import { yieldToLoop } from "../../base/stream.ts";
+import type { PrincipalField, PrincipalQuery } from "../../directory/backend.ts";
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import type { RecordType } from "../../model/principal.ts";
@@ -10,17 +11,25 @@ import type { Context } from "../registry.ts";
 interface Field {
   readonly description: string;
   readonly values: (principal: Principal) => readonly (string | undefined)[];
+  /** What a directory can look for instead; undefined: it cannot. */
+  readonly field?: PrincipalField;
 }
 
 /** The properties that can be searched: those of the original 2.4. */
 export const searchFields: ReadonlyMap<QName, Field> = new Map<QName, Field>([
-  [dav("displayname"), { description: "Display Name", values: ({ fullName, shortName }) => [fullName || shortName] }],
-  [cs("first-name"), { description: "First Name", values: ({ firstName }) => [firstName] }],
-  [cs("last-name"), { description: "Last Name", values: ({ lastName }) => [lastName] }],
-  [cs("email-address-set"), { description: "Email Addresses", values: ({ emailAddresses }) => emailAddresses }],
+  [
+    dav("displayname"),
+    { description: "Display Name", values: ({ fullName, shortName }) => [fullName || shortName], field: "name" },
+  ],
+  [cs("first-name"), { description: "First Name", values: ({ firstName }) => [firstName], field: "firstName" }],
+  [cs("last-name"), { description: "Last Name", values: ({ lastName }) => [lastName], field: "lastName" }],
+  [
+    cs("email-address-set"),
+    { description: "Email Addresses", values: ({ emailAddresses }) => emailAddresses, field: "mail" },
+  ],
   [
     caldav("calendar-user-address-set"),
-    { description: "Calendar User Addresses", values: ({ addresses }) => addresses },
+    { description: "Calendar User Addresses", values: ({ addresses }) => addresses, field: "address" },
   ],
   [caldav("calendar-user-type"), { description: "Calendar User Type", values: ({ type }) => [calendarUserType(type)] }],
 ]);
@@ -94,12 +103,37 @@ function beginsWord(text: string, word: string): boolean {
   return false;
 }
 
+/** What a directory is asked for, so that those who meet the criteria are among the answers. */
+export function queryOf(criteria: readonly Criterion[], anyOf: boolean): PrincipalQuery {
+  const of = criteria
+    .filter(({ properties }) => properties.some((name) => searchFields.has(name)))
+    .map(({ properties, text, type: match }): PrincipalQuery => {
+      const fields = properties.flatMap((name) => searchFields.get(name)?.field ?? []);
+      return { kind: "all", of: fields.map((field) => ({ kind: "term", field, text, match })) };
+    });
+  return { kind: anyOf ? "any" : "all", of };
+}
+
+/** The same for words at the beginning of names and addresses. */
+export const queryOfWords = (words: readonly string[]): PrincipalQuery => ({
+  kind: "all",
+  of: words.map((text) => ({
+    kind: "any",
+    of: [
+      // Of any word of the name.
+      { kind: "term", field: "name", text, match: "contains" },
+      { kind: "term", field: "mail", text, match: "starts-with" },
+    ],
+  })),
+});
+
 /** Records looked at before others get their turn: a ms of work. */
 const slice = 512;
 
 /** The principals of these types that pass the test, at most one more than `limit`. A directory of any size holds up nobody. */
 export async function found(
   types: readonly RecordType[],
+  query: PrincipalQuery,
   passes: Test,
   limit: number,
   { services: { directory } }: Context,
@@ -107,7 +141,7 @@ export async function found(
   const principals: Principal[] = [];
   let looked = 0;
   for (const type of types)
-    for await (const principal of directory.list(type)) {
+    for await (const principal of directory.search(type, query)) {
       if (++looked % slice === 0) await yieldToLoop();
       if (!passes(principal)) continue;
       principals.push(principal);

@@ -18,6 +18,8 @@ import {
   found,
   meeting,
   meetingWords,
+  queryOf,
+  queryOfWords,
   requireDepth0,
   searchFields,
   typesOfCalendarUser,
@@ -89,7 +91,8 @@ export const principalPropertySearch = report({
     requireDepth0(request);
     const scope = scopeOf(query.everywhere ? undefined : resource);
     const types = scope.filter((type) => query.types?.includes(type) ?? true);
-    const principals = await found(types, meeting(query.criteria, query.anyOf), query.limit, context);
+    const { criteria, anyOf } = query;
+    const principals = await found(types, queryOf(criteria, anyOf), meeting(criteria, anyOf), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });
@@ -176,7 +179,7 @@ export const calendarserverPrincipalSearch = report({
   },
   async run({ types, words, ...query }, resource, context, request) {
     requireDepth0(request);
-    const principals = await found(types, meetingWords(words), query.limit, context);
+    const principals = await found(types, queryOfWords(words), meetingWords(words), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });

@@ -29,7 +29,7 @@ export interface SyncQuery {
   readonly asked: PropRequest;
 }
 
-type Synced = Shape<"home" | "calendar" | "inbox" | "folder">;
+type Synced = Shape<"home" | "calendar" | "inbox" | "notification" | "folder">;
 
 /** What has changed since a token. Pages are asked for one after the other, so a large collection is never held in memory;
  *  `token` is the state after the last page. */
@@ -46,7 +46,7 @@ export interface ChangePage {
  *  level asked for is in DAV:sync-level, and in Depth only when that is missing. */
 export const syncCollection = report({
   name: dav("sync-collection"),
-  on: ["home", "calendar", "inbox", "folder"],
+  on: ["home", "calendar", "inbox", "notification", "folder"],
   needs: "read",
   parse: (root): Omit<SyncQuery, "deep"> & { readonly level: string | undefined } => ({
     token: textOf(child(root, dav("sync-token")) ?? el(dav("sync-token"))).trim(),
@@ -114,7 +114,7 @@ const pageSize = 1000;
 const scheme = "data:,";
 
 async function* collectionChanges(
-  resource: Shape<"calendar" | "inbox" | "folder">,
+  resource: Shape<"calendar" | "inbox" | "notification" | "folder">,
   { token, limit }: SyncQuery,
   context: Context,
 ): AsyncGenerator<ChangePage, void> {

@@ -86,7 +86,7 @@ function actionOf(
         keyElement(key, id),
         el(
           cs("changes"),
-          ...properties.map((name) => property(...(name.split(";") as [string, string?]))),
+          ...properties.map((named) => property(...named.split(";"))),
           ...(attendees === "none"
             ? []
             : [attendees === "partstat" ? property("ATTENDEE", "PARTSTAT") : property("ATTENDEE")]),
@@ -96,9 +96,5 @@ function actionOf(
   );
 }
 
-const property = (name: string, parameter?: string): Element =>
-  elWith(
-    cs("changed-property"),
-    { name },
-    ...(parameter === undefined ? [] : [elWith(cs("changed-parameter"), { name: parameter })]),
-  );
+const property = (name = "", ...parameters: readonly string[]): Element =>
+  elWith(cs("changed-property"), { name }, ...parameters.map((one) => elWith(cs("changed-parameter"), { name: one })));

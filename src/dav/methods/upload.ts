@@ -1,8 +1,9 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
-import { type Component, type Property, propertyOf } from "../../ical/component.ts";
+import { propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
+import { parseCalendarObject } from "../../ical/parse.ts";
 import { validateForStorage } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection } from "../../store/contract.ts";
@@ -97,7 +98,6 @@ function withAccess(object: CalendarObject, access: string): CheckedObject {
   const { text } = object;
   const end = text.indexOf("\n", text.search(/BEGIN:VCALENDAR/i)) + 1;
   const restored = `${text.slice(0, end)}${accessName}:${access}\r\n${text.slice(end)}`;
-  const property: Property = { name: accessName, parameters: [], value: access, line: 0 };
-  const root: Component = { ...object.root, properties: [property, ...object.root.properties] };
-  return { object: { ...object, text: restored, root }, bytes: Buffer.from(restored), verbatim: false };
+  // Read again, so that its lines are those of the text.
+  return { object: parseCalendarObject(restored), bytes: Buffer.from(restored), verbatim: false };
 }

@@ -84,8 +84,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   ),
   "quota-not-exceeded": fixed(dav("quota-not-exceeded"), 507, "the calendar home's quota does not allow it"),
   "sufficient-disk-space": fixed(dav("sufficient-disk-space"), 507, "the server's disk is full"),
-  "default-calendar-delete-allowed": fixed(
-    caldav("default-calendar-delete-allowed"),
+  "default-calendar-needed": fixed(
+    caldav("default-calendar-needed"),
     403,
     "the default calendar for scheduling cannot be deleted",
   ),

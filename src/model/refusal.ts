@@ -39,7 +39,7 @@ export type Reason =
   | { readonly code: "quota-not-exceeded" }
   | { readonly code: "sufficient-disk-space" }
   // RFC 6638
-  | { readonly code: "default-calendar-delete-allowed" }
+  | { readonly code: "default-calendar-needed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
   | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }

@@ -1,22 +1,30 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { accountsOf } from "./auth/accounts.ts";
+import { AppPasswords } from "./auth/app-passwords.ts";
+import { Attempts, type Failure } from "./auth/attempts.ts";
 import { authenticator } from "./auth/authenticate.ts";
 import { basic } from "./auth/basic.ts";
 import { digest } from "./auth/digest.ts";
-import { type AuthScheme, accountsOf } from "./auth/scheme.ts";
+import { negotiate } from "./auth/negotiate.ts";
+import type { AuthScheme } from "./auth/scheme.ts";
+import { slowHashes } from "./auth/slow-hashes.ts";
 import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
 import { dispatch } from "./dav/dispatch.ts";
 import { errorResponse } from "./dav/error-body.ts";
+import { aclMethod } from "./dav/methods/acl.ts";
 import { copyMethod, moveMethod } from "./dav/methods/copy-move.ts";
 import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
+import { lockMethod } from "./dav/methods/lock.ts";
 import { mkcalendarMethod, mkcolMethod } from "./dav/methods/mkcol.ts";
 import { postMethod } from "./dav/methods/post.ts";
 import { propfindMethod } from "./dav/methods/propfind.ts";
 import { proppatchMethod } from "./dav/methods/proppatch.ts";
 import { putMethod } from "./dav/methods/put.ts";
 import { reportMethod } from "./dav/methods/report.ts";
+import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
 import { properties } from "./dav/properties/all.ts";
 import { type Context, type DavSettings, makeRegistry } from "./dav/registry.ts";
@@ -32,14 +40,16 @@ import {
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
 import { withScheduling } from "./dav/scheduling-service.ts";
+import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
-import { principalList } from "./directory/access.ts";
-import type { DirectoryBackend } from "./directory/backend.ts";
-import { openDelegates } from "./directory/delegates.ts";
+import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
+import { keepDumps } from "./directory/delegate-dumps.ts";
+import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
-import { openXmlAccounts } from "./directory/xml-accounts.ts";
 import type { Door } from "./doors/door.ts";
+import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
@@ -56,11 +66,14 @@ export const methods = [
   propfindMethod,
   proppatchMethod,
   reportMethod,
+  aclMethod,
   mkcolMethod,
   mkcalendarMethod,
   copyMethod,
   moveMethod,
   postMethod,
+  lockMethod,
+  unlockMethod,
 ] as const;
 
 export const reports = [
@@ -78,12 +91,6 @@ export const reports = [
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
-
-type DirectoryType = Config["DirectoryService"]["type"];
-type OpenBackend = (config: Config, warn: (message: string) => void) => Promise<DirectoryBackend>;
-const directories: Partial<Record<DirectoryType, OpenBackend>> = {
-  xml: (config, warn) => openXmlAccounts(config.DirectoryService.params.xmlFile, { warn }),
-};
 
 const oneMegabyte = 1_048_576;
 const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
@@ -111,6 +118,11 @@ const davSettings = (config: Config): DavSettings => ({
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
   scheduling: schedulingSettings(config.Scheduling),
+  sharing: {
+    enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
+    publishing: config.Sharing.Publishing.Enabled,
+    announcePublishing: config.Sharing.Publishing.Announced,
+  },
 });
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
@@ -131,19 +143,18 @@ export interface ServerOptions {
   /** Random for each start of the master; the same for all its workers. */
   readonly startId: string;
   readonly log: Logger;
+  /** Passes plain data on to the other workers. */
+  readonly tell?: (news: unknown) => void;
 }
 
 /** Builds the services a plist asks for and joins the lists into a Handler. Throws an Error with a sentence when the server
  *  cannot start. */
 export async function createServer(
   config: Config,
-  { worker, startId, log }: ServerOptions,
-): Promise<{ readonly handle: Handler; tidy(): void; close(): Promise<void> }> {
+  { worker, startId, log, tell }: ServerOptions,
+): Promise<{ readonly handle: Handler; tidy(): void; hear(news: unknown): void; close(): Promise<void> }> {
   const warn = (message: string, details?: Readonly<Record<string, unknown>>): void => log.warn(message, details);
-  const openBackend = directories[config.DirectoryService.type];
-  if (openBackend === undefined)
-    throw new Error(`DirectoryService.type: ${config.DirectoryService.type} is not supported in this version`);
-  const backend = await openBackend(config, warn);
+  const backend = await openDirectoryService(config, { startId, warn });
   const sudoers = await openSudoers(config.SudoersFile, { warn });
   const used = await storeIsUsed(config.DocumentRoot);
   const { store, properties: mode } = await FileStore.open({
@@ -162,19 +173,32 @@ export async function createServer(
         : "this volume has no extended attributes: properties are kept in files beside the data",
       { path: config.DocumentRoot },
     );
-  const delegates = await openDelegates({
-    documentRoot: config.DocumentRoot,
-    dataRoot: config.DataRoot,
-    storeIsUsed: used,
-    warn,
-  });
+  const roots = { documentRoot: config.DocumentRoot, dataRoot: config.DataRoot };
+  const delegates = await openDelegates({ ...roots, storeIsUsed: used, warn });
+  // One worker does, as it sweeps.
+  const endDumps = worker === 1 ? keepDumps(delegates, await delegatesPath(roots), warn) : undefined;
   const directory = createDirectory(backend, delegates);
-  const accounts = accountsOf(backend, sudoers);
-  const { Digest, Basic } = config.Authentication;
+  const hashes = slowHashes();
+  const accounts = accountsOf({
+    directory: backend,
+    sudoers,
+    hashes,
+    appPasswords: new AppPasswords(config.DocumentRoot),
+  });
+  const attempts = new Attempts({ log: log.named("auth"), tell });
+  const { Kerberos, Digest, Basic } = config.Authentication;
   const schemes: AuthScheme[] = [];
-  if (Digest.Enabled)
-    schemes.push(digest({ accounts, algorithm: Digest.Algorithm, qop: Digest.Qop, secret: await store.secret() }));
-  if (Basic.Enabled) schemes.push(basic({ accounts }));
+  if (Kerberos.Enabled) {
+    const { ServicePrincipal: servicePrincipal, Keytab: keytab } = Kerberos;
+    const options = { accounts, servicePrincipal, keytab, host: config.ServerHostName, log: log.named("auth") };
+    const scheme = await negotiate(options);
+    if (scheme !== undefined) schemes.push(scheme);
+  }
+  if (Digest.Enabled) {
+    const { Algorithm: algorithm, Qop: qop } = Digest;
+    schemes.push(digest({ accounts, attempts, algorithm, qop, secret: await store.secret() }));
+  }
+  if (Basic.Enabled) schemes.push(basic({ accounts, attempts, withoutTls: Basic.AllowWithoutTLS }));
   const signIn = authenticator({ accounts, schemes });
 
   const urls = makeUrls(directory);
@@ -196,22 +220,36 @@ export async function createServer(
     services,
     privileges: makePrivileges(user, services),
   });
+  const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
-  const doors = doorsOf(config);
+  const doors = [
+    ...doorsOf(config),
+    ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
+  ];
 
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     let user: Principal | undefined;
     let context: Context | undefined;
+    let told: HttpResponse["headers"];
     try {
       if (rejected.length > 0) refuseClient(request, rejected);
+      if (config.RedirectHTTPToHTTPS && !request.secure) return toHttps(request, config);
       const door = doors.find(({ claims }) => claims(request.path));
       if (door !== undefined) return await door.handle(request);
-      user = (await signIn.authenticate(request)).user;
+      const signedIn = await signIn.authenticate(request);
+      user = signedIn.user;
+      told = signedIn.headers;
       context = contextOf(user);
-      return await dispatch(request, context);
+      if (access !== undefined) await checkServiceAccess(access, user, request);
+      return withHeaders(await dispatch(request, context), told);
     } catch (error) {
-      return errorResponse(error, request, context ?? contextOf(user), () => signIn.unauthorized(request).headers);
+      const failed = context ?? contextOf(user);
+      const answered = errorResponse(error, request, failed, () => signIn.unauthorized(request).headers);
+      // Where nobody can sign in, that is what a stranger is told: a 401 without a challenge is none (RFC 9110 §15.5.2).
+      if (answered.status === 401 && answered.headers?.["www-authenticate"] === undefined)
+        return errorResponse(signIn.unauthorized(request), request, failed, () => ({}));
+      return withHeaders(answered, told);
     }
   };
   const handle: Handler = config.ResponseCompression
@@ -220,13 +258,42 @@ export async function createServer(
   return {
     handle,
     tidy: () => store.tidy(),
+    // Failures are all that workers tell each other.
+    hear: (news) => attempts.heard(news as Failure),
     close: async () => {
+      hashes.close();
       await scheduling.close();
       await store.close();
+      await endDumps?.();
       await directory.close();
     },
   };
 }
+
+/** The first of the guide's two gates: the service's access list. The second is the record (dav/dispatch). */
+async function checkServiceAccess(
+  access: ServiceAccess,
+  user: Principal | undefined,
+  request: HttpRequest,
+): Promise<void> {
+  // It only says where to sign in.
+  if (request.path[0] === ".well-known") return;
+  if (user === undefined) {
+    if (await access.limited()) throw new HttpError(401, "sign in first");
+  } else if (!(await access.allows(user)))
+    throw new HttpError(403, `${user.shortName} is not on the access list of the calendar service`);
+}
+
+/** As the original: every request without TLS, before anybody is asked for a password. */
+function toHttps({ rawPath, query }: HttpRequest, { ServerHostName, SSLPort }: Config): HttpResponse {
+  const host = ServerHostName.includes(":") ? `[${ServerHostName}]` : ServerHostName;
+  const search = query.size === 0 ? "" : `?${query}`;
+  const location = `https://${host}${SSLPort === 443 ? "" : `:${SSLPort}`}${rawPath}${search}`;
+  return { status: 301, headers: { location } };
+}
+
+const withHeaders = (answer: HttpResponse, more: HttpResponse["headers"]): HttpResponse =>
+  more === undefined ? answer : { ...answer, headers: { ...answer.headers, ...more } };
 
 function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): void {
   const agent = headers["user-agent"] ?? "";
@@ -235,7 +302,7 @@ function refuseClient({ headers }: HttpRequest, patterns: readonly RegExp[]): vo
 }
 
 /** Whether there is a calendar home already. */
-async function storeIsUsed(documentRoot: string): Promise<boolean> {
+export async function storeIsUsed(documentRoot: string): Promise<boolean> {
   const calendars = join(documentRoot, "calendars");
   for (const type of await readdir(calendars).catch(() => []))
     if ((await readdir(join(calendars, type)).catch(() => [])).some((name) => !name.startsWith("."))) return true;

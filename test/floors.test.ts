@@ -18,6 +18,7 @@ const floors: Readonly<Record<string, number>> = {
   directory: 3,
   auth: 4,
   scheduling: 4,
+  sharing: 4,
   dav: 5,
   doors: 5,
   "server.ts": 6,
@@ -37,6 +38,10 @@ const packages: Readonly<Record<string, string>> = {
   "fs-xattr": "store",
   sax: "xml",
   "ical.js": "ical",
+  ldapts: "directory",
+  argon2: "auth",
+  bcryptjs: "auth",
+  kerberos: "auth",
 };
 
 /** More lines than this are more than one concept. */

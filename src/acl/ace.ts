@@ -13,7 +13,9 @@ export type Who =
   /** The principal that the resource's DAV:owner names. */
   | { readonly kind: "owner" }
   /** The principal that another property of the resource names. */
-  | { readonly kind: "property"; readonly property: QName };
+  | { readonly kind: "property"; readonly property: QName }
+  /** An href that is (no longer) a principal's: nobody. */
+  | { readonly kind: "unknown"; readonly href: string };
 
 /** An access control entry (RFC 3744 §5.5). */
 export interface Ace {
@@ -74,4 +76,5 @@ export const sameWho = (a: Ace, b: Ace): boolean =>
   a.invert === b.invert &&
   a.who.kind === b.who.kind &&
   (a.who.kind !== "href" || b.who.kind !== "href" || a.who.uid === b.who.uid) &&
-  (a.who.kind !== "property" || b.who.kind !== "property" || a.who.property === b.who.property);
+  (a.who.kind !== "property" || b.who.kind !== "property" || a.who.property === b.who.property) &&
+  (a.who.kind !== "unknown" || b.who.kind !== "unknown" || a.who.href === b.who.href);

@@ -1,6 +1,7 @@
 import type { Href, PrincipalUid } from "../model/ids.ts";
+import type { RecordType } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
-import { type Ace, ace, principal, proxyUid, type Who } from "./ace.ts";
+import { type Ace, ace, principal, proxyUid, sameWho, type Who } from "./ace.ts";
 
 /** The places that have ACEs without anybody having set them. What lies in a home beside inbox and outbox has none of its
  *  own and inherits. */
@@ -12,6 +13,8 @@ export type AclPlace =
   /** `/calendars/`, `/calendars/<type>/`, `/calendars/__uids__/`. */
   | "navigation"
   | "home"
+  /** The home of a group: its members, nested ones too, may do everything there but set rights. */
+  | "group-home"
   | "inbox"
   | "outbox"
   | "inside";
@@ -28,12 +31,21 @@ export interface AclSettings {
   readonly proxies: boolean;
 }
 
+/** Whether the rights in an owner's home come from the directory record alone, whichever client is used (the guide on group
+ *  calendars): an ACL that was stored there does not count, and the ACL method is to be refused, to administrators as well. */
+export const aclIsFixed = (owner: { readonly type: RecordType }): boolean => owner.type === "groups";
+
+/** The place that an owner's home is. */
+export const homePlace = (owner: { readonly type: RecordType }): AclPlace =>
+  owner.type === "groups" ? "group-home" : "home";
+
 const everybody: Who = { kind: "all" };
 const authenticated: Who = { kind: "authenticated" };
 
 const all: readonly Privilege[] = ["all"];
 const read: readonly Privilege[] = ["read", "read-current-user-privilege-set"];
 const readWrite: readonly Privilege[] = ["read", "read-current-user-privilege-set", "write"];
+const share: readonly Privilege[] = [...readWrite, "schedule-send", "schedule"];
 const readAcl: readonly Privilege[] = ["read", "read-acl", "read-current-user-privilege-set"];
 const freeBusy: readonly Privilege[] = ["read-free-busy"];
 const writeProperties: readonly Privilege[] = ["write-properties"];
@@ -42,6 +54,24 @@ const send: readonly Privilege[] = ["schedule-send", "schedule"];
 
 const fixed = { protected: true } as const;
 const handed = { protected: true, inheritable: true } as const;
+
+/** `own`: what the owner has there; a group's members are the group. */
+const homeAces = (
+  { admins, readers, proxies }: AclSettings,
+  owner: PrincipalUid | undefined,
+  own: readonly Privilege[],
+): readonly Ace[] => [
+  ...(owner === undefined ? [] : [ace(principal(owner), true, own, handed)]),
+  ace(authenticated, true, freeBusy, { inheritable: true }),
+  ...readers.map((uid) => ace(principal(uid), true, read, handed)),
+  ...admins.map((uid) => ace(principal(uid), true, all, handed)),
+  ...(owner === undefined || !proxies
+    ? []
+    : [
+        ace(principal(proxyUid(owner, "read")), true, read, handed),
+        ace(principal(proxyUid(owner, "write")), true, readWrite, handed),
+      ]),
+];
 
 type Defaults = (settings: AclSettings, owner: PrincipalUid | undefined) => readonly Ace[];
 
@@ -61,18 +91,8 @@ const places: Readonly<Record<AclPlace, Defaults>> = {
     ace(anonymousReadNav ? everybody : authenticated, true, read, fixed),
     ...admins.map((uid) => ace(principal(uid), true, readAcl, fixed)),
   ],
-  home: ({ admins, readers, proxies }, owner) => [
-    ...(owner === undefined ? [] : [ace(principal(owner), true, all, handed)]),
-    ace(authenticated, true, freeBusy, { inheritable: true }),
-    ...readers.map((uid) => ace(principal(uid), true, read, handed)),
-    ...admins.map((uid) => ace(principal(uid), true, all, handed)),
-    ...(owner === undefined || !proxies
-      ? []
-      : [
-          ace(principal(proxyUid(owner, "read")), true, read, handed),
-          ace(principal(proxyUid(owner, "write")), true, readWrite, handed),
-        ]),
-  ],
+  home: (settings, owner) => homeAces(settings, owner, all),
+  "group-home": (settings, owner) => homeAces(settings, owner, share),
   inbox: () => [ace(authenticated, true, deliver)],
   outbox: ({ proxies }, owner) =>
     owner === undefined || !proxies ? [] : [ace(principal(proxyUid(owner, "write")), true, send, fixed)],
@@ -83,9 +103,14 @@ const places: Readonly<Record<AclPlace, Defaults>> = {
 export const defaultAces = (place: AclPlace, settings: AclSettings, owner?: PrincipalUid): readonly Ace[] =>
   places[place](settings, owner);
 
-/** A resource's own ACEs: the protected defaults stay whatever was stored; the others hold until somebody sets an ACL. */
-export const ownAces = (defaults: readonly Ace[], stored: readonly Ace[] | undefined): readonly Ace[] =>
-  stored === undefined ? defaults : [...defaults.filter((entry) => entry.protected), ...stored];
+/** A resource's own ACEs: the protected defaults stay whatever was stored; the others hold until somebody sets an ACL. With an ACL
+ *  the original stored the protected ACEs of that day too; the ones of today count. */
+export function withStored(defaults: readonly Ace[], stored: readonly Ace[] | undefined): readonly Ace[] {
+  if (stored === undefined) return defaults;
+  const fixed = defaults.filter((entry) => entry.protected);
+  const told = stored.filter((entry) => !entry.protected || !fixed.some((one) => sameWho(one, entry)));
+  return fixed.length === 0 && told.length === stored.length ? stored : [...fixed, ...told];
+}
 
 /** What the descendants of a resource at `from` inherit of its ACEs: the inheritable ones, marked with where they come from. */
 export const handedDown = (aces: readonly Ace[], from: Href): readonly Ace[] =>

@@ -69,5 +69,7 @@ function isAbout(who: Who, asker: Asker): boolean {
       return asker.owner;
     case "property":
       return asker.properties?.has(who.property) ?? false;
+    case "unknown":
+      return false;
   }
 }

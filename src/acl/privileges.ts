@@ -1,4 +1,4 @@
-import type { Privilege } from "../model/privilege.ts";
+import { type Privilege, privileges, privilegeTable } from "../model/privilege.ts";
 
 /** A node of DAV:supported-privilege-set (RFC 3744 §5.3). No privilege of this server is abstract. */
 export interface PrivilegeNode {
@@ -16,73 +16,33 @@ export interface TreeOptions {
   readonly scheduling: "none" | "inbox" | "outbox";
 }
 
-const node = (privilege: Privilege, description: string, ...children: readonly PrivilegeNode[]): PrivilegeNode => ({
-  privilege,
-  description,
-  children,
-});
-
-const writing = node(
-  "write",
-  "write any object",
-  node("write-properties", "write properties"),
-  node("write-content", "write resource content"),
-  node("bind", "add members to the collection"),
-  node("unbind", "remove members from the collection"),
-);
-
-const others: readonly PrivilegeNode[] = [
-  node("unlock", "unlock the resource without owning the lock"),
-  node("read-acl", "read the access control list"),
-  node("write-acl", "write the access control list"),
-  node("read-current-user-privilege-set", "read the privileges of the current user"),
-];
-
-const schedule = node("schedule", "schedule with the calendar user");
-
-const scheduling: Readonly<Record<TreeOptions["scheduling"], readonly PrivilegeNode[]>> = {
-  none: [],
-  inbox: [
-    node(
-      "schedule-deliver",
-      "deliver scheduling messages to the calendar user",
-      node("schedule-deliver-invite", "deliver messages of an organizer"),
-      node("schedule-deliver-reply", "deliver replies of an attendee"),
-      node("schedule-query-freebusy", "ask for the calendar user's busy time"),
-    ),
-    schedule,
-  ],
-  outbox: [
-    node(
-      "schedule-send",
-      "send scheduling messages for the calendar user",
-      node("schedule-send-invite", "send messages as organizer"),
-      node("schedule-send-reply", "send replies as attendee"),
-      node("schedule-send-freebusy", "ask for busy time"),
-    ),
-    schedule,
-  ],
+const missing: Readonly<Record<TreeOptions["scheduling"], ReadonlySet<Privilege>>> = {
+  none: new Set<Privilege>(["schedule-deliver", "schedule-send", "schedule"]),
+  inbox: new Set<Privilege>(["schedule-send"]),
+  outbox: new Set<Privilege>(["schedule-deliver"]),
 };
 
 const trees = new Map<string, PrivilegeNode>();
+const supported = new WeakMap<PrivilegeNode, ReadonlySet<Privilege>>();
 
 /** The privileges a resource supports, DAV:all at the top. The same object for the same options. */
-export function privilegeTree(options: TreeOptions): PrivilegeNode {
-  const key = `${options.freeBusy} ${options.scheduling}`;
+export function privilegeTree({ freeBusy, scheduling }: TreeOptions): PrivilegeNode {
+  const key = `${freeBusy} ${scheduling}`;
   const known = trees.get(key);
   if (known !== undefined) return known;
-  const reading = options.freeBusy
-    ? node("read", "read any object", node("read-free-busy", "read busy time"))
-    : node("read", "read any object");
-  const tree = node("all", "any operation", reading, writing, ...others, ...scheduling[options.scheduling]);
+  const supports = (privilege: Privilege): boolean =>
+    !missing[scheduling].has(privilege) && (freeBusy || privilege !== "read-free-busy");
+  const node = (privilege: Privilege): PrivilegeNode => {
+    const { description, parts } = privilegeTable[privilege];
+    return { privilege, description, children: parts.filter(supports).map(node) };
+  };
+  const tree = node("all");
   trees.set(key, tree);
   supported.set(tree, new Set(flatten(tree)));
   return tree;
 }
 
 const flatten = (tree: PrivilegeNode): readonly Privilege[] => [tree.privilege, ...tree.children.flatMap(flatten)];
-
-const supported = new WeakMap<PrivilegeNode, ReadonlySet<Privilege>>();
 
 /** Every privilege of a tree: what an ACE may name (else DAV:not-supported-privilege, RFC 3744 §8.1.1). */
 export const supportedPrivileges = (tree: PrivilegeNode): ReadonlySet<Privilege> =>
@@ -93,33 +53,8 @@ export const supportedPrivileges = (tree: PrivilegeNode): ReadonlySet<Privilege>
 export const visiblePrivileges = (held: ReadonlySet<Privilege>, tree: PrivilegeNode): readonly Privilege[] =>
   [...supportedPrivileges(tree)].filter((privilege) => held.has(privilege));
 
-// What an aggregate consists of. A privilege that is not here, and DAV:read, can be held by itself.
-const parts: { readonly [P in Privilege]?: readonly Privilege[] } = {
-  read: ["read-free-busy"],
-  write: ["write-properties", "write-content", "bind", "unbind"],
-  "schedule-deliver": ["schedule-deliver-invite", "schedule-deliver-reply", "schedule-query-freebusy"],
-  "schedule-send": ["schedule-send-invite", "schedule-send-reply", "schedule-send-freebusy"],
-};
-
-const single: readonly Privilege[] = [
-  "read",
-  "read-free-busy",
-  "write-properties",
-  "write-content",
-  "bind",
-  "unbind",
-  "unlock",
-  "read-acl",
-  "write-acl",
-  "read-current-user-privilege-set",
-  "schedule-deliver-invite",
-  "schedule-deliver-reply",
-  "schedule-query-freebusy",
-  "schedule-send-invite",
-  "schedule-send-reply",
-  "schedule-send-freebusy",
-  "schedule",
-];
+// What can be held by itself.
+const single = privileges.filter((privilege) => !privilegeTable[privilege].aggregate);
 
 const bits = new Map<Privilege, number>(single.map((privilege, at) => [privilege, 1 << at]));
 
@@ -128,18 +63,14 @@ export const everyBit: number = (1 << single.length) - 1;
 
 /** The bits that granting or denying a privilege decides: its own and those of its parts (RFC 3744 §3). */
 export function bitsOf(privilege: Privilege): number {
-  if (privilege === "all") return everyBit;
   let mask = bits.get(privilege) ?? 0;
-  for (const part of parts[privilege] ?? []) mask |= bitsOf(part);
+  for (const part of privilegeTable[privilege].parts) mask |= bitsOf(part);
   return mask;
 }
 
 const required: ReadonlyMap<Privilege, number> = new Map(
-  (["all", "write", "schedule-deliver", "schedule-send", ...single] as const).map((privilege) => [
-    privilege,
-    // DAV:read without read-free-busy is still reading: nobody denies the lesser to take the greater.
-    bits.get(privilege) ?? bitsOf(privilege),
-  ]),
+  // DAV:read without read-free-busy is still reading: nobody denies the lesser to take the greater.
+  privileges.map((privilege) => [privilege, bits.get(privilege) ?? bitsOf(privilege)]),
 );
 
 /** The privileges that hold when these bits are granted: an aggregate does when all its parts do. */

@@ -1,115 +1,154 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { describeProblem, loadConfigFile } from "../config/load.ts";
-import { jsonConfig, plainConfig, plistConfig } from "./print.ts";
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { backupCommand } from "./backup.ts";
+import { type Call, type Command, configOf, formats, Problems, UsageError } from "./command.ts";
+import { checkConfigCommand, configCommand } from "./config-commands.ts";
+import { delegatesCommand } from "./delegates.ts";
+import { homesCommand } from "./homes.ts";
+import { checkLocalUsersCommand } from "./local-users.ts";
+import { logsCommand } from "./logs.ts";
+import { principalsCommand } from "./principals.ts";
+import { purgeCommand } from "./purge.ts";
+import {
+  fullstatusCommand,
+  reloadCommand,
+  restartCommand,
+  startCommand,
+  statusCommand,
+  stopCommand,
+} from "./service.ts";
+import { settingsCommand } from "./settings.ts";
+import { sharesCommand } from "./shares.ts";
+import { statsCommand } from "./stats.ts";
+import { verifyCommand } from "./verify.ts";
+
+const commands: readonly Command[] = [
+  startCommand,
+  stopCommand,
+  restartCommand,
+  reloadCommand,
+  statusCommand,
+  fullstatusCommand,
+  settingsCommand,
+  configCommand,
+  checkConfigCommand,
+  logsCommand,
+  statsCommand,
+  principalsCommand,
+  checkLocalUsersCommand,
+  delegatesCommand,
+  homesCommand,
+  sharesCommand,
+  purgeCommand,
+  verifyCommand,
+  backupCommand,
+];
 
 const usage = `usage: caladmin [-h] [-c file] [-f format] [-o key=value] command
 options:
-  -h, --help           print this help and exit
+  -h, --help           print this help and exit; after a command, that of the command
   -c, --config file    the configuration file; default /etc/caldavd/caldavd.plist
-  -f, --format format  plain (default), json or plist
+  -f, --format format  plain (default), json, plist or csv
   -o, --option k=v     a key of the configuration, as in caldavd -o; may be repeated
 commands:
-  config               print the configuration that caldavd would run with
-  check-config [file]  say all that is wrong with a configuration file
-exit status: 0 all is well; 1 the configuration has problems; 64 a wrong call
+${commands.map(({ name, about }) => `  ${name.padEnd(20)} ${about}\n`).join("")}  ${"help COMMAND".padEnd(20)} print the command's own help
+exit status: 0 all is well; 1 something is wrong, and standard error says what; 64 a wrong call
 `;
 
-/** A command or an option that does not exist: exit status 64 (EX_USAGE), usage on standard output. */
-class UsageError extends Error {}
-
-interface Call {
-  readonly configFile: string;
-  readonly format: string;
-  readonly overrides: readonly string[];
-  readonly operands: readonly string[];
-}
+const usageOf = ({ name, operands }: Command): string =>
+  operands
+    .map((form, at) => `${at === 0 ? "usage:" : "      "} caladmin [options] ${name} ${form}`.trimEnd())
+    .join("\n");
 
 const usualConfigFile = "/etc/caldavd/caldavd.plist";
 
-/** Prints warnings and problems; true: the server would start. */
-const judge = async (path: string, overrides: readonly string[]): Promise<boolean> => {
-  const { problems, warnings } = await loadConfigFile(path, overrides);
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-  for (const problem of problems) process.stderr.write(`problem: ${describeProblem(problem)}\n`);
-  return problems.length === 0;
-};
+const general = {
+  help: { type: "boolean", short: "h" },
+  config: { type: "string", short: "c" },
+  format: { type: "string", short: "f", default: "plain" },
+  option: { type: "string", short: "o", multiple: true, default: [] },
+} as const satisfies ParseArgsConfig["options"];
 
-const printConfig = async ({ configFile, overrides, format, operands }: Call): Promise<number> => {
-  if (operands.length > 0) throw new UsageError(`config takes no operand such as ${operands[0]}`);
-  const good = await judge(configFile, overrides);
-  const { config } = await loadConfigFile(configFile, overrides);
-  if (format === "plain") process.stdout.write(plainConfig(config));
-  else if (format === "plist") process.stdout.write(plistConfig(config));
-  else process.stdout.write(jsonConfig(config));
-  return good ? 0 : 1;
-};
-
-const checkConfig = async ({ configFile, overrides, operands }: Call): Promise<number> => {
-  if (operands.length > 1) throw new UsageError("check-config takes one file");
-  const path = operands[0] ?? configFile;
-  // For the server a missing file means its defaults; who names one to be checked means that it is there.
-  if (!existsSync(path)) {
-    process.stderr.write(`problem: ${path}: no such file\n`);
-    return 1;
-  }
-  if (!(await judge(path, overrides))) return 1;
-  process.stdout.write(`${path}: no problems\n`);
-  return 0;
-};
-
-/** To add a command is to add a line here and one in the usage. */
-const commands = new Map<string, (call: Call) => Promise<number>>([
-  ["config", printConfig],
-  ["check-config", checkConfig],
-]);
-
-const formats = ["plain", "json", "plist"];
-
+/** Options may stand before or after the command, so all commands' are read together; a name means one type everywhere. */
 const readArguments = () => {
+  const options: NonNullable<ParseArgsConfig["options"]> = { ...general };
+  for (const command of commands) Object.assign(options, command.options);
   try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        help: { type: "boolean", short: "h" },
-        config: { type: "string", short: "c" },
-        format: { type: "string", short: "f", default: "plain" },
-        option: { type: "string", short: "o", multiple: true, default: [] },
-      },
-    });
+    return parseArgs({ allowPositionals: true, options });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 };
 
+const find = (name: string): Command => {
+  const command = commands.find((known) => known.name === name);
+  if (command === undefined) throw new UsageError(`there is no command ${name}`);
+  return command;
+};
+
+const print = (text: string): void => void process.stdout.write(text);
+
 const run = async (): Promise<number> => {
   const { values, positionals } = readArguments();
   const [name, ...operands] = positionals;
-  if (values.help === true) {
-    process.stdout.write(usage);
+  const asked = name === "help" ? operands[0] : values["help"] === true ? name : undefined;
+  if (asked !== undefined) {
+    const command = find(asked);
+    print(`${usageOf(command)}\n\n${command.about}\n\n${command.help}`);
+    return 0;
+  }
+  if (values["help"] === true || name === "help") {
+    print(usage);
     return 0;
   }
   if (name === undefined) throw new UsageError("no command is given");
-  const command = commands.get(name);
-  if (command === undefined) throw new UsageError(`there is no command ${name}`);
-  if (!formats.includes(values.format)) throw new UsageError(`there is no format ${values.format}`);
+  const command = find(name);
+  const format = formats.find((known) => known === values["format"]);
+  if (format === undefined) throw new UsageError(`there is no format ${String(values["format"])}`);
+  for (const option of Object.keys(values))
+    if (!Object.hasOwn(general, option) && !Object.hasOwn(command.options ?? {}, option))
+      throw new UsageError(`${name} takes no option --${option}`);
   const example = fileURLToPath(new URL("../../plist/caldavd.plist", import.meta.url));
-  const configFile = values.config ?? (existsSync(usualConfigFile) ? usualConfigFile : example);
-  return command({ configFile, format: values.format, overrides: values.option, operands });
+  const configFile = String(values["config"] ?? (existsSync(usualConfigFile) ? usualConfigFile : example));
+  const overrides = Array.isArray(values["option"]) ? values["option"].map(String) : [];
+  const call: Call = {
+    configFile,
+    overrides,
+    format,
+    operands,
+    flag: (option) => values[option] === true,
+    value: (option) => (typeof values[option] === "string" ? values[option] : undefined),
+    config: () => configOf(configFile, overrides),
+    print,
+    say: (line) => void process.stderr.write(`${line}\n`),
+  };
+  try {
+    return await command.run(call);
+  } catch (error) {
+    if (error instanceof UsageError && error.cause === undefined)
+      throw new UsageError(error.message, { cause: command });
+    throw error;
+  }
 };
+
+// Whoever reads may have seen enough: `caladmin … | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
 
 run().then(
   (code) => {
     process.exitCode = code;
   },
   (error: unknown) => {
-    if (error instanceof UsageError) {
-      process.stdout.write(`caladmin: ${error.message}\n${usage}`);
-      process.exitCode = 64;
-      return;
-    }
-    process.stderr.write(`caladmin: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
+    if (error instanceof UsageError) {
+      const command = commands.find((known) => known === error.cause);
+      process.stdout.write(`caladmin: ${error.message}\n${command === undefined ? usage : `${usageOf(command)}\n`}`);
+      process.exitCode = 64;
+    } else if (error instanceof Problems)
+      for (const problem of error.problems) process.stderr.write(`problem: ${problem}\n`);
+    else process.stderr.write(`caladmin: ${error instanceof Error ? error.message : String(error)}\n`);
   },
 );

@@ -2,6 +2,7 @@ import { isDictionary, isKey, type Key, type Section } from "../config/key.ts";
 import type { Config } from "../config/schema.ts";
 import { schema } from "../config/schema.ts";
 import { type PlistDict, type PlistValue, writePlist } from "../xml/plist.ts";
+import type { Table } from "./table.ts";
 
 /** One key of the configuration with the value it has. */
 export interface Setting {
@@ -27,6 +28,12 @@ export const settingsOf = (config: Config): readonly Setting[] => {
 
 /** Passwords are not shown, only that there is one. */
 const shown = ({ key, value }: Setting): unknown => (key.secret && value !== "" ? "(not shown)" : value);
+
+/** Key paths and values, values as JSON. */
+export const settingsTable = (config: Config): Table => ({
+  columns: ["key", "value"],
+  rows: settingsOf(config).map((setting) => [setting.path, JSON.stringify(shown(setting))]),
+});
 
 /** `MultiProcess.ProcessCount = 0`, one line for each key, values as JSON. */
 export const plainConfig = (config: Config): string =>

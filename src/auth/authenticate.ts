@@ -8,6 +8,8 @@ export interface Authenticated {
   readonly user: Principal | undefined;
   /** The name signed in with: a user's short name, or the sudoer that acts as `user`; "" for nobody. */
   readonly authenticatedAs: string;
+  /** Of the answer, whatever its status: what the scheme has to tell the client. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Authenticator {
@@ -15,8 +17,9 @@ export interface Authenticator {
    *  decide. Throws HttpError: 401 with a challenge of each scheme for wrong credentials and unknown schemes; 400 and 403 as
    *  the rules of X-Authorize-As say. */
   authenticate(request: HttpRequest): Promise<Authenticated>;
-  /** The 401 for a request that somebody must sign in for. */
-  unauthorized(request: HttpRequest, stale?: AuthScheme): HttpError;
+  /** The "no" for a request that somebody must sign in for: 401 with a challenge of each scheme that this connection is offered,
+   *  or 403 where there is none (RFC 9110 §15.5.2 wants a challenge in every 401). */
+  unauthorized(request: HttpRequest): HttpError;
 }
 
 export interface AuthenticatorOptions {
@@ -30,14 +33,21 @@ const nobody: Authenticated = { user: undefined, authenticatedAs: "" };
 export function authenticator({ accounts, schemes }: AuthenticatorOptions): Authenticator {
   const byName = new Map(schemes.map((scheme) => [scheme.name.toLowerCase(), scheme]));
 
-  const unauthorized = (request: HttpRequest, stale?: AuthScheme): HttpError =>
-    new HttpError(
-      401,
-      schemes.length === 0 ? "Nobody can sign in here: no method is switched on." : "You must sign in.",
-      {
-        "www-authenticate": schemes.map((scheme) => scheme.challenge(request, scheme === stale)),
-      },
+  const challenges = (request: HttpRequest, stale?: AuthScheme, useless?: AuthScheme): HttpError => {
+    const offered = schemes
+      .filter((scheme) => scheme !== useless && scheme.offered(request))
+      .map((scheme) => scheme.challenge(request, scheme === stale));
+    if (offered.length > 0) return new HttpError(401, "You must sign in.", { "www-authenticate": offered });
+    // What cannot be of use is better than a 401 without any.
+    if (useless !== undefined) return challenges(request);
+    return new HttpError(
+      403,
+      schemes.length === 0
+        ? "Nobody can sign in here: no method is switched on."
+        : "Nobody can sign in on this connection, since passwords would be readable on it: please use https.",
     );
+  };
+  const unauthorized = (request: HttpRequest): HttpError => challenges(request);
 
   /** Rules of the original: a sudoer must say as whom, may not act as a sudoer, and nobody else may act as anybody. */
   const actingAs = async (name: string, target: string | undefined): Promise<Principal> => {
@@ -60,28 +70,37 @@ export function authenticator({ accounts, schemes }: AuthenticatorOptions): Auth
       if (header === undefined) return nobody;
       const space = header.indexOf(" ");
       const scheme = byName.get(space < 0 ? header.toLowerCase() : header.slice(0, space).toLowerCase());
-      if (scheme === undefined) throw unauthorized(request);
+      if (scheme === undefined || !scheme.offered(request)) throw unauthorized(request);
       const answer = scheme.authenticate(space < 0 ? "" : header.slice(space + 1), request);
       const verdict = answer instanceof Promise ? await answer : answer;
       if (verdict === "refused") throw unauthorized(request);
-      if (verdict === "stale") throw unauthorized(request, scheme);
+      if (verdict === "stale") throw challenges(request, scheme);
+      if (verdict === "useless") throw challenges(request, undefined, scheme);
 
+      const { identity } = verdict;
       const asked = request.headers["x-authorize-as"];
-      if (verdict.kind === "principal") {
-        const { principal } = verdict;
+      if (identity.kind === "principal") {
+        const { principal } = identity;
         request.log.user = principal.shortName;
         if (asked !== undefined) throw new HttpError(403, `${principal.shortName} may not act as somebody else.`);
-        let result = signedIn.get(verdict);
+        if (identity.readOnly === true && !reading.has(request.method))
+          throw new HttpError(403, "This app password may read only.");
+        if (verdict.headers !== undefined)
+          return { user: principal, authenticatedAs: principal.shortName, headers: verdict.headers };
+        let result = signedIn.get(identity);
         if (result === undefined) {
           result = { user: principal, authenticatedAs: principal.shortName };
-          signedIn.set(verdict, result);
+          signedIn.set(identity, result);
         }
         return result;
       }
-      request.log.user = verdict.name;
-      const user = await actingAs(verdict.name, asked === undefined ? undefined : decodeHeader(asked).trim());
-      request.log.user = `"${verdict.name} as ${user.shortName}"`;
-      return { user, authenticatedAs: verdict.name };
+      request.log.user = identity.name;
+      const user = await actingAs(identity.name, asked === undefined ? undefined : decodeHeader(asked).trim());
+      request.log.user = `"${identity.name} as ${user.shortName}"`;
+      return { user, authenticatedAs: identity.name, headers: verdict.headers };
     },
   };
 }
+
+/** Methods that change nothing. */
+const reading = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH"]);

@@ -5,30 +5,30 @@ import { Buffer, isUtf8 } from "node:buffer";
 export function readParameters(text: string): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
   let at = skipCommas(text, 0);
+  /** Where the next backslash stands; -1: there is none any more, -2: not looked for yet. */
+  let escaped = -2;
   while (at < text.length) {
     const nameEnd = skipToken(text, at, true);
     const name = text.slice(at, nameEnd).toLowerCase();
     at = skipSpace(text, nameEnd);
-    if (name === "" || text[at] !== "=" || parameters.has(name) || parameters.size >= 32) return undefined;
+    if (name === "" || text.charCodeAt(at) !== 0x3d || parameters.has(name) || parameters.size >= 32) return undefined;
     at = skipSpace(text, at + 1);
     let value = "";
-    if (text[at] === '"') {
+    if (text.charCodeAt(at) === quote) {
       at += 1;
-      let from = at;
-      for (;;) {
-        const code = text.charCodeAt(at);
-        if (Number.isNaN(code)) return undefined;
-        if (code === 0x22) break;
-        if (code === 0x5c) {
-          value += text.slice(from, at);
-          at += 1;
-          if (at >= text.length) return undefined;
-          from = at;
-        }
-        at += 1;
+      // Searched for by the engine, which is several times as fast as a look at each letter here.
+      let end = text.indexOf('"', at);
+      if (end < 0) return undefined;
+      if (escaped === -2 || (escaped >= 0 && escaped < at)) escaped = text.indexOf("\\", at);
+      while (escaped >= 0 && escaped < end) {
+        value += text.slice(at, escaped) + text.charAt(escaped + 1);
+        at = escaped + 2;
+        end = text.indexOf('"', at);
+        if (end < 0) return undefined;
+        escaped = text.indexOf("\\", at);
       }
-      value += text.slice(from, at);
-      at += 1;
+      value += text.slice(at, end);
+      at = end + 1;
     } else {
       const end = skipToken(text, at, false);
       value = text.slice(at, end);
@@ -37,7 +37,7 @@ export function readParameters(text: string): ReadonlyMap<string, string> | unde
     }
     parameters.set(name, value);
     at = skipSpace(text, at);
-    if (at < text.length && text[at] !== ",") return undefined;
+    if (at < text.length && text.charCodeAt(at) !== 0x2c) return undefined;
     at = skipCommas(text, at);
   }
   return parameters;
@@ -60,6 +60,8 @@ export function decodeExtended(value: string): string | undefined {
     return undefined;
   }
 }
+
+const quote = 0x22;
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09;
 

@@ -1,14 +1,17 @@
-import { hash, timingSafeEqual } from "node:crypto";
+import { hash } from "node:crypto";
+import { Lru } from "../base/lru.ts";
 import type { HttpRequest } from "../http/message.ts";
+import type { Attempts } from "./attempts.ts";
 import { decodeExtended, decodeHeader, readParameters } from "./digest-header.ts";
 import { Nonces } from "./nonces.ts";
-import { type Accounts, type AuthScheme, quotedString, type Verdict } from "./scheme.ts";
+import { type Accounts, type AuthScheme, type DigestSecret, quotedString, type Verdict } from "./scheme.ts";
 
 /** As in the configuration: Authentication.Digest.Algorithm. */
 export type DigestAlgorithm = "md5" | "md5-sess" | "sha-256" | "sha-256-sess";
 
 export interface DigestOptions {
   readonly accounts: Accounts;
+  readonly attempts: Attempts;
   readonly algorithm: DigestAlgorithm;
   /** `auth`: each request counts, and a replayed one is told from a new one. Empty: the form from before RFC 2617, in which
    *  whoever sees a request can repeat it for a quarter of an hour; not with -sess, which needs what only qop brings. */
@@ -21,32 +24,81 @@ export interface DigestOptions {
 
 const tokens = { md5: "MD5", "md5-sess": "MD5-sess", "sha-256": "SHA-256", "sha-256-sess": "SHA-256-sess" } as const;
 const maxLength = 8192;
+/** Users whose secrets are remembered, until a record changes, and for so long at most (milliseconds): a directory elsewhere
+ *  does not say when a password changed. */
+const cacheSize = 10_000;
+const remembered = 5 * 60_000;
+
+interface Known {
+  readonly secrets: readonly DigestSecret[];
+  readonly generation: number;
+  readonly until: number;
+}
 
 /** Digest (RFC 7616, RFC 2617): MD5 and SHA-256, with and without -sess, qop auth or none. Not offered: auth-int (it would
- *  mean reading the body first), userhash. */
-export function digest({ accounts, algorithm, qop, secret, now }: DigestOptions): AuthScheme {
+ *  mean reading the body first) and userhash (it would mean hashing every name of the directory). A nonce is bound to no
+ *  address: clients change theirs. */
+export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.now }: DigestOptions): AuthScheme {
   const nonces = new Nonces(secret, now);
-  const token = tokens[algorithm];
+  const hashName = algorithm.startsWith("md5") ? "md5" : "sha256";
   const counted = qop === "auth" || algorithm.endsWith("-sess");
+  // Clients from before RFC 7616 never saw a charset parameter, and they know MD5 only.
+  const rest = `algorithm=${tokens[algorithm]}${counted ? ', qop="auth"' : ""}${hashName === "md5" ? "" : ", charset=UTF-8"}`;
+  const cache = new Lru<string, Known>({ maxEntries: cacheSize });
+  const secretsOf = async (name: string): Promise<readonly DigestSecret[] | undefined> => {
+    const generation = accounts.generation();
+    const secrets = await accounts.digestSecrets(name, hashName);
+    if (secrets !== undefined) cache.set(name, { secrets, generation, until: now() + remembered });
+    return secrets;
+  };
+  const remember = (name: string): readonly DigestSecret[] | undefined => {
+    const known = cache.get(name);
+    return known !== undefined && known.generation === accounts.generation() && known.until > now()
+      ? known.secrets
+      : undefined;
+  };
+  const judge = (claim: Claim, request: HttpRequest, secrets: readonly DigestSecret[]): Verdict => {
+    let right: DigestSecret | undefined;
+    for (const method of methodsOf(request)) {
+      const response = responder(algorithm, claim, method);
+      right ??= secrets.find(({ ha1 }) => sameHex(response(ha1), claim.response));
+    }
+    if (right === undefined) return "refused";
+    return nonces.accept(claim.nonce, accounts.realm, claim.username, claim.counted?.nc) === "fresh" ? right : "stale";
+  };
+  const askFirst = async (claim: Claim, request: HttpRequest): Promise<Verdict> => {
+    const { username } = claim;
+    const turn = nonces.proved(claim.nonce, username) ? undefined : attempts.turn(request, username, "Digest");
+    if (turn !== undefined) await turn;
+    const secrets = remember(username) ?? (await secretsOf(username));
+    const verdict = secrets === undefined ? "refused" : judge(claim, request, secrets);
+    if (verdict !== "refused") attempts.succeeded(request, username);
+    else if (secrets?.length === 0) {
+      // No fault of the client's, which cannot know how its password is stored.
+      attempts.unknown(request, username);
+      return "useless";
+    } else attempts.failed(request, username, "Digest");
+    return verdict;
+  };
   return {
     name: "Digest",
+    offered: () => true,
     challenge: (_, stale) =>
-      `Digest realm=${quotedString(accounts.realm)}, nonce="${nonces.issue(accounts.realm)}", algorithm=${token}` +
-      `${counted ? ', qop="auth"' : ""}${stale ? ", stale=true" : ""}`,
-    async authenticate(credentials, request): Promise<Verdict> {
+      `Digest realm=${quotedString(accounts.realm)}, nonce="${nonces.issue(accounts.realm)}", ${rest}${stale ? ", stale=true" : ""}`,
+    authenticate(credentials, request) {
       if (credentials.length > maxLength) return "refused";
       const claim = readClaim(credentials);
       if (claim === undefined || claim.realm !== accounts.realm || !isTarget(claim.uri, request)) return "refused";
       // Left out, the algorithm is MD5 (RFC 7616 §3.4).
       if ((claim.algorithm ?? "md5") !== algorithm) return "refused";
       if (claim.counted === undefined && counted) return "refused";
-      const expected = methodsOf(request).map((method) => responder(algorithm, claim, method));
-      const identity = await accounts.signIn(claim.username, {
-        kind: "digest",
-        accepts: (ha1) => expected.some((response) => sameHex(response(ha1), claim.response)),
-      });
-      if (identity === undefined) return "refused";
-      return nonces.accept(claim.nonce, accounts.realm, claim.counted?.nc) === "fresh" ? identity : "stale";
+      // On the way of nearly every request: the client's nonce is proved, its secrets are at hand.
+      const secrets = nonces.proved(claim.nonce, claim.username) ? remember(claim.username) : undefined;
+      if (secrets !== undefined) {
+        const verdict = judge(claim, request, secrets);
+        if (verdict !== "refused") return verdict;
+      }
+      return askFirst(claim, request);
     },
   };
 }
@@ -97,7 +149,7 @@ function readClaim(credentials: string): Claim | undefined {
  *  of another hash. */
 export function responder(algorithm: DigestAlgorithm, claim: ResponseParts, method: string): (ha1: string) => string {
   const name = algorithm.startsWith("md5") ? "md5" : "sha256";
-  const h = (text: string): string => hash(name, Buffer.from(text, "latin1"));
+  const h = (text: string): string => hash(name, /[\u0080-\u00ff]/.test(text) ? Buffer.from(text, "latin1") : text);
   const digits = name === "md5" ? 32 : 64;
   const ha2 = h(`${method}:${claim.uri}`);
   const middle =
@@ -139,5 +191,10 @@ function decoded(path: string): string {
   }
 }
 
-const sameHex = (a: string, b: string): boolean =>
-  a.length === b.length && a.length > 0 && timingSafeEqual(Buffer.from(a, "latin1"), Buffer.from(b, "latin1"));
+/** In a time that tells nothing about where they differ. node:crypto's comparison wants buffers, which cost ten times as much. */
+function sameHex(a: string, b: string): boolean {
+  if (a.length !== b.length || a.length === 0) return false;
+  let difference = 0;
+  for (let at = 0; at < a.length; at++) difference |= a.charCodeAt(at) ^ b.charCodeAt(at);
+  return difference === 0;
+}

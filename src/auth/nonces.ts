@@ -16,6 +16,8 @@ const bytes = timeBytes + saltBytes + macBytes;
 
 interface Record {
   readonly issued: number;
+  /** Who proved a password with it. */
+  readonly user: string;
   highest: number;
   /** The counts seen, each at its remainder by the window's size. */
   readonly counts: Uint32Array;
@@ -45,15 +47,20 @@ export class Nonces {
     return nonce.toString("base64url");
   }
 
-  /** Whether a request that was proved with the nonce may pass. To be asked after the proof, so that nobody else can use up
+  /** Whether the user has proved the password with this nonce before, at this worker. */
+  proved(nonce: string, user: string): boolean {
+    return this.#records.peek(nonce)?.user === user;
+  }
+
+  /** Whether a request that `user` proved with the nonce may pass. To be asked after the proof, so that nobody else can use up
    *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests. */
-  accept(nonce: string, realm: string, count: number | undefined): "fresh" | "stale" {
+  accept(nonce: string, realm: string, user: string, count: number | undefined): "fresh" | "stale" {
     const now = this.#now();
     let record = this.#records.get(nonce);
     if (record === undefined) {
       const issued = this.#issued(nonce, realm);
       if (issued === undefined) return "stale";
-      record = { issued, highest: 0, counts: new Uint32Array(window) };
+      record = { issued, user, highest: 0, counts: new Uint32Array(window) };
       this.#records.set(nonce, record);
     }
     if (now - record.issued > lifetime || record.issued - now > tolerance) return "stale";

@@ -25,6 +25,19 @@ export class BodyAborted extends Error {
 /** Resolves after pending I/O had its turn. To be awaited between slices of long work. */
 export const yieldToLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Long work of one request in turns with what else waits: `next` is to be awaited after each step, and lets others go first when
+ *  5 ms have passed since it last did. */
+export class Turns {
+  #since = performance.now();
+
+  next(): Promise<void> | undefined {
+    if (performance.now() - this.#since < 5) return undefined;
+    return yieldToLoop().then(() => {
+      this.#since = performance.now();
+    });
+  }
+}
+
 /** Joins the small strings of a generator into chunks of at least `size` characters (a single longer string passes as it is),
  *  and yields to the event loop after each chunk, so that one long answer delays nobody.
  *  The source is closed when the reader stops early. */

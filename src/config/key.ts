@@ -132,6 +132,32 @@ const pathKind: Kind<string> = {
 export const path = (fallback: string, about: string, extra?: Extra<string>): Key<string> =>
   key(pathKind, fallback, about, extra);
 
+/** Files, read in this order. */
+export const paths = (
+  fallback: readonly string[],
+  about: string,
+  extra?: Extra<readonly string[]>,
+): Key<readonly string[]> =>
+  key(
+    {
+      ...listKind(
+        "a list of paths of local files",
+        (value) => (isPathText(value) ? value : undefined),
+        (item) => item,
+      ),
+      isPath: true,
+    },
+    fallback,
+    about,
+    extra,
+  );
+
+/** A text, or a list of texts; a text is a list of one, an empty text an empty list. For tables. */
+export const oneOrMore = (value: unknown): readonly string[] | undefined => {
+  if (isText(value)) return value === "" ? [] : [value];
+  return Array.isArray(value) && value.every(isText) ? value : undefined;
+};
+
 /** A file the server writes. Null (only `-o Key=None` says that) means none; empty means one in DataRoot, which the loader
  *  fills in. */
 export const writtenFile = (fallback: string, about: string, extra?: Extra<string | null>): Key<string | null> =>

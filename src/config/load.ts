@@ -8,7 +8,7 @@ import { nearest } from "./nearest.ts";
 import { withoutObsoleteNames } from "./obsolete.ts";
 import { type Overrides, readOverrides } from "./overrides.ts";
 import { type Config, schema } from "./schema.ts";
-import { parametersOf } from "./schema-access.ts";
+import { parametersOf } from "./schema-directory.ts";
 
 /** A value the server cannot start with. */
 export interface ConfigProblem {
@@ -140,8 +140,10 @@ function readKey(key: Key<unknown>, given: unknown, path: string, loading: Loadi
   }
   if (key.effect !== "used" && !isDeepStrictEqual(read, key.fallback))
     loading.warnings.push(`${path}: has no effect in this ${key.effect === "ignored" ? "server" : "version"}`);
-  if (!key.isPath || typeof read !== "string" || read === "" || read === key.fallback) return read;
-  return resolve(overridden ? (loading.options.workingFolder ?? process.cwd()) : loading.options.folder, read);
+  if (!key.isPath || read === key.fallback) return read;
+  const folder = overridden ? (loading.options.workingFolder ?? process.cwd()) : loading.options.folder;
+  const whole = (file: unknown): unknown => (typeof file === "string" && file !== "" ? resolve(folder, file) : file);
+  return Array.isArray(read) ? read.map(whole) : whole(read);
 }
 
 /** Fills in what depends on other keys or on this host. */
@@ -174,7 +176,7 @@ function checkTogether(config: Config, given: Readonly<Record<string, unknown>>,
   const meant: readonly string[] = parametersOf[type];
   for (const [name, key] of Object.entries(schema.DirectoryService.params))
     if (key.effect === "used" && !meant.includes(name) && at(given, ["DirectoryService", "params", name]) !== undefined)
-      if (params[name as keyof typeof params] !== key.fallback)
+      if (!isDeepStrictEqual(params[name as keyof typeof params], key.fallback))
         warnings.push(`DirectoryService.params.${name}: means nothing to a directory of type ${type}`);
   const { Algorithm, Qop } = config.Authentication.Digest;
   if (Qop === "" && Algorithm.endsWith("-sess"))

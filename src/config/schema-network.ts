@@ -1,4 +1,17 @@
-import { choice, flag, mask, path, ports, type Section, text, texts, unbounded, whole, writtenFile } from "./key.ts";
+import {
+  choice,
+  flag,
+  mask,
+  path,
+  paths,
+  ports,
+  type Section,
+  text,
+  texts,
+  unbounded,
+  whole,
+  writtenFile,
+} from "./key.ts";
 
 const port = [0, 65_535] as const;
 
@@ -10,26 +23,26 @@ export const address = {
     { shipped: "localhost" },
   ),
   HTTPPort: whole(8008, port, "The port for HTTP; 0 switches it off."),
-  SSLPort: whole(0, port, "The port for HTTPS, usually 8443; 0 switches it off.", { effect: "later" }),
-  RedirectHTTPToHTTPS: flag(false, "Answer every HTTP request with a redirect to HTTPS.", { effect: "later" }),
+  SSLPort: whole(0, port, "The port for HTTPS, usually 8443; 0 switches it off."),
+  RedirectHTTPToHTTPS: flag(false, "Answer every HTTP request with a redirect to HTTPS."),
   BindAddresses: texts([], "The addresses of this host to listen on; an empty list means all of them.", {
     shipped: ["127.0.0.1"],
   }),
   BindHTTPPorts: ports([], "The ports really listened on for HTTP, when a router maps HTTPPort to others."),
-  BindSSLPorts: ports([], "The ports really listened on for HTTPS, when a router maps SSLPort to others.", {
-    effect: "later",
-  }),
-  SSLCertificate: path("", "The server's certificate, in PEM form.", { effect: "later" }),
-  SSLPrivateKey: path("", "The certificate's private key, in PEM form.", { effect: "later" }),
-  SSLAuthorityChain: path("", "The certificates between the server's and a known authority, in PEM form.", {
-    effect: "later",
-  }),
+  BindSSLPorts: ports([], "The ports really listened on for HTTPS, when a router maps SSLPort to others."),
+  SSLCertificate: path(
+    "",
+    "The server's certificate, in PEM form; empty means one that the server makes and signs itself (self-signed.pem in DataRoot).",
+  ),
+  SSLPrivateKey: path("", "The certificate's private key, in PEM form; empty means that it stands in SSLCertificate."),
+  SSLAuthorityChain: path("", "The certificates between the server's and a known authority, in PEM form."),
+  SSLMoreCertificates: paths(
+    [],
+    "Files with certificate, chain and key each, for clients that ask for one of their names (SNI).",
+  ),
   SSLPassPhraseDialog: path(
     "/etc/apache2/getsslpassphrase",
-    "A program that prints the passphrase of the private key.",
-    {
-      effect: "later",
-    },
+    "A program that prints the passphrase of a private key that has one; it is called with host:port and RSA, DSA or ECC.",
   ),
   SSLCertAdmin: path("/usr/sbin/certadmin", "A program of Mac OS X Server that knows certificate passphrases.", {
     effect: "ignored",

@@ -38,7 +38,10 @@ export const features = {
   EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
   EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
   EnableTimezoneService: flag(false, "The time zone service at /timezones, for everybody."),
-  EnableSACLs: flag(false, "Only members of the service's access list may use it.", { effect: "later" }),
+  EnableSACLs: flag(
+    false,
+    "Only members of the group com.apple.access_all_services or, where there is none, com.apple.access_calendar may use the service.",
+  ),
   EnableWebAdmin: flag(true, "The administration pages at /admin.", { effect: "later" }),
   RejectClients: patterns([], "Requests whose User-Agent one of these regular expressions finds are refused with 403."),
   FreeBusyURL: {

@@ -1,7 +1,9 @@
 import type { ConfigOf, Section } from "./key.ts";
-import { authentication, directory } from "./schema-access.ts";
+import { authentication } from "./schema-access.ts";
+import { directory } from "./schema-directory.ts";
 import { accounting, logs } from "./schema-logs.ts";
 import { address, load, machinery, processes } from "./schema-network.ts";
+import { sharing } from "./schema-sharing.ts";
 import { features, notifications, scheduling, store } from "./schema-store.ts";
 
 /** Every key of the property list. Names and meanings are those of Darwin Calendar Server 1.2 and 2.4; defaults are those
@@ -13,6 +15,7 @@ export const schema = {
   ...authentication,
   ...features,
   ...scheduling,
+  ...sharing,
   ...notifications,
   ...processes,
   ...load,
@@ -32,6 +35,7 @@ export const chapters: readonly { readonly title: string; readonly section: Sect
   { title: "Signing in", section: authentication },
   { title: "What clients may do and see", section: features },
   { title: "Invitations", section: scheduling },
+  { title: "Sharing", section: sharing },
   { title: "Telling clients about changes", section: notifications },
   { title: "Processes", section: processes },
   { title: "Load", section: load },

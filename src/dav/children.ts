@@ -2,9 +2,10 @@ import { HttpError } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
 import type { Href } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
+import { openShare } from "../sharing/links.ts";
 import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
 import { aclSettings } from "./acl.ts";
-import type { Context } from "./registry.ts";
+import type { Context, Services } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
 import { uidsName } from "./urls.ts";
 
@@ -29,8 +30,26 @@ export async function collectionResource(
   owner: Principal,
   collection: Collection,
 ): Promise<OwnedCollection> {
-  return { kind: collection.kind, href, owner, collection, info: await collection.info() };
+  return { kind: collection.kind as OwnedCollection["kind"], href, owner, collection, info: await collection.info() };
 }
+
+/** As `collectionResource`, of what lies in a home: a link is the calendar it stands for. undefined: a link that is to be hidden. */
+export async function placedResource(
+  href: Href,
+  collection: Collection,
+  { services }: Pick<Context, "services">,
+): Promise<OwnedCollection | undefined> {
+  const placed = await seenAs(collection, services);
+  return placed && collectionResource(href, placed.ref.owner, placed);
+}
+
+/** What a collection of the store is to those who look at it. */
+export const seenAs = async (collection: Collection, services: Services): Promise<Collection | undefined> =>
+  collection.kind !== "share"
+    ? collection
+    : services.settings.sharing.enabled
+      ? openShare(collection, services)
+      : undefined;
 
 const pageSize = 1000;
 
@@ -83,6 +102,7 @@ export async function* childrenOf(resource: Resource, context: Context): AsyncGe
     case "inbox":
     case "outbox":
     case "dropbox":
+    case "notification":
     case "folder":
       yield* inside(resource, context);
       return;
@@ -128,9 +148,9 @@ async function* homes(resource: Shape<"calendar-type">, context: Context): Async
 
 async function concerns(user: Principal, owner: Principal, { services }: Context): Promise<boolean> {
   if (user.uid === owner.uid || (await services.directory.delegateAccess(user, owner)) !== "none") return true;
-  const { admins, readers } = await aclSettings(services);
-  if (admins.length + readers.length === 0) return false;
   const identities = await services.directory.identities(user);
+  if (identities.has(owner.uid)) return true;
+  const { admins, readers } = await aclSettings(services);
   return [...admins, ...readers].some((uid) => identities.has(uid));
 }
 
@@ -157,14 +177,15 @@ export function collectionsIn(parent: OwnedCollection, context: Context): Promis
 
 async function openCollections(
   { href, owner, collection: { ref } }: OwnedCollection,
-  { services: { store } }: Context,
+  context: Context,
 ): Promise<readonly OwnedCollection[]> {
+  const { store } = context.services;
   const names = await store.children(ref);
   const found = await Promise.all(
     names.map(async ({ name }) => {
       const child = await store.open({ owner, path: [...ref.path, name] });
       // undefined: gone since its name was read.
-      return child && collectionResource(`${href}${encodeSegment(name)}/` as Href, owner, child);
+      return child && placedResource(`${href}${encodeSegment(name)}/` as Href, child, context);
     }),
   );
   return found.filter((child) => child !== undefined);

@@ -35,8 +35,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   }),
   "no-uid-conflict": ({ existing }) => ({
     status: 403,
-    element: el(caldav("no-uid-conflict"), href(existing)),
-    text: `another object of this calendar has the same UID: ${existing}`,
+    element: el(caldav("no-uid-conflict"), ...(existing === undefined ? [] : [href(existing)])),
+    text: `another object of this calendar has the same UID${existing === undefined ? "" : `: ${existing}`}`,
   }),
   "calendar-collection-location-ok": problem(caldav("calendar-collection-location-ok")),
   "max-resource-size": atMost(caldav("max-resource-size"), "bytes per object"),
@@ -66,6 +66,12 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     ),
     text: `${reason.href} needs ${reason.privileges.join(", ")}`,
   }),
+  "no-ace-conflict": problem(dav("no-ace-conflict")),
+  "no-protected-ace-conflict": problem(dav("no-protected-ace-conflict")),
+  "limited-number-of-aces": problem(dav("limited-number-of-aces")),
+  "not-supported-privilege": problem(dav("not-supported-privilege")),
+  "recognized-principal": problem(dav("recognized-principal")),
+  "allowed-principal": problem(dav("allowed-principal")),
   "resource-must-be-null": problem(dav("resource-must-be-null")),
   "valid-resourcetype": problem(dav("valid-resourcetype")),
   "cannot-modify-protected-property": ({ name }) =>
@@ -84,6 +90,21 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   ),
   "quota-not-exceeded": fixed(dav("quota-not-exceeded"), 507, "the calendar home's quota does not allow it"),
   "sufficient-disk-space": fixed(dav("sufficient-disk-space"), 507, "the server's disk is full"),
+  "lock-token-submitted": ({ roots }) => ({
+    status: 423,
+    element: el(dav("lock-token-submitted"), ...roots.map(href)),
+    text: "it is locked, and no token of the lock was submitted by who took it",
+  }),
+  "no-conflicting-lock": ({ roots }) => ({
+    status: 423,
+    element: el(dav("no-conflicting-lock"), ...roots.map(href)),
+    text: "it is locked already",
+  }),
+  "lock-token-matches-request-uri": ({ refresh }) => ({
+    status: refresh ? 412 : 409,
+    element: el(dav("lock-token-matches-request-uri")),
+    text: "the resource is not under a lock with this token",
+  }),
   "default-calendar-needed": fixed(
     caldav("default-calendar-needed"),
     403,

@@ -2,23 +2,25 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
-import { demand } from "./privileges.ts";
+import { demand, mayLook } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
 import { parentOf, resolve } from "./resolve.ts";
 import { isCollection, type Kind, navigationKinds, principalKinds, type Resource, type Shape } from "./resource.ts";
+import { principalAt } from "./urls.ts";
 
 /** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
  *  hands over. Throws what `errorResponse` turns into an answer. */
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
   if (request.path[0] === ".well-known") return wellKnown(request);
   if (request.method === "OPTIONS") return options(request, context);
-  const method = context.services.registry.method(request.method) ?? withheld.get(request.method);
+  const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
   const resource = await resolve(request.path, request.rawPath, context);
   if (context.user === undefined) challengeStrangers(resource, method);
-  if (resource.kind === "unmapped") await checkUnmapped(resource, method, request, context);
-  else await checkMapped(resource, method, request, context);
+  await checkRights(resource, method, request, context);
+  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).
@@ -28,14 +30,6 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
     ? { ...response, headers: { "content-location": resource.href, ...response.headers } }
     : response;
 }
-
-// RFC 3744's method is known and no resource offers it yet: 405, unlike the locks, which the original called not implemented.
-const withheld: ReadonlyMap<string, Method> = new Map([
-  [
-    "ACL",
-    { name: "ACL", on: [], needs: () => [], handle: () => Promise.reject(new HttpError(405, "ACL is not offered")) },
-  ],
-]);
 
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 const redirect = (location: string): HttpResponse => ({ status: 301, headers: { location } });
@@ -53,6 +47,19 @@ const ours: ReadonlySet<Kind> = new Set<Kind>([...navigationKinds, ...principalK
  *  a password when PROPFIND on "/" succeeds without. What an owner opened to everybody stays open. */
 function challengeStrangers(resource: Resource, method: Method): void {
   if (ours.has(resource.kind) && !reading.has(method.name)) throw new HttpError(401, "sign in first");
+}
+
+/** Throws unless the user may do it. Who may not even look around hears the same of everything that is or is not there: whatever
+ *  the method, it is reading that lacks, of the path that was asked. */
+async function checkRights(resource: Resource, method: Method, request: HttpRequest, context: Context): Promise<void> {
+  try {
+    if (resource.kind === "unmapped") await checkUnmapped(resource, method, request, context);
+    else await checkMapped(resource, method, request, context);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.reason.code !== "need-privileges") throw error;
+    if (await mayLook(resource, request.path, request.rawPath, context)) throw error;
+    throw new Refusal({ code: "need-privileges", href: request.rawPath as Href, privileges: ["read"] });
+  }
 }
 
 async function checkMapped(
@@ -82,25 +89,24 @@ async function checkUnmapped(
   request: HttpRequest,
   context: Context,
 ): Promise<void> {
+  await checkRecord(request, context);
   const takes = method.on.includes("unmapped");
   const { parent } = resource;
   if (takes && parent !== undefined) return demand(context, parent, split(method.needs(resource)).above);
-  // The same answer for what is not there and for what is hidden: only who may read around it hears of a 404 or 409.
-  const around = parent ?? (await surroundings(request, context));
-  const rights = around === undefined ? undefined : await context.privileges(around);
-  if (rights?.has("read") !== true)
+  if (!(await mayLook(resource, request.path, request.rawPath, context)))
     throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
   if (!takes) throw new HttpError(404, `${request.rawPath.slice(0, 200)} does not exist`);
 }
 
-/** What exists around a path of which not even the parent does: the home or principal, else what they lie in. */
-async function surroundings(request: HttpRequest, context: Context): Promise<Resource | undefined> {
-  const { path, rawPath } = request;
-  const [place] = path;
-  if (place !== "calendars" && place !== "principals") return { kind: "root", href: "/" as Href };
-  const outer = await resolve(path.slice(0, 3), rawPath, context);
-  if (outer.kind !== "unmapped") return outer;
-  return outer.parent ?? resolve([place], rawPath, context);
+/** The second of the guide's two gates: calendars must be switched on in the user's own record. Only to the user is it said;
+ *  for all others there is no such home. */
+async function checkRecord(
+  { path: [place, type, name] }: HttpRequest,
+  { user, services: { directory } }: Context,
+): Promise<void> {
+  if (place !== "calendars" || type === undefined || name === undefined || user?.calendaring !== false) return;
+  if ((await principalAt(directory, type, name))?.uid === user.uid)
+    throw new HttpError(403, `calendars are not switched on in the directory record of ${user.shortName}`);
 }
 
 interface Needs {

@@ -66,6 +66,8 @@ export function errorResponse(
     return answer(status, element, text);
   }
   if (code === "ENAMETOOLONG") return answer(403, undefined, "the name is too long: at most 255 bytes");
+  // Made or moved there while a file of that name was on its way.
+  if (code === "EISDIR") return answer(409, undefined, `there is a collection at ${rawPath.slice(0, 200)} by now`);
   context.services.warn("a request failed", { method, path: rawPath, error });
   return answer(500, undefined, "the server failed to answer; its error log says why");
 }

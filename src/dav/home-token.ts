@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { SyncToken } from "../model/ids.ts";
+import { placeOf } from "../sharing/shared-collection.ts";
 import { collectionsIn } from "./children.ts";
 import type { Context } from "./registry.ts";
 import type { Shape } from "./resource.ts";
@@ -65,12 +66,14 @@ function stateIn(token: string): string | undefined {
 }
 
 /** The home's state, as of the first time that this request looks into it. The inbox and outbox are part of it; the dropbox is
- *  not, its boxes are no calendars' business. */
+ *  not, its boxes are no calendars' business; and neither is what the asker may not read, not even by name. */
 export async function homeToken(home: Shape<"home">, context: Context): Promise<HomeToken> {
   const children = new Map<string, ChildState>();
-  for (const { kind, collection, info } of await collectionsIn(home, context)) {
-    const name = collection.ref.path[0];
-    if (kind !== "dropbox" && name !== undefined) children.set(name, `${info.syncToken}.${info.properties}`);
+  for (const inner of await collectionsIn(home, context)) {
+    const { kind, collection, info } = inner;
+    const name = placeOf(collection).path[0];
+    if (kind === "dropbox" || name === undefined) continue;
+    if ((await context.privileges(inner)).has("read")) children.set(name, `${info.syncToken}.${info.properties}`);
   }
   return { own: home.info.syncToken, children };
 }

@@ -13,10 +13,12 @@ export async function options(request: HttpRequest, context: Context): Promise<H
     resource !== undefined && resource.kind !== "unmapped" && (await context.privileges(resource)).has("read");
   const methods = visible ? registry.methodsOn(resource.kind) : [...registry.methods.values()];
   const allow = ["OPTIONS", ...methods.map(({ name }) => name)].join(", ");
-  return { status: 200, headers: { allow, dav: complianceClasses(request, resource, context), "content-length": "0" } };
+  const dav = complianceClasses(request, resource, context);
+  // Explorer and Office take a server for one of theirs, or for none that can be written, unless it says so.
+  return { status: 200, headers: { allow, dav, "ms-author-via": "DAV", "content-length": "0" } };
 }
 
-const webdav = "1, 3, access-control, extended-mkcol";
+const webdav = "1, 2, 3, access-control, extended-mkcol";
 
 /** The DAV header (RFC 4918 §10.1). Above homes and principals nothing of calendars is claimed, as in the original; DAVx5 looks
  *  for calendar-access on the principal, Thunderbird for the scheduling tokens on the home. */
@@ -31,6 +33,8 @@ function complianceClasses({ path }: HttpRequest, resource: Resource | undefined
   if (settings.proxyPrincipals) tokens.push("calendar-proxy");
   if (settings.timeZoneService) tokens.push("calendar-no-timezone");
   if (settings.privateEvents) tokens.push("calendarserver-private-events");
+  // Sharees' clients are told to leave invitations to the owner's.
+  if (settings.sharing.enabled) tokens.push("calendarserver-sharing", "calendarserver-sharing-no-scheduling");
   if (registry.report(dav("principal-property-search"), "principal-root") !== undefined)
     tokens.push("calendarserver-principal-property-search");
   if (registry.report(cs("calendarserver-principal-search"), "principal-root") !== undefined)

@@ -9,12 +9,6 @@ import type { Context } from "./registry.ts";
 /** The words of X-CALENDARSERVER-ACCESS. */
 export const accessValues = ["PUBLIC", "PRIVATE", "CONFIDENTIAL", "RESTRICTED"] as const;
 
-/** Whether the asker may see that there is such a member: all but PRIVATE ones of others. */
-export async function isSeen(entry: ObjectEntry, owner: Principal, context: Context): Promise<boolean> {
-  if (entry.access !== "PRIVATE" || !context.services.settings.privateEvents) return true;
-  return seesEverything(owner, context);
-}
-
 /** What the asker sees of a member's text (caldav-privateevents §4.2.2): all of it, when it takes place, or nothing (undefined). */
 export async function seenText(
   text: string,
@@ -27,7 +21,7 @@ export async function seenText(
   return access === "PRIVATE" ? undefined : filteredText(text, access);
 }
 
-/** Whether the asker is the owner or one of AdminPrincipals. */
+/** Whether the asker is the owner, a member of the group that is, or one of AdminPrincipals. */
 export async function seesEverything(
   owner: Principal,
   { user, services }: Pick<Context, "user" | "services">,
@@ -35,9 +29,9 @@ export async function seesEverything(
   if (user === undefined) return false;
   if (user.uid === owner.uid) return true;
   const { admins } = await aclSettings(services);
-  if (admins.length === 0) return false;
+  if (admins.length === 0 && owner.type !== "groups") return false;
   const identities = await services.directory.identities(user);
-  return admins.some((uid) => identities.has(uid));
+  return identities.has(owner.uid) || admins.some((uid) => identities.has(uid));
 }
 
 const calendarKeeps = new Set(["PRODID", "VERSION", "CALSCALE", "X-CALENDARSERVER-ACCESS"]);

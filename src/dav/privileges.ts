@@ -5,12 +5,18 @@ import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { boxAccess, dropboxFolder } from "../sharing/boxes.ts";
+import { type SharedCollection, shareOf } from "../sharing/shared-collection.ts";
 import type { Collection } from "../store/contract.ts";
-import { effectiveAcl, isUntouched } from "./acl.ts";
+import { childrenNamed, dav, type QName, textOf } from "../xml/element.ts";
+import { effectiveAcl, inheritedAces, isUntouched } from "./acl.ts";
+import { uidAt } from "./acl-xml.ts";
 import { collectionResource } from "./children.ts";
 import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
+import { surroundings } from "./resolve.ts";
 import { isOwned, type Resource, type Shape } from "./resource.ts";
+import { intersection, ownDenials, sharedBounds, sharedRights } from "./sharing/rights.ts";
 
 type Granted = ReadonlySet<Privilege>;
 
@@ -34,11 +40,26 @@ export async function demand(context: Context, resource: Resource, needs: readon
   }
 }
 
+/** Whether the user may read the resource or, where there is none, what is around its path: only then may they learn whether
+ *  there is one. */
+export async function mayLook(
+  resource: Resource,
+  path: readonly string[],
+  rawPath: string,
+  context: Context,
+): Promise<boolean> {
+  const around =
+    resource.kind === "unmapped" ? (resource.parent ?? (await surroundings(path, rawPath, context))) : resource;
+  return around !== undefined && (await context.privileges(around)).has("read");
+}
+
 class Rights {
   readonly #user: Principal | undefined;
   readonly #services: Services;
   /** By the collection's path in the store. */
   readonly #collections = new Map<string, Promise<Granted>>();
+  /** What holds on members without rights of their own, by the collection's path. */
+  readonly #members = new Map<string, Promise<Granted>>();
   readonly #others = new Map<string, Promise<Granted>>();
 
   constructor(user: Principal | undefined, services: Services) {
@@ -50,28 +71,77 @@ class Rights {
     if (resource.kind === "unmapped")
       return resource.parent === undefined ? Promise.resolve(nothing) : this.of(resource.parent);
     if (!isOwned(resource)) return remembered(this.#others, resource.href, () => this.#evaluate(resource));
+    const shared = shareOf(resource.collection);
+    if (shared !== undefined)
+      return remembered(this.#others, `${shared.invitation.uid} ${resource.href}`, () =>
+        this.#ofShared(resource, shared),
+      );
     if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
-    const { entry, collection } = resource;
-    if (!entry.hasAcl && entry.access === undefined) return this.#ofCollection(collection, undefined);
+    const { entry } = resource;
+    if (!entry.hasAcl && entry.access === undefined) return this.#inside(resource);
     return remembered(this.#others, resource.href, () => this.#ofMember(resource));
   }
 
-  #ofCollection(collection: Collection, known: Shape<Collection["kind"]> | undefined): Promise<Granted> {
-    const { owner, path } = collection.ref;
-    return remembered(this.#collections, `${owner.uid}/${path.join("/")}`, async () => {
-      const resource =
-        known ?? (await collectionResource(this.#services.urls.collection(collection.ref), owner, collection));
-      if (owner.uid === this.#user?.uid && (await isUntouched(resource, this.#services))) return everything;
-      return this.#evaluate(resource);
+  #ofCollection(collection: Collection, resource: Shape<Collection["kind"]>): Promise<Granted> {
+    return remembered(this.#collections, keyOf(collection), async () =>
+      (await this.#ownsAll(collection, resource))
+        ? everything
+        : this.#withBox(collection, await this.#evaluate(resource)),
+    );
+  }
+
+  /** ACEs that are not inheritable hold on the collection alone; all that this server sets are. */
+  #inside(resource: Member): Promise<Granted> {
+    const { collection } = resource;
+    return remembered(this.#members, keyOf(collection), async () => {
+      if (await this.#ownsAll(collection, undefined)) return everything;
+      const aces = await inheritedAces(resource, this.#services);
+      return this.#withBox(collection, evaluate(aces, await this.#asker(resource, aces)));
     });
   }
 
-  async #ofMember(resource: Shape<"object" | "file">): Promise<Granted> {
-    const { entry, collection } = resource;
-    const granted = await (entry.hasAcl ? this.#evaluate(resource) : this.#ofCollection(collection, undefined));
+  async #ownsAll(collection: Collection, known: Shape<Collection["kind"]> | undefined): Promise<boolean> {
+    const { ref } = collection;
+    if (ref.owner.uid !== this.#user?.uid) return false;
+    const { urls } = this.#services;
+    return isUntouched(
+      known ?? (await collectionResource(urls.collection(ref), ref.owner, collection)),
+      this.#services,
+    );
+  }
+
+  /** In the box of an event: also what the asker may do in the event's calendar, if it is shared with him. */
+  async #withBox(box: Collection, granted: Granted): Promise<Granted> {
+    const { owner, path } = box.ref;
+    const user = this.#user;
+    if (path[0] !== dropboxFolder || path.length !== 2 || user === undefined || user.uid === owner.uid) return granted;
+    const access = await boxAccess(box, user, this.#services.store);
+    return access === undefined ? granted : new Set([...granted, ...sharedBounds(access)]);
+  }
+
+  async #ofMember(resource: Member): Promise<Granted> {
+    const { entry } = resource;
+    const granted = await (entry.hasAcl ? this.#evaluate(resource) : this.#inside(resource));
     if (entry.access === undefined || !this.#services.settings.privateEvents) return granted;
     const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
     return whole ? granted : limited(granted, entry.access);
+  }
+
+  /** In a shared calendar: what the asker may do with the sharee's link, as far as the invitation goes. */
+  async #ofShared(resource: Extract<Resource, { collection: Collection }>, shared: SharedCollection): Promise<Granted> {
+    const { link } = shared;
+    const { ref } = link;
+    const place = await collectionResource(this.#services.urls.collection(ref), ref.owner, link);
+    const held = await this.#ofCollection(link, place);
+    const isMember = "entry" in resource;
+    const granted = sharedRights(held, shared.invitation.access, isMember);
+    const hasAcl = isMember ? resource.entry.hasAcl : resource.info.hasAcl;
+    // What the owner denies by an ACL of its own stays denied.
+    const own = hasAcl ? await ownDenials(resource, this.#services) : undefined;
+    const left = own === undefined ? granted : intersection(granted, evaluate(own, await this.#asker(resource, own)));
+    if (!isMember || resource.entry.access === undefined || !this.#services.settings.privateEvents) return left;
+    const whole = await seesEverything(resource.owner, { user: this.#user, services: this.#services });
+    return whole ? left : limited(left, resource.entry.access);
   }
 
   async #evaluate(resource: Resource): Promise<Granted> {
@@ -87,9 +157,30 @@ class Rights {
     const owner = isOwned(resource) && resource.owner.uid === user.uid;
     const self =
       (resource.kind === "principal" || resource.kind === "proxy-group") && identities.has(resource.principal.uid);
+    const properties = await this.#properties(resource, aces, identities);
     const proxies = await this.#proxies(user, aces);
-    if (proxies.length === 0) return { identities, owner, self };
-    return { identities: new Set([...identities, ...proxies]), owner, self };
+    const held = proxies.length === 0 ? identities : new Set([...identities, ...proxies]);
+    return { identities: held, owner, self, ...(properties === undefined ? {} : { properties }) };
+  }
+
+  /** The stored properties named in the ACEs that name the user: one href, that of the user or of a group that holds it (RFC 3744
+   *  §5.5.1). */
+  async #properties(
+    resource: Resource,
+    aces: readonly Ace[],
+    identities: ReadonlySet<PrincipalUid>,
+  ): Promise<ReadonlySet<QName> | undefined> {
+    if (!("collection" in resource) || !aces.some(({ who }) => who.kind === "property")) return undefined;
+    const stored = await resource.collection.properties("entry" in resource ? resource.entry.name : undefined);
+    const held = new Set<QName>();
+    for (const { who } of aces) {
+      const value = who.kind === "property" ? stored.get(who.property) : undefined;
+      const [named, ...others] = value === undefined ? [] : childrenNamed(value, dav("href"));
+      if (value === undefined || named === undefined || others.length > 0) continue;
+      const uid = await uidAt(textOf(named).trim(), this.#services.directory);
+      if (uid !== undefined && identities.has(uid)) held.add(value.name);
+    }
+    return held;
   }
 
   /** The proxy groups named in the ACEs that the user is in. */
@@ -108,6 +199,10 @@ class Rights {
     return held;
   }
 }
+
+type Member = Shape<"object" | "file">;
+
+const keyOf = ({ ref: { owner, path } }: Collection): string => `${owner.uid}/${path.join("/")}`;
 
 const stranger: Asker = { identities: new Set(), owner: false, self: false };
 

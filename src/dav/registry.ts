@@ -47,6 +47,17 @@ export interface DavSettings {
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
   readonly scheduling: SchedulingSettings;
+  readonly sharing: SharingSettings;
+}
+
+/** Sharing/… of the plist. */
+export interface SharingSettings {
+  /** Owners may invite others to their calendars. */
+  readonly enabled: boolean;
+  /** Owners may publish a calendar at an address that needs no password. */
+  readonly publishing: boolean;
+  /** Clients are told that calendars can be published. */
+  readonly announcePublishing: boolean;
 }
 
 /** Scheduling/… of the plist. */

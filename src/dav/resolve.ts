@@ -1,8 +1,9 @@
 import type { Directory } from "../directory/backend.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
 import { normaliseAddress, type Principal } from "../model/principal.ts";
+import { notificationFolder, notificationsOf } from "../sharing/notices.ts";
 import { isSafeName } from "../store/layout.ts";
-import { collectionResource, type OwnedCollection } from "./children.ts";
+import { collectionResource, type OwnedCollection, placedResource, seenAs } from "./children.ts";
 import type { Context, Urls } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
 import { isRecordType, principalAt, segmentsOf, uidsName } from "./urls.ts";
@@ -52,6 +53,19 @@ export async function parentOf(
     return collectionResource(href, resource.owner, resource.collection);
   const parent = await resolve(segments.slice(0, -1), href, context);
   return parent.kind === "unmapped" ? undefined : parent;
+}
+
+/** What exists around a path of which not even the parent does: the home or principal, else what they lie in. */
+export async function surroundings(
+  path: readonly string[],
+  rawPath: string,
+  context: Context,
+): Promise<Resource | undefined> {
+  const [place] = path;
+  if (place !== "calendars" && place !== "principals") return { kind: "root", href: "/" as Href };
+  const outer = await resolve(path.slice(0, 3), rawPath, context);
+  if (outer.kind !== "unmapped") return outer;
+  return outer.parent ?? resolve([place], rawPath, context);
 }
 
 /** The client's spelling of a path and of everything above it. */
@@ -133,11 +147,24 @@ async function calendars(segments: readonly string[], at: Addresses, context: Co
   const owner = await principalAt(context.services.directory, type, name);
   if (owner?.calendaring !== true) return unmapped(segments, at, path.length === 0 ? place : undefined);
   const found = await inHome(segments, path, owner, at, context);
+  if (found.kind === "unmapped" && path.length === 1 && path[0] === notificationFolder && context.user !== undefined)
+    return notifications(found, owner, at, context);
   if (found.kind !== "unmapped" || (await isProvisioned(owner, context))) return found;
   // A stranger must not make homes, and gets the same answer whether there is one.
   if (context.user === undefined) return found;
   await context.services.store.provision(owner);
   return inHome(segments, path, owner, at, context);
+}
+
+/** The collection of notifications, which is made when it is first looked for. */
+async function notifications(
+  unmapped: Resource,
+  owner: Principal,
+  at: Addresses,
+  { services: { store, settings } }: Context,
+): Promise<Resource> {
+  if (!settings.sharing.enabled) return unmapped;
+  return collectionResource(at.collection(4), owner, await notificationsOf(store, owner));
 }
 
 const isProvisioned = (owner: Principal, { services: { store } }: Context): Promise<boolean> =>
@@ -155,18 +182,19 @@ async function inHome(
   if (!path.slice(0, -1).every(isSafeName)) return unmapped(segments, at, undefined);
   const open = async (depth: number): Promise<OwnedCollection | undefined> => {
     const collection = await store.open({ owner, path: path.slice(0, depth) });
-    return collection && collectionResource(at.collection(depth + 3), owner, collection);
+    return collection && placedResource(at.collection(depth + 3), collection, context);
   };
   const { length } = path;
   const name = path[length - 1];
   if (name === undefined) return (await open(0)) ?? unmapped(segments, at, undefined);
   if (!isSafeName(name)) return unmapped(segments, at, await open(length - 1));
   const member = async (): Promise<Resource | undefined> => {
-    const collection = await store.open({ owner, path: path.slice(0, -1) });
+    const parent = await store.open({ owner, path: path.slice(0, -1) });
+    const collection = parent && (await seenAs(parent, context.services));
     const entry = await collection?.entry(name);
     if (collection === undefined || entry === undefined) return undefined;
     const kind = collection.kind === "calendar" || collection.kind === "inbox" ? "object" : "file";
-    return { kind, href: at.member, owner, collection, entry };
+    return { kind, href: at.member, owner: collection.ref.owner, collection, entry };
   };
   // The likelier one first: clients write collections with a slash, and members are seldom right in the home.
   const found =

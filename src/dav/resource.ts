@@ -22,8 +22,9 @@ export type Resource =
       readonly collection: Collection;
       readonly info: CollectionInfo;
     })
+  /** Of a shared calendar in its sharee's home `owner` is the sharer, and `collection` a SharedCollection. */
   | (At & {
-      readonly kind: "calendar" | "inbox" | "outbox" | "dropbox" | "folder";
+      readonly kind: "calendar" | "inbox" | "outbox" | "dropbox" | "notification" | "folder";
       readonly owner: Principal;
       readonly collection: Collection;
       readonly info: CollectionInfo;
@@ -51,7 +52,7 @@ export type Kind = Resource["kind"];
 export const navigationKinds = ["root", "principal-root", "principal-type", "calendar-root", "calendar-type"] as const;
 export const principalKinds = ["principal", "proxy-group"] as const;
 /** A home and every collection inside it. */
-export const collectionKinds = ["home", "calendar", "inbox", "outbox", "dropbox", "folder"] as const;
+export const collectionKinds = ["home", "calendar", "inbox", "outbox", "dropbox", "notification", "folder"] as const;
 export const memberKinds = ["object", "file"] as const;
 /** Everything that exists. */
 export const resourceKinds = [...navigationKinds, ...principalKinds, ...collectionKinds, ...memberKinds] as const;
@@ -63,8 +64,8 @@ export const isCollection = (resource: Resource): boolean => !leaves.has(resourc
 export const isOwned = (resource: Resource): resource is Shape<(typeof collectionKinds)[number] | "object" | "file"> =>
   "owner" in resource;
 
-/** The members of Resource whose kind is in K. */
-export type Shape<K extends Kind> = Resource extends infer R
+/** The members of Resource whose kind is in K. A link to somebody's calendar ("share") is none: it stands for that calendar. */
+export type Shape<K extends Kind | "share"> = Resource extends infer R
   ? R extends { readonly kind: infer Own }
     ? Extract<K, Own> extends never
       ? never

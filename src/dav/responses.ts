@@ -1,4 +1,4 @@
-import { chunkSize } from "../base/stream.ts";
+import { chunkSize, Turns } from "../base/stream.ts";
 import { HttpError } from "../http/message.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -19,8 +19,9 @@ export type Computed = (resource: Resource, requested: Element) => Answer;
 export interface ResponseOptions {
   /** Properties that are not there are not mentioned (RFC 8144 §2.1). */
   readonly minimal: boolean;
-  /** What becomes of a resource the user may not read. Default "skip"; "refuse" answers 403 for it. */
-  readonly unreadable?: "skip" | "refuse";
+  /** What becomes of a resource the user may not read. Default "skip"; "refuse" answers 403 for it, "refuse-objects" for calendar
+   *  objects only. */
+  readonly unreadable?: "skip" | "refuse" | "refuse-objects";
   readonly computed?: ReadonlyMap<QName, Computed>;
 }
 
@@ -38,13 +39,17 @@ export async function* responsesFor(
   options: ResponseOptions,
 ): AsyncGenerator<string, void, undefined> {
   const responder = new Responder(request, context, options);
+  // What a report computes (an expansion of a thousand instances) may take as long as many answers.
+  const turns = options.computed === undefined ? undefined : new Turns();
   let text = "";
   for await (const page of pages) {
-    for (let from = 0; from < page.length; from += together) {
+    for (let at = 0; at < page.length; ) {
       const pieces: (string | Promise<string>)[] = [];
-      for (let at = from; at < page.length && at < from + together; at++) {
+      for (const end = at + together; at < page.length && at < end; at++) {
         const resource = page[at];
         if (resource !== undefined) pieces.push(responder.response(resource));
+        const turn = turns?.next();
+        if (turn !== undefined) await turn;
       }
       for (const piece of pieces) text += typeof piece === "string" ? piece : await piece;
       if (text.length >= chunkSize) {
@@ -110,7 +115,9 @@ class Responder {
 
   #answer(resource: Resource, granted: ReadonlySet<Privilege>): string | Promise<string> {
     if (!granted.has("read")) {
-      if (this.#options.unreadable !== "refuse") return "";
+      const { unreadable } = this.#options;
+      if (unreadable === "refuse-objects" && resource.kind === "object") return statusResponse(resource.href, 403);
+      if (unreadable !== "refuse") return "";
       throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
     }
     if (this.#plan === undefined || this.#kind !== resource.kind) this.#prepare(resource.kind);

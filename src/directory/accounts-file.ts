@@ -1,7 +1,8 @@
-import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
-import { type AutoSchedule, normaliseAddress, type Principal, type RecordType } from "../model/principal.ts";
+import type { PrincipalUid } from "../model/ids.ts";
+import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
 import { type Element, elements, localOf, textOf } from "../xml/element.ts";
 import { readXmlLines } from "../xml/read.ts";
+import { addressesOf, isName } from "./record-parts.ts";
 import { uuid5 } from "./uuid5.ts";
 
 /** A record of accounts.xml. */
@@ -9,7 +10,10 @@ export interface AccountRecord {
   readonly principal: Principal;
   /** All login names; the first one is the principal's `shortName`. */
   readonly shortNames: readonly string[];
-  readonly password: string | undefined;
+  /** Clear text or hashes; any of them signs the user in. */
+  readonly passwords: readonly string[];
+  /** Names that other services know the user by, such as `Kerberos:alice@OTHER.REALM`. */
+  readonly authIds: readonly string[];
   /** Of a group; by type and short name, as written. */
   readonly members: readonly MemberName[];
   readonly writeProxies: readonly MemberName[];
@@ -92,8 +96,9 @@ interface Draft {
   readonly members: MemberName[];
   readonly writeProxies: MemberName[];
   readonly readProxies: MemberName[];
+  readonly passwords: string[];
+  readonly authIds: string[];
   guid?: string;
-  password?: string;
   name?: string;
   firstName?: string;
   lastName?: string;
@@ -122,6 +127,8 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
     type,
     line: lineOf(record),
     uids: [],
+    passwords: [],
+    authIds: [],
     emailAddresses: [],
     addresses: [],
     members: [],
@@ -143,7 +150,10 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
         break;
       case "password":
         // Not trimmed: blanks are part of a password.
-        draft.password = textOf(element);
+        if (textOf(element) !== "") draft.passwords.push(textOf(element));
+        break;
+      case "auth-id":
+        if (value !== "") draft.authIds.push(value);
         break;
       case "name":
         draft.name = value;
@@ -250,11 +260,6 @@ function recordOf(
     );
     return undefined;
   }
-  const addresses = new Set<CalendarAddress>();
-  for (const email of draft.emailAddresses) addresses.add(normaliseAddress(`mailto:${fill(email)}`));
-  for (const address of draft.addresses) addresses.add(normaliseAddress(fill(address)));
-  addresses.add(normaliseAddress(`urn:uuid:${uid}`));
-  const inOrder = mailFirst([...addresses]);
   const optional = (text: string | undefined): string | undefined =>
     text === undefined || text === "" ? undefined : fill(text);
   return {
@@ -265,28 +270,16 @@ function recordOf(
       fullName: optional(draft.name) ?? shortName,
       firstName: optional(draft.firstName),
       lastName: optional(draft.lastName),
-      // A file of 1.2 gives mail addresses as cuaddr only.
-      emailAddresses: inOrder.filter(isMail).map((address) => address.slice("mailto:".length)),
-      addresses: inOrder,
+      ...addressesOf(uid, draft.emailAddresses.map(fill), draft.addresses.map(fill)),
       calendaring: draft.calendaring,
       autoSchedule: draft.autoSchedule ?? (draft.accepts ? "automatic" : "none"),
     },
     shortNames,
-    password: draft.password === undefined ? undefined : fill(draft.password),
+    passwords: draft.passwords.map(fill),
+    authIds: draft.authIds.map(fill),
     members: draft.members,
     writeProxies: draft.writeProxies,
     readProxies: draft.readProxies,
     line: draft.line,
   };
 }
-
-const isMail = (address: string): boolean => address.startsWith("mailto:");
-
-/** `mailto:` addresses in front, in their order. */
-const mailFirst = (addresses: readonly CalendarAddress[]): readonly CalendarAddress[] => [
-  ...addresses.filter(isMail),
-  ...addresses.filter((address) => !isMail(address)),
-];
-
-/** Names and GUIDs become parts of URLs and of paths in the store. */
-const isName = (name: string): boolean => name !== "." && name !== ".." && !/[/\0]/.test(name);

@@ -2,7 +2,7 @@ import { Lru } from "../base/lru.ts";
 import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Delegates, Directory, DirectoryBackend, Proof } from "./backend.ts";
+import type { Delegates, Directory, DirectoryBackend, PrincipalQuery } from "./backend.ts";
 
 type Access = "read" | "write";
 
@@ -40,6 +40,10 @@ class JoinedDirectory implements Directory {
     return this.#backend.list(type);
   }
 
+  search(type: RecordType, query: PrincipalQuery): AsyncIterable<Principal> {
+    return this.#backend.search?.(type, query) ?? this.#backend.list(type);
+  }
+
   byUid(uid: PrincipalUid): Promise<Principal | undefined> {
     return this.#backend.byUid(uid);
   }
@@ -50,10 +54,6 @@ class JoinedDirectory implements Directory {
 
   byAddress(address: CalendarAddress): Promise<Principal | undefined> {
     return this.#backend.byAddress(address);
-  }
-
-  verify(user: Principal, proof: Proof): Promise<boolean> {
-    return this.#backend.verify(user, proof);
   }
 
   async members(group: Principal): Promise<readonly Principal[]> {
@@ -98,16 +98,17 @@ class JoinedDirectory implements Directory {
         throw new Refusal({ code: "cannot-modify-protected-property", name: "{DAV:}group-member-set" });
     const stored = [...wanted].filter((uid) => !fixed.has(uid));
     // The client was not shown those the directory does not know at the moment, so it did not mean to remove them.
+    const unseen = new Set<PrincipalUid>();
     for (const uid of await this.#delegates.of(owner.uid, access))
-      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) stored.push(uid);
-    await this.#delegates.set(owner.uid, access, stored);
+      if (!wanted.has(uid) && (await this.#backend.byUid(uid)) === undefined) unseen.add(uid);
+    const edit = (before: readonly PrincipalUid[]) => [...stored, ...before.filter((uid) => unseen.has(uid))];
+    await this.#delegates.change([{ owner: owner.uid, access, edit }]);
   }
 
   async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {
-    const { [access]: inRecords } = await this.#reverseProxies();
     const owners = new Set<PrincipalUid>();
     for (const uid of await this.identities(delegate)) {
-      for (const owner of inRecords.get(uid) ?? []) owners.add(owner);
+      for (const owner of await this.#ownersInRecords(uid, access)) owners.add(owner);
       for (const owner of await this.#delegates.whoTrust(uid, access)) owners.add(owner);
     }
     owners.delete(delegate.uid);
@@ -159,6 +160,11 @@ class JoinedDirectory implements Directory {
     this.#records = generation;
     this.#identities.clear();
     this.#inRecords = undefined;
+  }
+
+  async #ownersInRecords(delegate: PrincipalUid, access: Access): Promise<readonly PrincipalUid[]> {
+    if (this.#backend.ownersTrusting !== undefined) return this.#backend.ownersTrusting(delegate, access);
+    return (await this.#reverseProxies())[access].get(delegate) ?? [];
   }
 
   /** Who is named as delegate in which records. Made once per generation, since records only know it the other way round. */

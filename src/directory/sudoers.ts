@@ -1,14 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { readPlist } from "../xml/plist.ts";
-import type { Proof } from "./backend.ts";
-import { proves } from "./passwords.ts";
 import { WatchedFile, type WatchOptions } from "./watched-file.ts";
 
 /** Users of sudoers.plist: not in the directory, without calendars, allowed to act as any user (X-Authorize-As). */
 export interface Sudoers {
   has(name: string): Promise<boolean>;
-  /** False for an unknown name. `realm` is the directory's: Digest needs it. */
-  verify(name: string, proof: Proof, realm: string): Promise<boolean>;
+  /** As written; undefined for an unknown name and for one that cannot sign in. */
+  storedPassword(name: string): Promise<string | undefined>;
   names(): Promise<readonly string[]>;
   /** Changes when the file did. */
   generation(): number;
@@ -26,7 +24,7 @@ export async function openSudoers(path: string, options: WatchOptions): Promise<
   const file = await WatchedFile.open(path, parse, options);
   return {
     has: async (name) => (await file.current()).has(name),
-    verify: async (name, proof, realm) => proves(proof, (await file.current()).get(name), [name], realm),
+    storedPassword: async (name) => (await file.current()).get(name),
     names: async () => [...(await file.current()).keys()],
     generation: () => file.generation(),
     close: () => file.close(),
@@ -35,7 +33,7 @@ export async function openSudoers(path: string, options: WatchOptions): Promise<
 
 const nobody: Sudoers = {
   has: async () => false,
-  verify: async () => false,
+  storedPassword: async () => undefined,
   names: async () => [],
   generation: () => 0,
   close: async () => {},

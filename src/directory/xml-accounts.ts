@@ -2,8 +2,8 @@ import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import { readAccounts } from "./accounts-file.ts";
 import { type AccountsIndex, indexAccounts, type Proxies } from "./accounts-index.ts";
-import type { DirectoryBackend, Proof } from "./backend.ts";
-import { proves } from "./passwords.ts";
+import type { DirectoryBackend } from "./backend.ts";
+import { readAccountsApart } from "./read-apart.ts";
 import { WatchedFile, type WatchOptions } from "./watched-file.ts";
 
 /** The most lines logged about one reading of the file. */
@@ -13,11 +13,15 @@ const maxWarnings = 50;
  *  within a second; should it then be missing or broken, the records known so far stay and the reason is logged.
  *  Throws when it cannot be read the first time, with file and line. */
 export async function openXmlAccounts(path: string, options: WatchOptions): Promise<DirectoryBackend> {
-  const parse = (bytes: Buffer | undefined): AccountsIndex => {
+  let serving = false;
+  const parse = async (bytes: Buffer | undefined): Promise<AccountsIndex> => {
     if (bytes === undefined) throw new Error("there is no such accounts file");
     const warnings: string[] = [];
     const warn = (line: number, message: string): void => void warnings.push(`${path}: line ${line}: ${message}`);
     try {
+      if (serving) return await readAccountsApart(bytes, warn);
+      // At the start nobody waits for the loop, and no process has to be started.
+      serving = true;
       return indexAccounts(readAccounts(bytes, warn), warn);
     } finally {
       for (const warning of warnings.slice(0, maxWarnings)) options.warn(warning);
@@ -62,14 +66,16 @@ class XmlAccounts implements DirectoryBackend {
     return (await this.#file.current()).groups(member);
   }
 
-  async verify(user: Principal, proof: Proof): Promise<boolean> {
-    const { realm, byUid } = await this.#file.current();
-    const record = byUid(user.uid);
-    return record !== undefined && proves(proof, record.password, record.shortNames, realm);
+  async storedPasswords(user: Principal): Promise<readonly string[]> {
+    return (await this.#file.current()).byUid(user.uid)?.passwords ?? [];
   }
 
   async delegatesOf(owner: PrincipalUid): Promise<Proxies> {
     return (await this.#file.current()).proxies(owner);
+  }
+
+  async ownersTrusting(delegate: PrincipalUid, access: "read" | "write"): Promise<readonly PrincipalUid[]> {
+    return (await this.#file.current()).owners(delegate)[access];
   }
 
   generation(): number {

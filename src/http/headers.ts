@@ -69,6 +69,14 @@ export function timeoutOf(headers: Headers): readonly (number | "infinite")[] {
   return times;
 }
 
+/** The Lock-Token header (RFC 4918 §10.5), without its brackets. undefined when there is none. Throws HttpError(400). */
+export function lockTokenOf(headers: Headers): string | undefined {
+  const value = headers["lock-token"]?.trim();
+  if (value === undefined) return undefined;
+  if (/^<[^<>\s]+>$/.test(value)) return value.slice(1, -1);
+  throw new HttpError(400, `Lock-Token must be one token in angle brackets, found ${shown(value)}`);
+}
+
 export interface ContentType {
   /** Lower case, without parameters: "text/calendar". */
   readonly type: string;

@@ -78,7 +78,7 @@ export function parseIf(value: string): IfHeader {
       }
       const open = value[at];
       at += 1;
-      if (open === "<") conditions.push({ not, token: codedUrl() });
+      if (open === "<") conditions.push({ not, token: stateToken(codedUrl()) });
       else if (open === "[") conditions.push({ not, etag: entityTag() });
       else {
         at -= 1;
@@ -117,6 +117,10 @@ function holds(condition: IfCondition, state: StateTokens | undefined): boolean 
   if (condition.token !== undefined) return state.tokens.has(condition.token);
   return state.etag !== undefined && condition.etag !== undefined && opaque(state.etag) === opaque(condition.etag);
 }
+
+/** A state token as the server writes it: a lock token of the server may also come as an `opaquelocktoken:` (RFC 4918, appendix C). */
+export const stateToken = (token: string): string =>
+  /^opaquelocktoken:/i.test(token) ? `urn:uuid:${token.slice(16).toLowerCase()}` : token;
 
 const opaque = (etag: string): string => (etag.startsWith("W/") ? etag.slice(2) : etag);
 

@@ -3,6 +3,8 @@ import type { Component } from "./component.ts";
 
 /** The component kinds that make a calendar object resource. */
 export const objectKinds = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VPOLL"] as const;
+/** What a calendar takes when nothing was said at its creation. VTIMEZONE is in no set: it is never an object of its own. */
+export const usualKinds: readonly string[] = objectKinds.filter((kind) => kind !== "VPOLL");
 export type ObjectKind = (typeof objectKinds)[number];
 
 /** One calendar object resource (RFC 4791 §4.1): one UID, one kind, its overrides. Immutable. */

@@ -184,8 +184,9 @@ export class SetWalk {
       let source: RuleSource | undefined;
       for (const candidate of this.#sources) if (candidate.key < (source?.key ?? Infinity)) source = candidate;
       const date = dates[this.#date];
-      // An RDATE wins over the same start of a rule: it may bring its own length.
-      const useDate = date !== undefined && (source === undefined || date.key <= source.key);
+      // An RDATE wins over the same start of a rule if it brings its own length; else the rule's clock is the component's.
+      const ahead = date === undefined || source === undefined ? -1 : date.key - source.key;
+      const useDate = date !== undefined && (ahead < 0 || (ahead === 0 && date.length !== undefined));
       if (!useDate && source === undefined) return undefined;
       const key = useDate ? date.key : source!.key;
       const local = useDate ? date.time.local : source!.local;

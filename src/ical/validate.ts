@@ -29,11 +29,20 @@ export interface ObjectLimits {
  *  Taken although RFC 5545 says otherwise, because clients send it: DTEND before DTSTART, a date beside a date-time, TZID on
  *  a UTC value, several RRULEs, no DTSTAMP or PRODID, overrides without their master or of a master that does not recur,
  *  a rule without instances. A TZID without VTIMEZONE is taken when the zone is known (RFC 7809). */
-export function validateForStorage(text: string, limits: ObjectLimits): CalendarObject {
+export const validateForStorage = (text: string, limits: ObjectLimits): CalendarObject =>
+  validateRead(text, readForStorage(text, limits), limits);
+
+/** The first half of `validateForStorage`, size and text: of the largest objects each half takes as long as one turn may. */
+export function readForStorage(text: string, { maxBytes }: ObjectLimits): Component {
   if (text === "") throw invalidData(1, "the body is empty");
-  if (limits.maxBytes !== undefined && isLarger(text, limits.maxBytes))
-    throw new Refusal({ code: "max-resource-size", limit: limits.maxBytes });
-  const root = readCalendar(text);
+  if (maxBytes !== undefined && isLarger(text, maxBytes))
+    throw new Refusal({ code: "max-resource-size", limit: maxBytes });
+  return readCalendar(text);
+}
+
+/** The second half of `validateForStorage`: `root` is what the first made of the text. */
+export function validateRead(text: string, root: Component, limits: ObjectLimits): CalendarObject {
+  refuseMasses(root);
   const method = methodOf(root);
   for (const component of root.components) {
     if (component.name === "VTIMEZONE") continue;
@@ -56,6 +65,30 @@ export function validateForStorage(text: string, limits: ObjectLimits): Calendar
   if (maxAttendees !== undefined) refuseManyAttendees(object, maxAttendees);
   if (limits.allowMethod !== true) refuseStrayOverrides(object, zones);
   return object;
+}
+
+/** Beyond these no calendar of a person goes, and reading them would keep others waiting. 20,000 dates are 54 years of days. */
+const maxZones = 200;
+const maxDates = 20_000;
+
+function refuseMasses(root: Component): void {
+  let zones = 0;
+  let dates = 0;
+  for (const component of root.components) {
+    if (component.name === "VTIMEZONE" && ++zones > maxZones)
+      throw invalidData(component.line, `more than ${maxZones} VTIMEZONEs in one object`);
+    for (const { name, value, line } of component.properties) {
+      if (name !== "RDATE" && name !== "EXDATE") continue;
+      dates += value.length < 18 ? 1 : countOf(value, ",") + 1;
+      if (dates > maxDates) throw invalidData(line, `more than ${maxDates} RDATE and EXDATE values in one object`);
+    }
+  }
+}
+
+function countOf(text: string, character: string): number {
+  let count = 0;
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) count++;
+  return count;
 }
 
 const invalidObject = (line: number, problem: string): Refusal =>

@@ -144,26 +144,35 @@ export function zonesOf(root: Component): ZoneLookup {
 
 function makeLookup(root: Component): ZoneLookup {
   const found = new Map<string, Zone | undefined>();
+  let definitions: ReadonlyMap<string, Component> | undefined;
   return (tzid) => {
     if (found.has(tzid)) return found.get(tzid);
-    const zone = ownZone(root, tzid) ?? ianaZone(tzid);
+    definitions ??= definitionsIn(root);
+    const zone = ownZone(definitions, tzid) ?? ianaZone(tzid);
     found.set(tzid, zone);
     return zone;
   };
 }
 
-function ownZone(root: Component, tzid: string): Zone | undefined {
+/** The VTIMEZONEs by TZID, without white space around it; the first of a name counts. */
+function definitionsIn(root: Component): ReadonlyMap<string, Component> {
+  const definitions = new Map<string, Component>();
   for (const component of root.components) {
     if (component.name !== "VTIMEZONE") continue;
-    const name = propertyOf(component, "TZID")?.value;
-    if (name === undefined || (name !== tzid && name.trim() !== tzid.trim())) continue;
-    try {
-      return zoneOfComponent(component);
-    } catch (problem) {
-      const known = ianaZone(tzid);
-      if (known === undefined) throw problem;
-      return known;
-    }
+    const name = propertyOf(component, "TZID")?.value.trim();
+    if (name !== undefined && !definitions.has(name)) definitions.set(name, component);
   }
-  return undefined;
+  return definitions;
+}
+
+function ownZone(definitions: ReadonlyMap<string, Component>, tzid: string): Zone | undefined {
+  const component = definitions.get(tzid.trim());
+  if (component === undefined) return undefined;
+  try {
+    return zoneOfComponent(component);
+  } catch (problem) {
+    const known = ianaZone(tzid);
+    if (known === undefined) throw problem;
+    return known;
+  }
 }

@@ -29,6 +29,18 @@ export interface Principal {
   /** "Enable Calendaring" of the record: the principal may have a calendar home. */
   readonly calendaring: boolean;
   readonly autoSchedule: AutoSchedule;
+  /** Where the principal's calendars are. Left out: here, in the one store. */
+  readonly hosting?: Hosting;
+}
+
+/** Where calendars are that need not be on this server. */
+export interface Hosting {
+  /** False: the directory knows the principal, but another server has the calendars. */
+  readonly local: boolean;
+  /** The name of that server, where the record gives it. */
+  readonly server?: string;
+  /** What the local user attribute says: the name of the store (Calendar Server 7's davStore). */
+  readonly store?: string;
 }
 
 const userTypes: Readonly<Record<RecordType, string>> = {

@@ -9,7 +9,8 @@ export type Reason =
   | { readonly code: "valid-calendar-data"; readonly problem: string }
   | { readonly code: "valid-calendar-object-resource"; readonly problem: string }
   | { readonly code: "supported-calendar-component"; readonly component: string }
-  | { readonly code: "no-uid-conflict"; readonly existing: Href }
+  /** `existing` is left out for who may not see it. */
+  | { readonly code: "no-uid-conflict"; readonly existing: Href | undefined }
   | { readonly code: "calendar-collection-location-ok"; readonly problem: string }
   | { readonly code: "max-resource-size"; readonly limit: number }
   | { readonly code: "min-date-time"; readonly problem: string }
@@ -29,6 +30,12 @@ export type Reason =
   | { readonly code: "supported-report"; readonly problem: string }
   | { readonly code: "number-of-matches-within-limits"; readonly limit: number }
   | { readonly code: "need-privileges"; readonly href: Href; readonly privileges: readonly Privilege[] }
+  | { readonly code: "no-ace-conflict"; readonly problem: string }
+  | { readonly code: "no-protected-ace-conflict"; readonly problem: string }
+  | { readonly code: "limited-number-of-aces"; readonly problem: string }
+  | { readonly code: "not-supported-privilege"; readonly problem: string }
+  | { readonly code: "recognized-principal"; readonly problem: string }
+  | { readonly code: "allowed-principal"; readonly problem: string }
   | { readonly code: "resource-must-be-null"; readonly problem: string }
   | { readonly code: "valid-resourcetype"; readonly problem: string }
   | { readonly code: "cannot-modify-protected-property"; readonly name: string }
@@ -38,6 +45,10 @@ export type Reason =
   | { readonly code: "sync-traversal-supported" }
   | { readonly code: "quota-not-exceeded" }
   | { readonly code: "sufficient-disk-space" }
+  // RFC 4918 §16. `inside`: `roots` lie below what the request is about, which is not locked itself.
+  | { readonly code: "lock-token-submitted"; readonly roots: readonly Href[]; readonly inside: boolean }
+  | { readonly code: "no-conflicting-lock"; readonly roots: readonly Href[]; readonly inside: boolean }
+  | { readonly code: "lock-token-matches-request-uri"; readonly refresh: boolean }
   // RFC 6638
   | { readonly code: "default-calendar-needed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }

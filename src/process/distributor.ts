@@ -6,18 +6,25 @@ import type { ListenAddress } from "./settings.ts";
 /** A worker, as the distributor sees it. */
 export interface ConnectionTaker extends Taker {
   lastTurn: number;
-  take(socket: Socket): void;
+  /** `secure`: TLS is to be spoken on it. */
+  take(socket: Socket, secure: boolean): void;
 }
 
 /** Connections held back while no worker is there; more are closed at once. */
 const maxWaiting = 5_000;
+
+/** A connection nobody has read from. */
+export interface Unread {
+  readonly socket: Socket;
+  readonly secure: boolean;
+}
 
 interface Listening {
   readonly server: Server;
   readonly address: ListenAddress;
 }
 
-const keyOf = ({ host, port }: ListenAddress): string => `${host ?? ""} ${port}`;
+const keyOf = ({ host, port, secure }: ListenAddress): string => `${host ?? ""} ${port} ${secure === true}`;
 
 /** Holds the listening sockets, in the master, and gives each connection to a worker, unread. Connections are neither refused
  *  nor lost while workers die and are replaced: those that come when none is there wait, and one that was on its way to a
@@ -29,7 +36,7 @@ export class Distributor {
   scheduler: Scheduler;
   private readonly log: Logger;
   private readonly takers = new Set<ConnectionTaker>();
-  private readonly waiting: Socket[] = [];
+  private readonly waiting: Unread[] = [];
   private listening = new Map<string, Listening>();
   private turns = 0;
   private closed = false;
@@ -58,7 +65,7 @@ export class Distributor {
   /** From now on this worker gets connections. */
   admit(taker: ConnectionTaker): void {
     this.takers.add(taker);
-    for (const socket of this.waiting.splice(0)) this.offer(socket);
+    for (const { socket, secure } of this.waiting.splice(0)) this.offer(socket, secure);
   }
 
   /** From now on it gets none. */
@@ -67,14 +74,14 @@ export class Distributor {
   }
 
   /** Gives a connection to a worker, or keeps it until there is one. */
-  readonly offer = (socket: Socket): void => {
+  readonly offer = (socket: Socket, secure: boolean): void => {
     if (socket.destroyed) return;
     const taker = choose(this.takers, this.scheduler);
     if (taker !== undefined) {
       taker.lastTurn = ++this.turns;
-      taker.take(socket);
+      taker.take(socket, secure);
     } else if (this.closed || this.waiting.length >= maxWaiting) socket.destroy();
-    else this.waiting.push(socket);
+    else this.waiting.push({ socket, secure });
   };
 
   /** Accepts no more. */
@@ -82,15 +89,15 @@ export class Distributor {
     this.closed = true;
     for (const { server } of this.listening.values()) server.close();
     this.listening.clear();
-    for (const socket of this.waiting.splice(0)) socket.destroy();
+    for (const { socket } of this.waiting.splice(0)) socket.destroy();
   }
 
   private open(address: ListenAddress, backlog: number): Promise<Listening> {
-    const { host, port } = address;
+    const { host, port, secure = false } = address;
     // pauseOnConnect: not one byte is read here.
     const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       socket.on("error", () => {});
-      this.offer(socket);
+      this.offer(socket, secure);
     });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
@@ -99,7 +106,7 @@ export class Distributor {
         server.on("error", (error) => this.log.error("a listening socket failed", { host, port, error }));
         const bound = server.address();
         const real = typeof bound === "object" && bound !== null ? bound.port : port;
-        resolve({ server, address: { host, port: real } });
+        resolve({ server, address: { ...address, port: real } });
       });
     });
   }

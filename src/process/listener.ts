@@ -1,9 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
 import type { Handler } from "../http/message.ts";
 import { refusedLine } from "./access-line.ts";
 import { type Connection, Exchange, type ListenerSettings, maxHeaderFields, type Served } from "./exchange.ts";
+import { tlsOptions } from "./tls.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 /** Bytes of a request's header: Kerberos tickets of Active Directory pass 16 KB, Node's default. */
 const maxHeaderBytes = 64 << 10;
@@ -17,6 +20,17 @@ export type DrainMode = "close" | "linger";
 const plainAddress = (address: string | undefined): string =>
   address === undefined ? "-" : address.startsWith("::ffff:") ? address.slice(7) : address;
 
+/** What a connection and the TLS on top of it have in common. */
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+
+/** A server that listens nowhere. */
+const adopting = (server: Server): Server => {
+  // With this event, node:http begins to watch over the time that headers and requests take.
+  server.emit("listening");
+  return server;
+};
+
 /** node:http on one side, a Handler on the other. Several addresses may be listened on. */
 export class Listener implements Served {
   readonly handler: Handler;
@@ -29,17 +43,29 @@ export class Listener implements Served {
   begun = 0;
   draining = false;
   private readonly connections = new Map<Socket, Connection>();
+  /** Connections on which TLS is not agreed upon yet. */
+  private readonly shaking = new Map<string, Socket>();
   private readonly servers: Server[] = [];
+  private readonly tls: TlsMaterial | undefined;
   private adopter: Server | undefined;
+  private secureAdopter: Server | undefined;
   private emptied: (() => void) | undefined;
 
   /** `accessLog` is called once for each request, before the last byte of its answer leaves. */
-  constructor(handler: Handler, settings: ListenerSettings, accessLog: (line: string) => void, log: Logger) {
+  constructor(
+    handler: Handler,
+    settings: ListenerSettings,
+    accessLog: (line: string) => void,
+    log: Logger,
+    tls?: TlsMaterial | undefined,
+  ) {
     this.handler = handler;
     this.settings = settings;
     this.accessLog = accessLog;
     this.log = log;
+    this.tls = tls;
     this.adopter = undefined;
+    this.secureAdopter = undefined;
     this.emptied = undefined;
   }
 
@@ -49,9 +75,9 @@ export class Listener implements Served {
   }
 
   /** Listens on `host` (undefined: all addresses) and `port` (0: any free one); resolves with the port. Rejects with the system's
-   *  error. */
-  listen(port: number, host: string | undefined, backlog: number): Promise<number> {
-    const server = this.createServer();
+   *  error. `secure`: speaks TLS there. */
+  listen(port: number, host: string | undefined, backlog: number, secure = false): Promise<number> {
+    const server = secure ? this.createSecureServer() : this.createServer();
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen({ port, host, backlog }, () => {
@@ -65,10 +91,15 @@ export class Listener implements Served {
   }
 
   /** Takes over a connection that another process accepted. */
-  adopt(socket: Socket): void {
-    this.adopter ??= this.createAdopter();
+  adopt(socket: Socket, secure = false): void {
     // As sockets of a listening node:http server are: a client may end its side before it has read the answer.
     socket.allowHalfOpen = true;
+    if (secure) {
+      this.secureAdopter ??= adopting(this.createSecureServer());
+      this.secureAdopter.emit("connection", socket);
+      return;
+    }
+    this.adopter ??= adopting(this.createServer());
     this.adopter.emit("connection", socket);
     socket.resume();
   }
@@ -84,14 +115,16 @@ export class Listener implements Served {
     }
     if (mode === "close") {
       this.adopter?.closeIdleConnections();
+      this.secureAdopter?.closeIdleConnections();
+      for (const socket of this.shaking.values()) socket.destroy();
       for (const [socket, connection] of this.connections)
         if (connection.pending === 0 && socket.bytesRead === 0) socket.destroy();
     }
-    if (this.connections.size === 0) return;
+    if (this.connections.size + this.shaking.size === 0) return;
     const cut = setTimeout(() => {
       if (this.outstanding > 0)
         this.log.warn("requests were cut off at the end of the drain", { requests: this.outstanding });
-      for (const socket of this.connections.keys()) socket.destroy();
+      for (const socket of [...this.connections.keys(), ...this.shaking.values()]) socket.destroy();
     }, patience * 1000);
     await new Promise<void>((resolve) => {
       this.emptied = resolve;
@@ -99,33 +132,47 @@ export class Listener implements Served {
     clearTimeout(cut);
   }
 
-  /** A server that listens nowhere. */
-  private createAdopter(): Server {
-    const server = this.createServer();
-    // With this event, node:http begins to watch over the time that headers and requests take.
-    server.emit("listening");
-    return server;
+  private createServer(): Server {
+    const server = createServer(this.limits());
+    server.on("connection", (socket: Socket) => this.connected(socket, false));
+    return this.furnished(server);
   }
 
-  private createServer(): Server {
+  private createSecureServer(): Server {
+    if (this.tls === undefined) throw new Error("TLS is asked for, but there is no certificate");
+    const server = createSecureServer({ ...this.limits(), ...tlsOptions(this.tls) });
+    server.on("connection", (socket: Socket) => this.shake(socket));
+    server.on("secureConnection", (socket) => {
+      this.shaking.delete(endsOf(socket));
+      this.connected(socket, true);
+    });
+    server.on("tlsClientError", (error, socket) => {
+      this.log.debug("a client could not agree on TLS", { remote: plainAddress(socket.remoteAddress), error });
+      socket.destroy();
+    });
+    return this.furnished(server);
+  }
+
+  private limits(): ServerOptions {
     const { settings } = this;
     const headerTimeout = (settings.headerTimeout ?? 20) * 1000;
-    const server = createServer(
-      {
-        maxHeaderSize: maxHeaderBytes,
-        headersTimeout: headerTimeout,
-        requestTimeout: Math.max((settings.requestTimeout ?? 300) * 1000, headerTimeout),
-        connectionsCheckingInterval: Math.min(5_000, headerTimeout / 4),
-        keepAliveTimeout: settings.idleTimeout * 1000,
-        noDelay: true,
-      },
-      (message, response) => this.receive(message, response, false),
-    );
+    return {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headerTimeout,
+      requestTimeout: Math.max((settings.requestTimeout ?? 300) * 1000, headerTimeout),
+      connectionsCheckingInterval: Math.min(5_000, headerTimeout / 4),
+      keepAliveTimeout: settings.idleTimeout * 1000,
+      noDelay: true,
+    };
+  }
+
+  private furnished<S extends Server>(server: S): S {
+    const { settings } = this;
+    server.on("request", (message, response) => this.receive(message, response, false));
     // One more than allowed, so that surplus fields are seen instead of dropped without a word.
     server.maxHeadersCount = maxHeaderFields + 1;
     server.setTimeout((settings.stallTimeout ?? 60) * 1000, (socket) => this.stalled(socket));
     server.on("checkContinue", (message, response) => this.receive(message, response, true));
-    server.on("connection", (socket: Socket) => this.connected(socket));
     server.on("connect", (_message, socket) => {
       socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     });
@@ -133,17 +180,40 @@ export class Listener implements Served {
     return server;
   }
 
-  private connected(socket: Socket): void {
+  /** A client begins to speak TLS; node:tls ends those that take too long. */
+  private shake(socket: Socket): void {
+    if (this.full()) {
+      this.logRefused(plainAddress(socket.remoteAddress), 503);
+      socket.destroy();
+      return;
+    }
+    const ends = endsOf(socket);
+    this.shaking.set(ends, socket);
+    socket.once("close", () => {
+      if (this.shaking.get(ends) === socket) this.shaking.delete(ends);
+      this.left();
+    });
+  }
+
+  /** Surplus connections are few and short; far too many of them are not even read. */
+  private full(): boolean {
+    return this.connections.size + this.shaking.size >= this.settings.maxConnections * 2 + 100;
+  }
+
+  private left(): void {
+    if (this.connections.size + this.shaking.size === 0) this.emptied?.();
+  }
+
+  private connected(socket: Socket, secure: boolean): void {
     const connection: Connection = {
       remote: plainAddress(socket.remoteAddress),
-      secure: false,
+      secure,
       newest: undefined,
       pending: 0,
       surplus: this.connections.size >= this.settings.maxConnections,
       refused: undefined,
     };
-    // Surplus connections are few and short; far too many of them are not even read.
-    if (this.connections.size >= this.settings.maxConnections * 2 + 100) {
+    if (!secure && this.full()) {
       this.logRefused(connection.remote, 503);
       socket.destroy();
       return;
@@ -151,7 +221,7 @@ export class Listener implements Served {
     this.connections.set(socket, connection);
     socket.once("close", () => {
       this.connections.delete(socket);
-      if (this.connections.size === 0) this.emptied?.();
+      this.left();
     });
   }
 

@@ -1,6 +1,6 @@
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
-import type { ConnectionTaker } from "./distributor.ts";
+import type { ConnectionTaker, Unread } from "./distributor.ts";
 import type { DrainMode } from "./listener.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 
@@ -19,7 +19,7 @@ export class Member implements ConnectionTaker {
   /** Resolves when the process and its output have ended. */
   readonly ended: Promise<void>;
   private readonly worker: Worker;
-  private readonly handed = new Map<number, Socket>();
+  private readonly handed = new Map<number, Unread>();
   private settle: (ready: boolean) => void = () => {};
   private lastId = 0;
 
@@ -45,17 +45,17 @@ export class Member implements ConnectionTaker {
   }
 
   /** Hands it a connection. Our copy stays open until the worker says that it has its own, so that none gets lost. */
-  take(socket: Socket): void {
+  take(socket: Socket, secure: boolean): void {
     const id = ++this.lastId;
     this.open++;
-    this.handed.set(id, socket);
-    this.tell({ type: "connection", id }, socket);
+    this.handed.set(id, { socket, secure });
+    this.tell({ type: "connection", id, secure }, socket);
   }
 
   /** Takes a message in as far as it is about this worker's own state. */
   hear(message: FromWorker): void {
     if (message.type === "took") {
-      this.handed.get(message.id)?.destroy();
+      this.handed.get(message.id)?.socket.destroy();
       this.handed.delete(message.id);
     } else if (message.type === "ended") this.open -= message.count;
     else if (message.type === "failed") this.failure = message.message;
@@ -66,7 +66,7 @@ export class Member implements ConnectionTaker {
   }
 
   /** The process is gone. Gives back the connections that had not reached it: nobody has read from them. */
-  bury(): readonly Socket[] {
+  bury(): readonly Unread[] {
     this.state = "dead";
     this.settle(false);
     const lost = [...this.handed.values()];

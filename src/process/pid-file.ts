@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { isRunning } from "../base/processes.ts";
 import { makeFolders } from "./prepare.ts";
 
 /** The server runs already. */
@@ -13,33 +14,6 @@ export class AlreadyRunning extends Error {
 }
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
-
-/** Whether `pid` is a running caldavd other than this process. A number that another program got since is not: after a crash
- *  of the whole machine, low numbers return. */
-const isRunning = (pid: number): boolean => {
-  // In a container every start has the same process id.
-  if (!(pid > 1) || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (codeOf(error) !== "EPERM") return false;
-  }
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("caldavd");
-  } catch (error) {
-    // Without /proc the number alone has to do; with it, the process is gone by now.
-    return codeOf(error) === "ENOENT" ? !exists("/proc/self/cmdline") : true;
-  }
-};
-
-const exists = (path: string): boolean => {
-  try {
-    readFileSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 /** Writes this process's number to `path`, in place of a stale one. Throws AlreadyRunning, or the system's error. */
 export const writePidFile = (path: string): void => {

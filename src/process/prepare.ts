@@ -1,6 +1,6 @@
 import { accessSync, chownSync, constants, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Identity } from "./privileges.ts";
+import type { Identity } from "../base/privileges.ts";
 import type { ProcessSettings } from "./settings.ts";
 
 /** What stands in the way of a start, and what an administrator should know although it does not. */

@@ -1,5 +1,6 @@
 import type { DrainMode } from "./listener.ts";
 import type { ProcessSettings } from "./settings.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 /** What a worker is to do. Plain data. */
 export interface Job {
@@ -8,6 +9,7 @@ export interface Job {
   /** The same for all workers of one start of the server, also for those that come later. */
   readonly startId: string;
   readonly settings: ProcessSettings;
+  readonly tls?: TlsMaterial | undefined;
   /** For `createServer`; this floor does not look into it. */
   readonly config: unknown;
 }
@@ -15,10 +17,12 @@ export interface Job {
 /** From the master to a worker. */
 export type ToWorker =
   | { readonly type: "start"; readonly job: Job }
-  /** Comes with a socket. Answered with `took` before anything is read from it. */
-  | { readonly type: "connection"; readonly id: number }
+  /** Comes with a socket, on which TLS is to be spoken if `secure`. Answered with `took` before anything is read from it. */
+  | { readonly type: "connection"; readonly id: number; readonly secure: boolean }
   /** Finish what is under way, then exit with 0; `patience` in seconds. */
-  | { readonly type: "drain"; readonly mode: DrainMode; readonly patience: number };
+  | { readonly type: "drain"; readonly mode: DrainMode; readonly patience: number }
+  /** What another worker passed on. */
+  | { readonly type: "news"; readonly news: readonly unknown[] };
 
 /** From a worker to the master. */
 export type FromWorker =
@@ -29,6 +33,8 @@ export type FromWorker =
   | { readonly type: "took"; readonly id: number }
   /** So many of its connections have ended since it last said so. */
   | { readonly type: "ended"; readonly count: number }
+  /** For all other workers; this floor does not look into it. */
+  | { readonly type: "news"; readonly news: readonly unknown[] }
   /** It cannot serve; it exits with 1 after this. */
   | { readonly type: "failed"; readonly message: string }
   /** It is going to exit by itself and accepts nothing any more: another should take its place now. */

@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
+import type { Logger } from "../base/log.ts";
+import { type Identity, workerIdentity } from "../base/privileges.ts";
 import { LineCollector } from "./line-pipe.ts";
 import { LogError, Logs } from "./logs.ts";
 import { AlreadyRunning, removePidFile, writePidFile } from "./pid-file.ts";
 import { prepare, reasonOf } from "./prepare.ts";
-import { type Identity, workerIdentity } from "./privileges.ts";
 import { patience } from "./protocol.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";
 import { urlOf } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
+import { loadTls, type TlsMaterial } from "./tls-files.ts";
 import { type ServerFactory, type Service, serve } from "./worker.ts";
 
 /** A configuration that may be started: the keys for processes, and all of it for the server. */
@@ -41,7 +43,8 @@ export const readyLine = (addresses: readonly ListenAddress[], workers: number):
 /** What both roles have in common: folders, logs, pid file. */
 export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Identity | undefined): Promise<Logs> => {
   const { settings } = launch;
-  if (settings.addresses.length === 0) throw new StartError(["HTTPPort: is 0, so there is nothing to listen on"]);
+  if (settings.addresses.length === 0)
+    throw new StartError(["HTTPPort: is 0, and so is SSLPort: there is nothing to listen on"]);
   process.umask(settings.umask);
   const findings = prepare(settings, identity);
   if (findings.problems.length > 0) throw new StartError(findings.problems);
@@ -64,6 +67,14 @@ export const begin = async <C>({ launch, warnings }: RunOptions<C>, identity: Id
   }
   for (const warning of [...warnings, ...findings.warnings]) logs.log.warn(warning);
   return logs;
+};
+
+/** Certificates and keys, read by who may read them; undefined without TLS. Throws Error with a sentence. */
+const certificates = async ({ tls }: ProcessSettings, log: Logger): Promise<TlsMaterial | undefined> => {
+  if (tls === undefined) return undefined;
+  const material = await loadTls(tls);
+  for (const warning of material.warnings) log.warn(warning);
+  return material;
 };
 
 /** Undoes `begin` when the rest of the start fails. */
@@ -104,13 +115,15 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
   const { log } = logs;
   const { pidFile } = launch.settings;
   let collector: LineCollector;
+  let tls: TlsMaterial | undefined;
   try {
+    tls = await certificates(launch.settings, log);
     collector = new LineCollector(logs.accessed);
   } catch (error) {
     return fail(logs, pidFile, error);
   }
   const supervisor = new Supervisor(
-    { ...launch, identity },
+    { ...launch, tls, identity },
     { log, accessLogFd: collector.fd, output: (lines) => logs.error(lines) },
   );
 
@@ -149,9 +162,16 @@ export const runCombined = async <C>(options: RunOptions<C>): Promise<void> => {
       log.error("the configuration was not reloaded: it has problems", { problems: findings.problems });
       return;
     }
+    let nextTls: TlsMaterial | undefined;
+    try {
+      nextTls = await certificates(next.settings, log);
+    } catch (error) {
+      log.error("the configuration was not reloaded: it has problems", { problems: [reasonOf(error)] });
+      return;
+    }
     process.umask(next.settings.umask);
     await logs.apply(next.settings);
-    const failure = await supervisor.roll({ ...next, identity: nextIdentity });
+    const failure = await supervisor.roll({ ...next, tls: nextTls, identity: nextIdentity });
     if (failure === undefined) log.info("the configuration was reloaded", { workers: next.settings.processCount });
     else log.error("the configuration was not reloaded: a worker could not serve with it", { failure });
   };
@@ -186,9 +206,17 @@ export const runSingle = async <C>(options: RunOptions<C>, create: ServerFactory
   const addresses: ListenAddress[] = [];
   let service: Service;
   try {
-    service = await serve(create, config, { worker: 1, startId: randomUUID(), log }, settings, logs.accessed);
-    for (const { host, port } of settings.addresses)
-      addresses.push({ host, port: await service.listener.listen(port, host, settings.backlog) });
+    const tls = await certificates(settings, log);
+    service = await serve(
+      create,
+      config,
+      { worker: 1, startId: randomUUID(), log, tell: () => {} },
+      settings,
+      tls,
+      logs.accessed,
+    );
+    for (const { host, port, secure = false } of settings.addresses)
+      addresses.push({ host, port: await service.listener.listen(port, host, settings.backlog, secure), secure });
   } catch (error) {
     return fail(logs, settings.pidFile, error);
   }

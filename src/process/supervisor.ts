@@ -1,17 +1,20 @@
 import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../base/log.ts";
+import type { Identity } from "../base/privileges.ts";
+import { allocatorEnvironment } from "./allocator.ts";
 import { Distributor } from "./distributor.ts";
 import { collectLines } from "./line-pipe.ts";
 import { Member } from "./member.ts";
-import type { Identity } from "./privileges.ts";
 import { type FromWorker, patience } from "./protocol.ts";
 import { Respawn } from "./respawn.ts";
 import type { ListenAddress, ProcessSettings } from "./settings.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 /** What the workers are started with. */
 export interface Plan {
   readonly settings: ProcessSettings;
+  readonly tls: TlsMaterial | undefined;
   /** Handed to the workers' `createServer`. */
   readonly config: unknown;
   /** Who the workers run as; undefined: as the master. */
@@ -35,10 +38,6 @@ interface Slot {
 }
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** What a worker's C library is told, unless the administrator said otherwise. Each thread of the pool would have an arena of
- *  its own to keep garbage in: 15 MB (measured). */
-const workerEnvironment = { MALLOC_ARENA_MAX: process.env["MALLOC_ARENA_MAX"] ?? "2" };
 
 /** Keeps a number of workers alive and gives them connections. Never reads a request. */
 export class Supervisor {
@@ -165,7 +164,7 @@ export class Supervisor {
       // Unprivileged from birth, while the master may hold ports below 1024 (and gives up its groups for them).
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
-    const worker = cluster.fork(workerEnvironment);
+    const worker = cluster.fork(allocatorEnvironment(process.env));
     const member = new Member(slot.number, worker);
     slot.member = member;
     this.members.add(member);
@@ -180,11 +179,13 @@ export class Supervisor {
     return member;
   }
 
-  private heard(member: Member, message: FromWorker, { settings, config }: Plan): void {
+  private heard(member: Member, message: FromWorker, { settings, tls, config }: Plan): void {
     const before = member.state;
     member.hear(message);
-    if (message.type === "here") {
-      const job = { worker: member.slot, startId: this.startId, settings, config };
+    if (message.type === "news") {
+      for (const other of this.members) if (other !== member && other.state === "ready") other.tell(message);
+    } else if (message.type === "here") {
+      const job = { worker: member.slot, startId: this.startId, settings, tls, config };
       if (before === "starting") member.tell({ type: "start", job });
     } else if (before === "starting" && member.state === "ready") {
       this.options.log.info("a worker serves", { worker: member.slot, process: member.pid, milliseconds: member.age });
@@ -199,7 +200,7 @@ export class Supervisor {
     const before = member.state;
     this.members.delete(member);
     this.distributor.dismiss(member);
-    for (const socket of member.bury()) this.distributor.offer(socket);
+    for (const { socket, secure } of member.bury()) this.distributor.offer(socket, secure);
     if (this.stopping !== undefined || before === "leaving") return;
     const { failure, pid, age } = member;
     this.options.log.warn("a worker died", {

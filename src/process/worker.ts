@@ -7,6 +7,7 @@ import { type DrainMode, Listener } from "./listener.ts";
 import { tidyWhenIdle } from "./memory.ts";
 import { accessLogFd, type FromWorker, type Job, patience, type ToWorker } from "./protocol.ts";
 import type { ProcessSettings } from "./settings.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 import { product } from "./version.ts";
 
 /** What a worker tells the server it builds. */
@@ -14,6 +15,8 @@ export interface ServerOptions {
   readonly worker: number;
   readonly startId: string;
   readonly log: Logger;
+  /** Passes plain data on to the other workers, soon. */
+  readonly tell: (news: unknown) => void;
 }
 
 /** A server without sockets: what `createServer` of src/server.ts gives. */
@@ -21,6 +24,8 @@ export interface RunningServer {
   readonly handle: Handler;
   /** Gives back memory that only makes repeated requests faster. */
   tidy?(): void;
+  /** What another worker passed on. */
+  hear?(news: unknown): void;
   close(): Promise<void>;
 }
 
@@ -31,6 +36,8 @@ export interface Service {
   readonly listener: Listener;
   /** See `RunningServer`. */
   tidy(): void;
+  /** See `RunningServer`. */
+  hear(news: unknown): void;
   /** Drains the listener, then closes the server. */
   stop(mode: DrainMode, patience: number): Promise<void>;
 }
@@ -41,6 +48,7 @@ export const serve = async <C>(
   config: C,
   options: ServerOptions,
   settings: ProcessSettings,
+  tls: TlsMaterial | undefined,
   accessLog: (line: string) => void,
 ): Promise<Service> => {
   const server = await create(config, options);
@@ -57,16 +65,21 @@ export const serve = async <C>(
     },
     accessLog,
     options.log.named("http"),
+    tls,
   );
   return {
     listener,
     tidy: () => server.tidy?.(),
+    hear: (news) => server.hear?.(news),
     async stop(mode, seconds) {
       await listener.drain(mode, seconds);
       await server.close();
     },
   };
 };
+
+/** News passed on together; what comes beyond is dropped. */
+const maxNews = 200;
 
 const tell = (message: FromWorker): void => {
   if (process.connected) process.send?.(message);
@@ -109,14 +122,15 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     void leave("close", patience, 0);
   });
 
-  const start = async ({ worker, startId, settings, config }: Job): Promise<void> => {
+  const start = async ({ worker, startId, settings, tls, config }: Job): Promise<void> => {
     process.title = `caldavd: worker ${worker}`;
     process.umask(settings.umask);
     log = createLogger(errors, { level: settings.logLevel, levels: settings.logLevels, fields: { worker } });
     const lines = new LinePipe(accessLogFd);
     try {
       // The master sends what its own `createServer` expects; structured cloning has kept it whole.
-      service = await serve(create, config as C, { worker, startId, log }, settings, (line) => lines.write(line));
+      const options = { worker, startId, log, tell: (one: unknown) => passOn(one) };
+      service = await serve(create, config as C, options, settings, tls, (line) => lines.write(line));
       tell({ type: "ready" });
       tidyWhenIdle(service.listener, service.tidy);
     } catch (error) {
@@ -127,6 +141,16 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
     }
   };
 
+  let news: unknown[] = [];
+  const passOn = (one: unknown): void => {
+    // Together, as below; and more than this nobody needs to know at once.
+    if (news.length === 0)
+      setTimeout(() => {
+        tell({ type: "news", news });
+        news = [];
+      }, 20);
+    if (news.length < maxNews) news.push(one);
+  };
   let ended = 0;
   const countEnd = (): void => {
     // Together: the master only counts, and a few milliseconds later is as good.
@@ -136,20 +160,21 @@ export const runWorker = <C>(create: ServerFactory<C>): void => {
         ended = 0;
       }, 20);
   };
-  const adopt = (id: number, socket: unknown): void => {
+  const adopt = (id: number, socket: unknown, secure: boolean): void => {
     tell({ type: "took", id });
     // A client that was gone before its connection arrived here leaves no socket.
     if (!(socket instanceof Socket) || socket.destroyed) countEnd();
     else {
       socket.once("close", countEnd);
       if (service === undefined) socket.destroy();
-      else service.listener.adopt(socket);
+      else service.listener.adopt(socket, secure);
     }
   };
 
   process.on("message", (message: ToWorker, socket: unknown) => {
-    if (message.type === "connection") adopt(message.id, socket);
+    if (message.type === "connection") adopt(message.id, socket, message.secure);
     else if (message.type === "start") void start(message.job);
+    else if (message.type === "news") for (const one of message.news) service?.hear(one);
     else void leave(message.mode, message.patience, 0);
   });
   tell({ type: "here" });

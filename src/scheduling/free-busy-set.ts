@@ -9,6 +9,9 @@ const transparent: QName = caldav("transparent");
 /** Opens the calendar that an href names, under any of its addresses; undefined where there is none (any more). */
 export type CalendarAt = (href: string) => Promise<Collection | undefined>;
 
+/** The calendar that a link in a sharee's home stands for; undefined where it is to be hidden. */
+export type SharedAt = (link: Collection) => Promise<Collection | undefined>;
+
 /** The calendars that make a calendar user busy. What a calendar says of itself decides (RFC 6638 §9.1); the list that clients of
  *  the drafts keep on the inbox (calendar-free-busy-set) decides for the calendars that say nothing, and may name calendars
  *  of others. Without either, a calendar counts. */
@@ -17,10 +20,11 @@ export async function* freeBusySet(
   inbox: Collection | undefined,
   store: CalendarStore,
   calendarAt: CalendarAt,
+  sharedAt?: SharedAt,
 ): AsyncGenerator<Collection> {
   const set = (await inbox?.properties())?.get(setName);
   const listed = set === undefined ? undefined : await listedCalendars(set, calendarAt);
-  for await (const calendar of calendarsBelow({ owner, path: [] }, store)) {
+  for await (const calendar of calendarsBelow({ owner, path: [] }, store, sharedAt)) {
     const key = keyOf(calendar);
     const isListed = listed?.delete(key) ?? true;
     const transparency = (await calendar.properties()).get(transparencyName);
@@ -40,13 +44,18 @@ async function listedCalendars(set: Element, calendarAt: CalendarAt): Promise<Ma
   return listed;
 }
 
-/** Every calendar of a home, those in its folders too. */
-export async function* calendarsBelow(ref: CollectionRef, store: CalendarStore): AsyncGenerator<Collection> {
+/** Every calendar of a home, those in its folders too; with `sharedAt` those that others share with its owner. */
+export async function* calendarsBelow(
+  ref: CollectionRef,
+  store: CalendarStore,
+  sharedAt?: SharedAt,
+): AsyncGenerator<Collection> {
   for (const { name, kind } of await store.children(ref)) {
     const inner: CollectionRef = { owner: ref.owner, path: [...ref.path, name] };
-    if (kind === "folder") yield* calendarsBelow(inner, store);
-    if (kind !== "calendar") continue;
-    const calendar = await store.open(inner);
+    if (kind === "folder") yield* calendarsBelow(inner, store, sharedAt);
+    if (kind !== "calendar" && kind !== "share") continue;
+    const found = await store.open(inner);
+    const calendar = found?.kind === "share" ? await sharedAt?.(found) : found;
     if (calendar !== undefined) yield calendar;
   }
 }

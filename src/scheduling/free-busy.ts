@@ -1,3 +1,4 @@
+import { Turns } from "../base/stream.ts";
 import { type Availability, availabilitiesIn, unavailableIn } from "../ical/availability.ts";
 import type { BusyPeriod } from "../ical/busy.ts";
 import { mergeBusy } from "../ical/busy.ts";
@@ -16,6 +17,8 @@ export interface BusyCalendar {
   readonly floatingZone: Zone;
   /** PRIVATE objects (X-CALENDARSERVER-ACCESS) are left out: who asks may not know of them. */
   readonly withoutPrivate?: boolean;
+  /** Asked of members with an ACL of their own: whether who asks may know when they are. Absent: all count. */
+  readonly counts?: (name: string) => Promise<boolean>;
 }
 
 export interface BusyOptions {
@@ -36,30 +39,69 @@ export async function busyTime(
   options: BusyOptions,
 ): Promise<readonly BusyPeriod[]> {
   const periods: Instance[] = [];
-  for await (const { collection, floatingZone, withoutPrivate } of calendars) {
-    const isHidden = (access: string | undefined): boolean => withoutPrivate === true && access === "PRIVATE";
+  const turns = new Turns();
+  for await (const calendar of calendars) {
+    const { collection, floatingZone } = calendar;
     const { wide, offset } = askedRange(range, floatingZone);
-    const { rows, uncertain } = await collection.busy(wide, offset);
+    const hidden = new Hidden(calendar);
     const availabilities: string[] = [];
-    for (const row of rows) {
-      if (row.busy === "FREE" || row.uid === options.exceptUid || isHidden(row.access)) continue;
-      if (options.leavesOut?.(collection, row.name)) continue;
-      if (row.kind === "VAVAILABILITY") availabilities.push(row.name);
-      else periods.push(row.floating ? fixed(row, floatingZone) : row);
-    }
-    for (const entry of uncertain) {
-      if (entry.uid === options.exceptUid || isHidden(entry.access) || options.leavesOut?.(collection, entry.name))
-        continue;
-      for (const period of await expanded(collection, entry.name, range, floatingZone, options.limit))
-        periods.push(period);
+    for await (const { rows, uncertain } of collection.busy(wide, offset)) {
+      await hidden.learn(rows);
+      await hidden.learn(uncertain);
+      const leavesOut = (uid: string | undefined, name: string): boolean =>
+        (uid !== undefined && uid === options.exceptUid) ||
+        hidden.has(name) ||
+        options.leavesOut?.(collection, name) === true;
+      for (const row of rows) {
+        if (leavesOut(row.uid, row.name)) continue;
+        if (row.kind === "VAVAILABILITY") availabilities.push(row.name);
+        else periods.push(row.floating ? fixed(row, floatingZone) : row);
+      }
+      for (const { uid, name } of uncertain) {
+        if (leavesOut(uid, name)) continue;
+        for (const period of await expanded(collection, name, range, floatingZone, options.limit, turns))
+          periods.push(period);
+        await turns.next();
+      }
+      refuseBeyond(options.limit, periods);
     }
     if (availabilities.length > 0)
       for (const period of await unavailable(collection, availabilities, range, floatingZone, options.limit))
         periods.push(period);
-    if (periods.length > options.limit)
-      throw new Refusal({ code: "number-of-matches-within-limits", limit: options.limit });
+    refuseBeyond(options.limit, periods);
   }
   return mergeBusy(periods, range);
+}
+
+function refuseBeyond(limit: number, periods: readonly Instance[]): void {
+  if (periods.length > limit) throw new Refusal({ code: "number-of-matches-within-limits", limit });
+}
+
+/** The members of a calendar that who asks may not know of. */
+class Hidden {
+  readonly #calendar: BusyCalendar;
+  readonly #asked = new Set<string>();
+  readonly #names = new Set<string>();
+
+  constructor(calendar: BusyCalendar) {
+    this.#calendar = calendar;
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  async learn(
+    members: readonly { readonly name: string; readonly access: string | undefined; readonly hasAcl: boolean }[],
+  ): Promise<void> {
+    const { withoutPrivate, counts } = this.#calendar;
+    for (const { name, access, hasAcl } of members) {
+      if ((!hasAcl && access === undefined) || this.#asked.has(name)) continue;
+      this.#asked.add(name);
+      if (withoutPrivate === true && access === "PRIVATE") this.#names.add(name);
+      else if (hasAcl && counts !== undefined && !(await counts(name))) this.#names.add(name);
+    }
+  }
 }
 
 /** RFC 7953 §5.2.2, §4 */
@@ -109,18 +151,42 @@ const fixed = (row: Instance, zone: Zone): Instance => ({
   busy: row.busy,
 });
 
+/** Instances of one object found in one go: a few milliseconds. */
+const atOnce = 5_000;
+/** Goes in which an object is expanded. */
+const mostGoes = 200;
+
+/** The busy instances of an object in the range. Where there are many, the range is halved until its parts are short work; an
+ *  instance in both halves comes twice, which is the same to those who merge.
+ *  Throws Refusal(number-of-matches-within-limits) beyond `limit`, or when finding them would take too long. */
 async function expanded(
   collection: Collection,
   name: string,
   range: TimeRange,
   zone: Zone,
   limit: number,
+  turns: Turns,
 ): Promise<readonly Instance[]> {
   const content = await collection.read(name);
   if (content === undefined) return [];
-  return readable(() => {
-    const { instances, complete } = instancesIn(parseCalendarObject(content.bytes.toString()), range, zone, limit);
-    if (!complete) throw new Refusal({ code: "number-of-matches-within-limits", limit });
-    return instances.filter(({ busy }) => busy !== "FREE").map((one) => (one.floating ? fixed(one, zone) : one));
-  });
+  const [object] = readable(() => [parseCalendarObject(content.bytes.toString())]);
+  if (object === undefined) return [];
+  const found: Instance[] = [];
+  const parts: TimeRange[] = [range];
+  for (let goes = 1; ; goes++) {
+    const part = parts.pop();
+    if (part === undefined) return found;
+    const [expansion] = readable(() => [instancesIn(object, part, zone, Math.min(limit, atOnce))]);
+    if (expansion === undefined) return [];
+    if (expansion.complete) {
+      for (const one of expansion.instances) if (one.busy !== "FREE") found.push(one.floating ? fixed(one, zone) : one);
+    } else {
+      const middle = utc(Math.floor((part.start + part.end) / 2));
+      if (middle <= part.start || goes + parts.length > mostGoes)
+        throw new Refusal({ code: "number-of-matches-within-limits", limit });
+      parts.push({ start: middle, end: part.end }, { start: part.start, end: middle });
+    }
+    refuseBeyond(limit, found);
+    await turns.next();
+  }
 }

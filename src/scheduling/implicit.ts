@@ -35,7 +35,7 @@ export interface MemberChange<T> {
   readonly silent: boolean;
   readonly may: MayDeliver;
   /** The conditions of the request, asked before anything is sent. Throws. */
-  check(existing: ObjectEntry | undefined): void;
+  check(existing: ObjectEntry | undefined): void | Promise<void>;
   /** Throws unless who asks may send in the owner's name. RFC 6638 §6.2 */
   maySend(privilege: "schedule-send-invite" | "schedule-send-reply"): Promise<void>;
   /** Stores (or, undefined, removes) under the collection's lock, with a schedule tag for a scheduling object. */
@@ -81,7 +81,7 @@ export class Scheduling {
     const later: FollowUp[] = [];
     const changed = await store.exclusively("uid", uid, async () => {
       const before = await copyAt(change.collection, change.name);
-      change.check(before?.entry);
+      await change.check(before?.entry);
       const people = new People((address) => this.#services.calendarUser(address));
       people.add(change.owner);
       const plan = await this.#plan(change, before, people);
@@ -127,7 +127,8 @@ export class Scheduling {
       };
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
-    return { role, messages: [], store: after, isScheduled: false, sources, result: resultOf(after) };
+    // Nobody here takes part: it is stored as it was sent.
+    return { role, messages: [], store: sent?.root, isScheduled: false, sources, result: resultOf(after) };
   }
 
   async #planAttendee<T>(

@@ -43,7 +43,7 @@ const methods: ReadonlyMap<string, Method> = new Map(
 );
 
 /** Reads what a client posts to its outbox. Throws Refusal: valid-calendar-data for what is no calendar object,
- *  no-access-restrictions, valid-organizer when there is no ORGANIZER, and valid-scheduling-message for what
+ *  max-attendees-per-instance, no-access-restrictions, valid-organizer when there is no ORGANIZER, and valid-scheduling-message for what
  *  RFC 5546 §3 does not allow. */
 export function readMessage(text: string): Message {
   const { root, kind, uid, master, overrides } = readObject(text);
@@ -70,9 +70,12 @@ export function readMessage(text: string): Message {
 
 const invalid = (problem: string): Refusal => new Refusal({ code: "valid-scheduling-message", problem });
 
+/** Attendees of a message. Whom nobody can be asked for in one request any more. */
+const maxAttendees = 1_000;
+
 function readObject(text: string): ReturnType<typeof validateForStorage> {
   try {
-    return validateForStorage(text, { allowMethod: true, maxInstances: 1 });
+    return validateForStorage(text, { allowMethod: true, maxInstances: 1, maxAttendees });
   } catch (error) {
     // RFC 6638 §5.2 has the one precondition for both.
     if (error instanceof Refusal && error.reason.code === "valid-calendar-object-resource")

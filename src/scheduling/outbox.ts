@@ -12,7 +12,7 @@ import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
-import { type CalendarAt, freeBusySet } from "./free-busy-set.ts";
+import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
 import type { Scheduling } from "./implicit.ts";
 import { type BusyTimeRequest, isOrganizerMethod, type Message } from "./outbox-message.ts";
 import type { MayDeliver } from "./services.ts";
@@ -24,8 +24,13 @@ export interface OutboxServices {
   /** Whom a calendar user address means, in any of its forms; undefined: nobody here. */
   calendarUser(address: string): Promise<Principal | undefined>;
   /** Whether who sends the message has the privilege on a collection. */
-  may(collection: Collection, privilege: "schedule-query-freebusy" | "read-free-busy"): Promise<boolean>;
+  may(
+    collection: Collection,
+    privilege: "schedule-query-freebusy" | "read-free-busy",
+    member?: string,
+  ): Promise<boolean>;
   readonly calendarAt: CalendarAt;
+  readonly sharedAt: SharedAt;
   /** The zone in which a collection's floating times are read. */
   floatingZoneOf(collection: Collection): Promise<Zone>;
   /** Told when the busy time of somebody could not be found out. */
@@ -205,15 +210,18 @@ async function* countedCalendars(
   masked: Map<Collection, string>,
   services: OutboxServices,
 ): AsyncGenerator<BusyCalendar> {
-  const { store, calendarAt, may, floatingZoneOf } = services;
-  for await (const collection of freeBusySet(recipient, inbox, store, calendarAt)) {
+  const { store, calendarAt, sharedAt, may, floatingZoneOf } = services;
+  for await (const collection of freeBusySet(recipient, inbox, store, calendarAt, sharedAt)) {
     if ((await collection.info()).objects === 0 || !(await may(collection, "read-free-busy"))) continue;
     if (maskUid !== undefined) {
       const name = await collection.nameOf(maskUid);
       if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))
         masked.set(collection, name);
     }
-    yield { collection, floatingZone: await floatingZoneOf(collection) };
+    // In a calendar that is shared with the recipient he does not see these himself.
+    const withoutPrivate = collection.ref.owner.uid !== recipient.uid;
+    const counts = (name: string): Promise<boolean> => may(collection, "read-free-busy", name);
+    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate, counts };
   }
 }
 

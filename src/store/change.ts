@@ -6,14 +6,14 @@ import { type Utc, utc } from "../model/ids.ts";
 import { caldav, type Element, type QName } from "../xml/element.ts";
 import { etagOf, factsOf } from "./contents.ts";
 import type { CollectionChange, ObjectEntry, PropertyEdits, Staged } from "./contract.ts";
-import { freshName, isMissing, quickLstat, renameFile, stageFile } from "./files.ts";
+import { freshName, isMissing, quickLstat, quickStat, renameFile, stageFile } from "./files.ts";
 import type { Handle } from "./handle.ts";
 import type { ResourceRow } from "./index-file.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
 import { indexedOccurrences, objectColumns, scheduleTagOf } from "./reconcile.ts";
-import type { Transaction } from "./transaction.ts";
+import { CollectionGone, type Transaction } from "./transaction.ts";
 
 const scheduleTagName = caldav("schedule-tag");
 
@@ -69,6 +69,10 @@ export class OpenChange implements CollectionChange {
     return this.transaction.state;
   }
 
+  properties(): Promise<Properties> {
+    return this.handle.parts.properties.readCollection(this.handle.path);
+  }
+
   async put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry> {
     const file = staged as StagedFile;
     const { parts, path } = this.handle;
@@ -76,7 +80,11 @@ export class OpenChange implements CollectionChange {
     const times = object && indexedOccurrences(object, parts.now());
     if (file.needsSidecar) await parts.properties.writeMemberSidecar(path, name, file.etag, file.properties);
     reach("put.rename");
-    await renameFile(file.path, join(path, name));
+    try {
+      await renameFile(file.path, join(path, name));
+    } catch (error) {
+      throw isMissing(error) && !quickStat(path)?.isDirectory() ? new CollectionGone(path) : error;
+    }
     reach("put.renamed");
     this.transaction.moved = true;
     await parts.properties.dropMemberSidecars(path, name, file.needsSidecar ? file.etag : undefined);
@@ -135,14 +143,14 @@ export class OpenChange implements CollectionChange {
       : new Map<QName, Element>();
     const staged = await stage(parts, content.bytes, mergeEdits(before, edits));
     try {
-      await this.#replace(name, staged, entry);
+      await this.#replace(name, staged, entry, edits.has("{DAV:}acl"));
     } catch (error) {
       await staged.discard();
       throw error;
     }
   }
 
-  async #replace(name: string, staged: StagedFile, entry: ObjectEntry): Promise<void> {
+  async #replace(name: string, staged: StagedFile, entry: ObjectEntry, touched: boolean): Promise<void> {
     const { parts, path } = this.handle;
     if (staged.needsSidecar) await parts.properties.writeMemberSidecar(path, name, staged.etag, staged.properties);
     reach("put.rename");
@@ -151,13 +159,19 @@ export class OpenChange implements CollectionChange {
     this.transaction.moved = true;
     if (!staged.needsSidecar) await parts.properties.dropMemberSidecars(path, name, undefined);
     this.index(() =>
-      this.transaction.index.setProperties(name, {
-        ...factsAt(join(path, name), staged.size),
-        hasProperties: staged.properties.size > 0,
-        hasAcl: staged.properties.has("{DAV:}acl"),
-        scheduleTag: scheduleTagOf(staged.properties.get(scheduleTagName)) ?? entry.scheduleTag,
-      }),
+      this.transaction.index.setProperties(
+        name,
+        {
+          ...factsAt(join(path, name), staged.size),
+          hasProperties: staged.properties.size > 0,
+          hasAcl: staged.properties.has("{DAV:}acl"),
+          scheduleTag: scheduleTagOf(staged.properties.get(scheduleTagName)) ?? entry.scheduleTag,
+        },
+        touched ? this.transaction.next() : undefined,
+      ),
     );
+    const { state } = this.transaction;
+    this.transaction.state = { ...state, properties: state.properties + 1 };
     reach("put.rows");
   }
 

@@ -1,7 +1,8 @@
 import type { SyncToken } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Changes } from "./contract.ts";
-import { type IndexFile, revisionOf, type State, tokenOf } from "./index-file.ts";
+import type { IndexFile, State } from "./index-file.ts";
+import { revisionOf, tokenOf } from "./tokens.ts";
 
 /** What changed since a token, at most `limit` of it, in order of revision (RFC 6578 §3.5, §3.6). Undefined token: all there
  *  is. Throws Refusal(valid-sync-token) for a token the index did not give out or can no longer answer. */
@@ -16,6 +17,7 @@ export function changesSince(index: IndexFile, state: State, token: SyncToken | 
       token: tokenOf(state),
       changed: changed.map(({ entry }) => entry),
       removed: removed.map(({ name }) => name),
+      unheard: unheardOf(changed, removed),
       truncated: false,
     };
   // The token stands after the last one given.
@@ -25,9 +27,20 @@ export function changesSince(index: IndexFile, state: State, token: SyncToken | 
     token: tokenAt(last, index),
     changed: changed.filter(({ revision }) => revision <= last).map(({ entry }) => entry),
     removed: removed.filter(({ revision }) => revision <= last).map(({ name }) => name),
+    unheard: unheardOf(changed, removed),
     truncated: true,
   };
 }
+
+const unheardOf = (
+  changed: ReturnType<IndexFile["changedSince"]>,
+  removed: ReturnType<IndexFile["removedSince"]>,
+): ReadonlySet<string> => {
+  const names = new Set<string>();
+  for (const { entry, known } of changed) if (!known) names.add(entry.name);
+  for (const { name, known } of removed) if (!known) names.add(name);
+  return names;
+};
 
 function tokenAt(revision: number, index: IndexFile): SyncToken {
   const eras = index.eras();

@@ -1,16 +1,13 @@
-import { join } from "node:path";
-import { isBroken, isBusy, retryWhileBusy, type SqlValue } from "../base/sqlite.ts";
+import { isBroken, isBusy, retryWhileBusy } from "../base/sqlite.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
-import { instancesIn as objectInstancesIn } from "../ical/instances.ts";
-import { parseCalendarObject } from "../ical/parse.ts";
-import { fixedZone } from "../ical/zone-transitions.ts";
-import type { SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { SyncToken, TimeRange } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { Element, QName } from "../xml/element.ts";
+import { busyIn } from "./busy.ts";
 import { ChangeQueue, stage } from "./change.ts";
 import { changesSince } from "./changes.ts";
 import type {
-  BusyRow,
+  BusyPage,
   Changes,
   Collection,
   CollectionChange,
@@ -22,9 +19,10 @@ import type {
   Staged,
 } from "./contract.ts";
 import type { Handle } from "./handle.ts";
-import { busyOfCode, entryColumns, entryOf, type IndexFile, revisionOf, tokenOf } from "./index-file.ts";
+import type { IndexFile, State } from "./index-file.ts";
 import type { View } from "./parts.ts";
-import { instancesIn, rangesOf, uncertainIn, whereOf } from "./search.ts";
+import { search } from "./search.ts";
+import { revisionOf, tokenOf } from "./tokens.ts";
 import { CollectionGone } from "./transaction.ts";
 
 const pageSize = 1_000;
@@ -108,7 +106,7 @@ export class StoredCollection implements Collection {
 
   async *entries(): AsyncIterable<readonly ObjectEntry[]> {
     const { index, state } = await this.#view();
-    const key = tokenOf(state);
+    const key = listKey(state);
     const kept = this.handle.parts.lists.get(this.handle);
     if (kept?.key === key) {
       yield* pages(kept.list);
@@ -128,83 +126,20 @@ export class StoredCollection implements Collection {
       await soon();
     }
     // Complete and of one state only if nothing was written while the pages went out.
-    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => tokenOf(now.state()))) === key)
+    if (index.db.open && !index.db.inTransaction && (await this.#ask((now) => listKey(now.state()))) === key)
       this.handle.parts.lists.set(this.handle, { key, list: all });
   }
 
-  async *search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]> {
-    const where = whereOf(condition);
-    const sql = `select ${entryColumns}, id, indexed_from is not null or indexed_until is not null from resource where ${where.text} order by name`;
-    const rows = await this.#ask((index) => index.db.prepare(sql).all(...where.values));
-    const ranges = rangesOf(condition);
-    for (let at = 0; at < rows.length; at += pageSize) {
-      const page: ObjectEntry[] = [];
-      for (const row of rows.slice(at, at + pageSize)) {
-        const entry = entryOf(row);
-        if (row[10] === 0 || ranges.length === 0 || (await this.#certainly(condition, entry, row[9] as number)))
-          page.push(entry);
-      }
-      if (page.length > 0) yield page;
-      if (at + pageSize < rows.length) await soon();
-    }
-  }
-
-  // An object whose indexed window may not cover a range: its rule is asked, from the file.
-  async #certainly(condition: IndexCondition, entry: ObjectEntry, id: number): Promise<boolean> {
-    const content = await this.read(entry.name);
-    if (content === undefined) return false;
-    let object: ReturnType<typeof parseCalendarObject> | undefined;
-    let index: IndexFile;
-    const holds = (part: IndexCondition): boolean => {
-      switch (part.op) {
-        case "every":
-          return true;
-        case "none":
-          return false;
-        case "kind":
-          return entry.kind !== undefined && part.in.includes(entry.kind);
-        case "uid":
-          return entry.uid === part.is;
-        case "and":
-          return part.of.every(holds);
-        case "or":
-          return part.of.some(holds);
-        case "time-range": {
-          const inside = instancesIn(part.range, part.floatingOffset, "resource");
-          const row = index.db
-            .prepare(`select 1 from resource where id = ? and id in (${inside.text})`)
-            .get(id, ...inside.values);
-          if (row) return true;
-          object ??= parseCalendarObject(content.bytes.toString("utf8"));
-          const floatingZone = fixedZone("floating", 0 - part.floatingOffset);
-          return objectInstancesIn(object, part.range, floatingZone, 1).instances.length > 0;
-        }
-      }
-    };
-    return this.#ask((asked) => {
-      index = asked;
-      return holds(condition);
+  search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]> {
+    return search(condition, {
+      ask: (question) => this.#ask(question),
+      textOf: async (entry) => (this.kept(entry) ?? (await this.read(entry.name)))?.bytes.toString(),
+      entries: () => this.entries(),
     });
   }
 
-  busy(
-    range: TimeRange,
-    floatingOffset: number,
-  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }> {
-    const inside = instancesIn(range, floatingOffset, "resource, start, end, floating, busy");
-    const unsure = uncertainIn(range);
-    const rows = `select r.name, r.uid, i.start, i.end, i.floating, i.busy, r.access, r.kind from (${inside.text}) i
-      join resource r on r.id = i.resource where i.busy <> 0 and not ${unsure.text} order by i.start`;
-    return this.#ask((index) => ({
-      rows: index.db
-        .prepare(rows)
-        .all(...inside.values, ...unsure.values)
-        .map(busyRow),
-      uncertain: index.db
-        .prepare(`select ${entryColumns} from resource where ${unsure.text}`)
-        .all(...unsure.values)
-        .map(entryOf),
-    }));
+  busy(range: TimeRange, floatingOffset: number): AsyncIterable<BusyPage> {
+    return busyIn(range, floatingOffset, (question) => this.#ask(question));
   }
 
   async changesSince(token: SyncToken | undefined, limit: number): Promise<Changes> {
@@ -212,7 +147,7 @@ export class StoredCollection implements Collection {
     if (token === undefined && state.objects <= limit) {
       const changed: ObjectEntry[] = [];
       for await (const page of this.entries()) changed.push(...page);
-      return { token: tokenOf(state), changed, removed: [], truncated: false };
+      return { token: tokenOf(state), changed, removed: [], unheard: new Set(), truncated: false };
     }
     return this.#ask((index) => changesSince(index, state, token, limit));
   }
@@ -225,8 +160,12 @@ export class StoredCollection implements Collection {
     return this.#ask((index) => index.nameOf(uid));
   }
 
-  async read(name: string): Promise<Content | undefined> {
-    return this.handle.parts.contents.read(join(this.handle.path, name));
+  read(name: string): Promise<Content | undefined> {
+    return this.handle.parts.contents.read(`${this.handle.path}/${name}`);
+  }
+
+  kept({ name, etag }: ObjectEntry): Content | undefined {
+    return this.handle.parts.contents.kept(`${this.handle.path}/${name}`, etag);
   }
 
   async properties(name?: string): Promise<ReadonlyMap<QName, Element>> {
@@ -276,13 +215,5 @@ function* pages(list: readonly ObjectEntry[]): Iterable<readonly ObjectEntry[]> 
   for (let at = 0; at < list.length; at += pageSize) yield list.slice(at, at + pageSize);
 }
 
-const busyRow = (row: readonly SqlValue[]): BusyRow => ({
-  name: row[0] as string,
-  uid: row[1] as string,
-  start: row[2] as Utc,
-  end: row[3] as Utc,
-  floating: row[4] !== 0,
-  busy: busyOfCode(row[5] as number),
-  access: (row[6] as string | null) ?? undefined,
-  kind: row[7] as string,
-});
+// A member's entry also says whether it has properties and an ACL, which its collection's token does not.
+const listKey = (state: State): string => `${tokenOf(state)} ${state.properties}`;

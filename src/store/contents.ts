@@ -31,6 +31,13 @@ export class ContentCache {
   }
   readonly #largest: number;
 
+  /** What a file with that ETag holds, as far as it is still kept. The file is not looked at: who asks has just read the ETag from an
+   *  index that agrees with the directory. */
+  kept(path: string, etag: ETag): Content | undefined {
+    const kept = this.#kept.get(path);
+    return kept?.content.etag === etag ? kept.content : undefined;
+  }
+
   /** Undefined when there is no such file. */
   async read(path: string): Promise<(Content & { readonly facts: FileFacts }) | undefined> {
     const stat = quickLstat(path);

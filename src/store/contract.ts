@@ -1,15 +1,17 @@
 import type { Busy, CalendarObject } from "../ical/calendar-object.ts";
 import type { IndexCondition } from "../ical/filter-plan.ts";
 import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids.ts";
+import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import type { Jobs } from "./jobs.ts";
-import type { LockScope } from "./locks.ts";
+import type { LockScope } from "./named-locks.ts";
 
 export type { Jobs } from "./jobs.ts";
 
-/** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one. */
-export type CollectionKind = "home" | "calendar" | "inbox" | "outbox" | "dropbox" | "folder";
+/** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
+ *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
+export type CollectionKind = "home" | "calendar" | "inbox" | "outbox" | "dropbox" | "notification" | "folder" | "share";
 
 /** A collection by owner and path below the home: [] is the home, ["calendar"] the default calendar. */
 export interface CollectionRef {
@@ -62,6 +64,14 @@ export interface BusyRow {
   readonly busy: Busy;
   /** As in ObjectEntry. */
   readonly access: string | undefined;
+  readonly hasAcl: boolean;
+}
+
+/** A part of what makes busy. */
+export interface BusyPage {
+  readonly rows: readonly BusyRow[];
+  /** Objects whose indexed window does not cover the range: they must be expanded by the caller. Of them there are no rows. */
+  readonly uncertain: readonly ObjectEntry[];
 }
 
 /** `null` removes. */
@@ -70,7 +80,10 @@ export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 export interface Changes {
   readonly token: SyncToken;
   readonly changed: readonly ObjectEntry[];
+  /** Names that were there at the token, in order of their going. */
   readonly removed: readonly string[];
+  /** Of both, the names that only an owner may know of as of the token: PRIVATE ones ever since they came, and what came later. */
+  readonly unheard: ReadonlySet<string>;
   /** More changes exist; `token` stands after the last one given. */
   readonly truncated: boolean;
 }
@@ -94,18 +107,17 @@ export interface Collection {
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */
   search(condition: IndexCondition): AsyncIterable<readonly ObjectEntry[]>;
-  /** Instances that overlap the range; floating ones are compared after adding `floatingOffset` seconds to them.
-   *  `uncertain` names objects whose indexed window does not cover the range: they must be expanded by the caller. */
-  busy(
-    range: TimeRange,
-    floatingOffset: number,
-  ): Promise<{ readonly rows: readonly BusyRow[]; readonly uncertain: readonly ObjectEntry[] }>;
+  /** Instances that overlap the range and are not free, in pages and no order; floating ones are compared after adding
+   *  `floatingOffset` seconds to them. */
+  busy(range: TimeRange, floatingOffset: number): AsyncIterable<BusyPage>;
   /** Undefined token: everything. Throws Refusal(valid-sync-token). */
   changesSince(token: SyncToken | undefined, limit: number): Promise<Changes>;
   /** Whether a token is one this collection gave out and can still answer. */
   knows(token: SyncToken): Promise<boolean>;
   nameOf(uid: string): Promise<string | undefined>;
   read(name: string): Promise<Content | undefined>;
+  /** What a row read just now describes, if this worker has it in memory; else it must be read. */
+  kept(entry: ObjectEntry): Content | undefined;
   /** Dead properties, of the collection itself or of a member. */
   properties(name?: string): Promise<ReadonlyMap<QName, Element>>;
   /** Runs `work` under the collection's write lock (all workers, all hosts). Work of several callers is committed together;
@@ -129,14 +141,41 @@ export interface CollectionChange {
   nameOf(uid: string): string | undefined;
   /** Objects and bytes now. */
   totals(): { readonly objects: number; readonly bytes: number };
+  /** The collection's own properties as they stand under the lock. */
+  properties(): Promise<ReadonlyMap<QName, Element>>;
   /** Renames the staged file into place and writes the rows. `object` is undefined for plain files and what cannot be parsed. */
   put(name: string, staged: Staged, object: CalendarObject | undefined): Promise<ObjectEntry>;
   remove(name: string): Promise<void>;
-  /** All or nothing. `name` undefined: the collection's own. A member's change gives it a new revision only if `touch`. */
+  /** All or nothing. `name` undefined: the collection's own. A member gets a new revision when its ACL is among them: who
+   *  synchronises may see it now, or no longer. */
   setProperties(name: string | undefined, edits: PropertyEdits): Promise<void>;
 }
 
+/** Where published calendars lie, one small file for each token. A token says nothing by itself: the calendar must agree. */
+export interface PublishedPlaces {
+  /** undefined: no such token, or no token at all. */
+  find(token: string): Promise<{ readonly owner: PrincipalUid; readonly path: readonly string[] } | undefined>;
+  /** Durable when it resolves. */
+  set(token: string, ref: CollectionRef): Promise<void>;
+  remove(token: string): Promise<void>;
+}
+
+/** WebDAV locks, by the owner of the home (RFC 4918 §6). The store keeps them and forbids nothing: who changes something on
+ *  behalf of a client asks `held` with the write lock of the changed collection taken. */
+export interface Locks {
+  /** The locks of a home that have not run out; a promise only while somebody is writing. */
+  held(owner: PrincipalUid): readonly Lock[] | Promise<readonly Lock[]>;
+  /** Durable when this resolves. `check` sees the locks it would join, none of which can change meanwhile, and throws to refuse. */
+  grant(owner: PrincipalUid, lock: Lock, check: (held: readonly Lock[]) => void): Promise<void>;
+  /** Lets a lock run until `expires`. Undefined when there is none of that token any more. */
+  refresh(owner: PrincipalUid, token: string, timeout: number, expires: Utc): Promise<Lock | undefined>;
+  release(owner: PrincipalUid, token: string): Promise<void>;
+  /** Ends the locks on what was at the path and below it; `below`: only those below. */
+  releaseAt(owner: PrincipalUid, path: string, below?: boolean): Promise<void>;
+}
+
 export interface CalendarStore {
+  readonly published: PublishedPlaces;
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
   /** Whether the home exists, without making it. */
@@ -145,21 +184,26 @@ export interface CalendarStore {
   /** The collections directly inside, by name, those of the server's own names included (inbox, outbox …). */
   children(ref: CollectionRef): Promise<readonly { readonly name: string; readonly kind: CollectionKind }[]>;
   /** Makes a collection with its properties, visible at once and complete. Throws Refusal(resource-must-be-null). */
-  create(ref: CollectionRef, kind: "calendar" | "folder", properties: ReadonlyMap<QName, Element>): Promise<Collection>;
+  create(
+    ref: CollectionRef,
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
+    properties: ReadonlyMap<QName, Element>,
+  ): Promise<Collection>;
   /** Makes it disappear at once; the space is freed afterwards. */
   remove(ref: CollectionRef): Promise<void>;
   /** Moves (renames) a collection; tokens of the old place are refused at the new one. */
   move(from: CollectionRef, to: CollectionRef): Promise<void>;
   /** Moves a member between collections, properties included, in one rename. `object` as in `put`.
-   *  `check` runs with both locks held and may throw. Answers whether the destination existed. */
+   *  `check` runs with both locks held and may throw. */
   moveMember(
     from: Collection,
     name: string,
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void>;
+  readonly locks: Locks;
   /** Bytes of all members in the home; without those directly in `except`, whose own count a lock can hold still. */
   usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */

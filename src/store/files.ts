@@ -143,14 +143,21 @@ export async function makeDirectories(path: string): Promise<void> {
   if (first !== undefined) await syncDirectory(join(first, ".."));
 }
 
-/** Moves a directory out of sight at once and frees its space afterwards. */
-export async function discardDirectory(path: string, staging: string): Promise<() => Promise<void>> {
+/** Moves a directory out of sight at once and frees its space afterwards; `before` is done with it in between. */
+export async function discardDirectory(
+  path: string,
+  staging: string,
+  before?: (grave: string) => Promise<void>,
+): Promise<() => Promise<void>> {
   const grave = join(staging, `removed-${freshName()}`);
   reach("delete.rename");
   await rename(path, grave);
   reach("delete.renamed");
   await syncDirectory(join(path, ".."));
-  return () => rm(grave, { recursive: true, force: true });
+  return async () => {
+    await before?.(grave);
+    await rm(grave, { recursive: true, force: true });
+  };
 }
 
 /** Removes what writers left behind in the staging folder: everything older than `age` ms (another host may be writing). */
@@ -166,4 +173,18 @@ export async function sweepStaging(staging: string, age: number): Promise<number
     }
   }
   return swept;
+}
+
+/** Folders directly inside a directory, in order, hidden ones left out. */
+export async function foldersIn(path: string): Promise<readonly string[]> {
+  try {
+    const found = await readdir(path, { withFileTypes: true });
+    return found
+      .filter((item) => item.isDirectory() && !item.name.startsWith("."))
+      .map((item) => item.name)
+      .sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }

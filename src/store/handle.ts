@@ -1,12 +1,13 @@
-import { type FSWatcher, type Stats, watch } from "node:fs";
+import type { Stats } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind } from "./contract.ts";
-import { DirectorySync, freshName, quickLstat, quickStat } from "./files.ts";
+import { DirectorySync, freshName, isMissing, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName } from "./layout.ts";
+import { Notices } from "./notices.ts";
 import type { StoreParts, View } from "./parts.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
@@ -29,12 +30,13 @@ export class Handle {
   /** All files were compared with the rows since the index was opened. */
   #verified = false;
   #checked = 0;
-  #watcher: FSWatcher | undefined;
   readonly #directory: DirectorySync;
-  readonly #touched = new Set<string>();
+  readonly #notices: Notices;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closing = false;
+  /** A change of this process under way, and the state before it. */
+  #writing: { readonly index: IndexFile; readonly state: State } | undefined;
   #lately: { readonly rest: number; readonly state: State } | undefined;
   properties: { readonly key: string; readonly map: Properties } | undefined;
   children: { readonly changed: number; readonly list: readonly { name: string; kind: CollectionKind }[] } | undefined;
@@ -45,6 +47,7 @@ export class Handle {
     this.parts = parts;
     this.#kindOf = kindOf;
     this.#directory = new DirectorySync(path);
+    this.#notices = new Notices(path, parts.watch);
   }
 
   /** Undefined when the directory is gone. Two `stat`s when nothing happened; and one SELECT after a write. */
@@ -59,6 +62,9 @@ export class Handle {
       const file = quickStat(this.indexPath);
       if (index !== undefined && this.#verified && file && this.parts.volume.identityOf(file) === this.#inode) {
         try {
+          // Nobody waits for this process's own writer: what is renamed is there, and its rows are read as they come; the
+          // state, which names a token, is the one committed last.
+          if (this.#writing?.index === index) return { index, state: this.#writing.state, directory, rest: undefined };
           const rest = this.parts.volume.local && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
           const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
           if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
@@ -67,7 +73,7 @@ export class Handle {
         } catch (error) {
           if (isBusy(error)) {
             // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
-            await retryWhileBusy(this.path, () => index.db.open && index.state()).catch((broken: unknown) => {
+            await this.#whileBusy(() => index.db.open && index.state()).catch((broken: unknown) => {
               if (!isBroken(broken)) throw broken;
             });
             continue;
@@ -77,7 +83,12 @@ export class Handle {
         }
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
-      await this.#exclusively(() => this.#catchUp());
+      try {
+        await this.#exclusively(() => this.#catchUp());
+      } catch (error) {
+        // Whatever fails in a directory that somebody is removing: the next round says that it is gone.
+        if (!this.#isGone()) throw error;
+      }
     }
   }
 
@@ -85,24 +96,28 @@ export class Handle {
   locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       for (let attempt = 0; ; attempt++) {
-        const transaction = await this.#begin();
+        const transaction = await this.#begin().catch((error: unknown) => {
+          if (!this.#isGone()) throw error;
+        });
         if (transaction === undefined) throw new CollectionGone(this.path);
         const before = transaction.state;
         let result: T;
         try {
           await this.#recover(transaction);
+          if (transaction.state === before) this.#writing = { index: transaction.index, state: before };
           result = await work(transaction);
           if (transaction.moved) {
             reach("change.sync");
             await this.#directory.sync();
           }
         } catch (error) {
+          this.#writing = undefined;
           this.#rollback(transaction);
           if (isBroken(error) && !transaction.moved && attempt < 5) {
             await this.#discardIndex();
             continue;
           }
-          throw error;
+          throw this.#isGone() || isMissing(error) ? new CollectionGone(this.path) : error;
         }
         try {
           if (transaction.failed !== undefined) throw transaction.failed;
@@ -114,6 +129,8 @@ export class Handle {
           this.#drop();
           this.parts.warn("index not updated; it will be made again", { path: this.path, reason: String(error) });
           if (isBroken(error)) await this.#discardIndex();
+        } finally {
+          this.#writing = undefined;
         }
         return result;
       }
@@ -127,6 +144,10 @@ export class Handle {
     });
   }
 
+  #isGone(): boolean {
+    return !quickStat(this.path)?.isDirectory();
+  }
+
   get busy(): boolean {
     return this.#waiting > 0;
   }
@@ -137,14 +158,14 @@ export class Handle {
     else this.#drop();
   }
 
-  /** Lets go of sqlite's page cache. */
-  shrink(): void {
-    if (!this.busy && this.#index?.db.open) this.#index.db.shrink();
+  /** Lets go of the connection to sqlite, not of what is known of directory and index. */
+  rest(): void {
+    if (!this.busy) this.#index?.db.sleep(() => this.#identity() === this.#inode);
   }
 
   /** A file may have changed behind our back (its bytes were not those of its row). */
   suspect(name: string): void {
-    this.#touched.add(name);
+    this.#notices.touched.add(name);
   }
 
   // Sixteen system calls less for whoever polls: sqlite locks, looks for a journal and unlocks for each answer.
@@ -178,16 +199,20 @@ export class Handle {
 
   #agrees(index: IndexFile, state: State, directory: Stats): boolean {
     if (state.directory !== directory.ctimeMs) return false;
-    if (this.#touched.size > 0) {
-      if (this.#touched.size > 1_000) return false;
-      for (const name of this.#touched) {
+    if (this.#notices.touched.size > 0) {
+      if (this.#notices.touched.size > 1_000) return false;
+      for (const name of this.#notices.touched) {
         const file = quickLstat(join(this.path, name));
         const row = index.facts(name);
         if (file?.isFile() ? !row || !sameFacts(row, factsOf(file)) : row !== undefined) return false;
-        this.#touched.delete(name);
+        this.#notices.touched.delete(name);
       }
     }
-    return this.#watcher !== undefined || Date.now() - this.#checked < trustFor;
+    return this.#notices.active || Date.now() - this.#checked < trustFor;
+  }
+
+  #whileBusy<T>(work: () => T): Promise<T> {
+    return retryWhileBusy(this.path, work, { pause: this.#notices.pause });
   }
 
   #lockFree(index: IndexFile): boolean {
@@ -209,7 +234,7 @@ export class Handle {
       const state = index.state();
       if (this.#verified && this.#agrees(index, state, directory)) return; // whoever was before us did it
       // Without the lock first: after a start everything usually agrees.
-      if (state.directory === directory.ctimeMs && state.inode === this.#inode && this.#touched.size === 0) {
+      if (state.directory === directory.ctimeMs && state.inode === this.#inode && this.#notices.touched.size === 0) {
         if ((await differences(this.path, index)).size === 0) {
           this.#verified = true;
           this.#checked = Date.now();
@@ -241,7 +266,7 @@ export class Handle {
       const index = await this.#open();
       if (index === undefined) continue;
       try {
-        if (!index.db.inTransaction) await retryWhileBusy(this.path, () => index.db.exec("begin immediate"));
+        if (!index.db.inTransaction) await this.#whileBusy(() => index.db.exec("begin immediate"));
         const inode = this.#identity();
         if (inode !== this.#inode) {
           this.#drop(); // deleted or replaced while we waited
@@ -277,7 +302,7 @@ export class Handle {
     await reconcile(this, transaction, this.#inode);
     this.#verified = true;
     this.#checked = Date.now();
-    this.#touched.clear();
+    this.#notices.touched.clear();
   }
 
   async #commit(transaction: Transaction): Promise<void> {
@@ -292,7 +317,7 @@ export class Handle {
     });
     reach("change.commit");
     // Readers of other processes are waited for; the transaction stays open and new ones are kept out.
-    await retryWhileBusy(this.path, () => transaction.index.db.exec("commit"));
+    await this.#whileBusy(() => transaction.index.db.exec("commit"));
     reach("change.committed");
   }
 
@@ -307,7 +332,7 @@ export class Handle {
   async #open(): Promise<IndexFile | undefined> {
     if (this.#index !== undefined && this.#identity() === this.#inode) return this.#index;
     this.#drop();
-    this.#watch();
+    this.#notices.start();
     // The file is there, and its identity known, before sqlite opens it: else another process could exchange it in between,
     // and this one would go on with a file that nobody else sees or locks.
     if (quickStat(this.indexPath) === undefined) await (await open(this.indexPath, "a")).close();
@@ -315,11 +340,11 @@ export class Handle {
     let index: IndexFile | undefined;
     try {
       if (quickStat(this.indexPath)?.size) {
-        index = await retryWhileBusy(this.path, () => IndexFile.recognise(this.indexPath));
+        index = await this.#whileBusy(() => IndexFile.recognise(this.indexPath));
         if (index === undefined) return void (await this.#discardIndex(identity));
       } else {
         const kind = await this.#kindOf();
-        index = await retryWhileBusy(this.path, () =>
+        index = await this.#whileBusy(() =>
           IndexFile.begin(this.indexPath, kind, () => identity ?? 0, this.parts.startId),
         );
         if (index === undefined) return undefined;
@@ -356,30 +381,12 @@ export class Handle {
     await unlink(this.indexPath).catch(() => undefined);
   }
 
-  #watch(): void {
-    if (!this.parts.watch) return;
-    try {
-      this.#watcher = watch(this.path, { persistent: false }, (_event, name) => {
-        if (name !== null && !name.startsWith(".")) this.#touched.add(name);
-      });
-      this.#watcher.on("error", () => this.#unwatch());
-    } catch {
-      this.#watcher = undefined; // no notices to be had (limit reached): files are looked at again instead
-    }
-  }
-
-  #unwatch(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-  }
-
   #drop(): void {
-    this.#unwatch();
+    this.#notices.stop();
     this.#directory.close();
     this.#index?.close();
     this.#index = undefined;
     this.#verified = false;
-    this.#touched.clear();
     this.parts.lists.delete(this);
     this.#lately = undefined;
     this.properties = undefined;

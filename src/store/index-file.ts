@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { Database, type SqlValue, type Statement } from "../base/sqlite.ts";
 import type { Occurrences } from "../ical/calendar-object.ts";
-import type { ETag, SyncToken } from "../model/ids.ts";
+import type { ETag } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
 
 /** Version of the schema; an index with any other (the original's 6 and 10 among them) is replaced. */
-const schemaVersion = "caldavd-1";
+export const schemaVersion = "caldavd-2";
 
 // CALDAV is the original's frame: finding another version there, an original server deletes the file and makes its own,
-// so going back to one needs nothing. `era` makes tokens fail safely: see `SyncTokens` below.
+// so going back to one needs nothing. `era` makes tokens fail safely: see tokens.ts.
 const schema = `
   create table CALDAV (KEY text unique, VALUE text unique);
   insert into CALDAV values ('SCHEMA_VERSION', '${schemaVersion}'), ('TYPE', 'caldavd collection');
@@ -21,16 +21,21 @@ const schema = `
   create table resource (
     id integer primary key, name text not null unique, uid text, kind text, etag text not null, size integer not null,
     modified integer not null, schedule_tag text, access text, flags integer not null, revision integer not null,
+    born integer not null,
     inode integer not null, changed real not null, indexed_from integer, indexed_until integer);
   create index resource_uid on resource (uid);
   create index resource_revision on resource (revision);
-  create index resource_window on resource (id) where indexed_from is not null or indexed_until is not null;
+  create index resource_window on resource (indexed_from, indexed_until)
+    where indexed_from is not null or indexed_until is not null;
   create table instance (resource integer not null, start integer not null, end integer not null,
     floating integer not null, busy integer not null);
   create index instance_resource on instance (resource);
-  create index instance_start on instance (start, end, floating, resource) where end - start <= ${8 * 86400};
-  create index instance_long on instance (end, start, floating, resource) where end - start > ${8 * 86400};
-  create table removed (name text primary key, revision integer not null) without rowid;
+  create index instance_start on instance (start, end, floating, resource, busy)
+    where end - start <= ${8 * 86400};
+  create index instance_long on instance (end, start, floating, resource, busy)
+    where end - start > ${8 * 86400};
+  create table removed (name text primary key, revision integer not null, born integer not null,
+    shown integer not null) without rowid;
   create index removed_revision on removed (revision);
 `;
 
@@ -38,7 +43,9 @@ const schema = `
 export const longest = 8 * 86400;
 
 const hasPropertiesFlag = 1;
-const hasAclFlag = 2;
+export const hasAclFlag = 2;
+/** The member was not PRIVATE once, so that others than its owner may know its name. */
+const shownFlag = 4;
 
 /** What `stat` says of a file, as far as it tells one content from another. */
 export interface FileFacts {
@@ -57,7 +64,7 @@ export interface State {
   /** The directory's ctime that the rows agree with, in ms. */
   readonly directory: number;
   readonly inode: number;
-  /** Counts changes of the collection's own properties. */
+  /** Counts changes of the collection's own properties, and of its members'. */
   readonly properties: number;
   readonly hasAcl: boolean;
   readonly kind: CollectionKind;
@@ -119,9 +126,8 @@ export class IndexFile {
 
   /** Opens an index without trusting it: undefined when there is no schema of ours in it. Throws when broken or busy. */
   static recognise(path: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       const known = db.prepare("select count(*) from sqlite_master where name = 'CALDAV'").get()?.[0];
       const version = known
         ? db.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get()?.[0]
@@ -137,9 +143,8 @@ export class IndexFile {
 
   /** Makes the schema in an empty file; the write lock of the transaction is left with the caller. */
   static begin(path: string, kind: CollectionKind, inode: () => number, start: string): IndexFile | undefined {
-    const db = new Database(path);
+    const db = new Database(path, { opened: prepareConnection });
     try {
-      prepareConnection(db);
       db.exec("begin immediate");
       if (db.prepare("select count(*) from sqlite_master").get()?.[0] !== 0) {
         db.exec("rollback");
@@ -231,13 +236,18 @@ export class IndexFile {
   /** Writes a row with its instances at `revision`. Answers how objects and bytes changed. */
   put(row: ResourceRow, occurrences: Occurrences | undefined, revision: number): { objects: number; bytes: number } {
     const before = this.db.prepare("select id, size from resource where name = ?").get(row.name);
+    // A name that comes again has been known since it was there first.
+    const earlier = before
+      ? undefined
+      : this.db.prepare("select born, shown from removed where name = ?").get(row.name);
+    const shown = row.access !== "PRIVATE" || earlier?.[1] === 1 ? shownFlag : 0;
     const whole = occurrences && occurrences.from === -Infinity && occurrences.until === Infinity;
     const id = this.db
       .prepare(
-        `insert into resource (name, uid, kind, etag, size, modified, schedule_tag, access, flags, revision, inode, changed, indexed_from, indexed_until)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `insert into resource (name, uid, kind, etag, size, modified, schedule_tag, access, flags, revision, born, inode, changed, indexed_from, indexed_until)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (name) do update set uid = excluded.uid, kind = excluded.kind, etag = excluded.etag, size = excluded.size,
-           modified = excluded.modified, schedule_tag = excluded.schedule_tag, access = excluded.access, flags = excluded.flags,
+           modified = excluded.modified, schedule_tag = excluded.schedule_tag, access = excluded.access, flags = excluded.flags | (flags & ${shownFlag}),
            revision = excluded.revision, inode = excluded.inode, changed = excluded.changed,
            indexed_from = excluded.indexed_from, indexed_until = excluded.indexed_until
          returning id`,
@@ -251,15 +261,16 @@ export class IndexFile {
         row.modified,
         row.scheduleTag ?? null,
         row.access ?? null,
-        (row.hasProperties ? hasPropertiesFlag : 0) | (row.hasAcl ? hasAclFlag : 0),
+        (row.hasProperties ? hasPropertiesFlag : 0) | (row.hasAcl ? hasAclFlag : 0) | shown,
         revision,
+        (earlier?.[0] as number | undefined) ?? revision,
         row.inode,
         row.changed,
         occurrences && !whole ? bound(occurrences.from) : null,
         occurrences && !whole ? bound(occurrences.until) : null,
       )?.[0] as number;
     if (before) this.db.prepare("delete from instance where resource = ?").run(id);
-    else this.db.prepare("delete from removed where name = ?").run(row.name);
+    else if (earlier) this.db.prepare("delete from removed where name = ?").run(row.name);
     if (occurrences) {
       const insert = this.db.prepare("insert into instance values (?, ?, ?, ?, ?)");
       for (const { start, end, floating, busy } of occurrences.instances)
@@ -275,7 +286,7 @@ export class IndexFile {
       .run(facts.inode, facts.size, facts.changed, name);
   }
 
-  /** A member's properties changed, its bytes did not: neither revision nor ETag move. */
+  /** A member's properties changed, its bytes did not: its ETag stays, and so does its revision unless a new one is given. */
   setProperties(
     name: string,
     row: FileFacts & {
@@ -283,19 +294,27 @@ export class IndexFile {
       readonly hasAcl: boolean;
       readonly scheduleTag: string | undefined;
     },
+    revision: number | undefined,
   ): void {
     this.setFacts(name, row);
+    const flags = (row.hasProperties ? hasPropertiesFlag : 0) | (row.hasAcl ? hasAclFlag : 0);
     this.db
-      .prepare("update resource set flags = ?, schedule_tag = ? where name = ?")
-      .run((row.hasProperties ? hasPropertiesFlag : 0) | (row.hasAcl ? hasAclFlag : 0), row.scheduleTag ?? null, name);
+      .prepare(
+        `update resource set flags = ? | (flags & ${shownFlag}), schedule_tag = ?, revision = coalesce(?, revision) where name = ?`,
+      )
+      .run(flags, row.scheduleTag ?? null, revision ?? null, name);
   }
 
   remove(name: string, revision: number): { objects: number; bytes: number } {
-    const before = this.db.prepare("select id, size from resource where name = ?").get(name);
+    const before = this.db
+      .prepare(`select id, size, born, flags & ${shownFlag} <> 0 from resource where name = ?`)
+      .get(name);
     if (!before) return { objects: 0, bytes: 0 };
     this.db.prepare("delete from instance where resource = ?").run(before[0] as number);
     this.db.prepare("delete from resource where id = ?").run(before[0] as number);
-    this.db.prepare("insert or replace into removed values (?, ?)").run(name, revision);
+    this.db
+      .prepare("insert or replace into removed values (?, ?, ?, ?)")
+      .run(name, revision, before[2] as number, before[3] as number);
     return { objects: -1, bytes: -(before[1] as number) };
   }
 
@@ -307,18 +326,28 @@ export class IndexFile {
     return row[0] as number;
   }
 
-  changedSince(revision: number, limit: number): readonly { readonly entry: ObjectEntry; readonly revision: number }[] {
+  /** `known`: others than the owner may have heard of the name at that revision. */
+  changedSince(
+    revision: number,
+    limit: number,
+  ): readonly { readonly entry: ObjectEntry; readonly revision: number; readonly known: boolean }[] {
     return this.db
-      .prepare(`select ${entryColumns}, revision from resource where revision > ? order by revision limit ?`)
-      .all(revision, limit)
-      .map((row) => ({ entry: entryOf(row), revision: row[9] as number }));
+      .prepare(
+        `select ${entryColumns}, revision, born <= ? and flags & ${shownFlag} from resource where revision > ? order by revision limit ?`,
+      )
+      .all(revision, revision, limit)
+      .map((row) => ({ entry: entryOf(row), revision: row[9] as number, known: row[10] !== 0 }));
   }
 
-  removedSince(revision: number, limit: number): readonly { readonly name: string; readonly revision: number }[] {
+  /** Members that were there at that revision and are no more. `known` as above. */
+  removedSince(
+    revision: number,
+    limit: number,
+  ): readonly { readonly name: string; readonly revision: number; readonly known: boolean }[] {
     return this.db
-      .prepare("select name, revision from removed where revision > ? order by revision limit ?")
-      .all(revision, limit)
-      .map((row) => ({ name: row[0] as string, revision: row[1] as number }));
+      .prepare("select name, revision, shown from removed where revision > ? and born <= ? order by revision limit ?")
+      .all(revision, revision, limit)
+      .map((row) => ({ name: row[0] as string, revision: row[1] as number, known: row[2] !== 0 }));
   }
 
   /** The eras, in order, with the first revision of each. */
@@ -353,22 +382,4 @@ function prepareConnection(db: Database): void {
   // A page written before the commit would need the readers gone in the midst of a change.
   db.pragma("cache_spill = OFF");
   db.pragma("temp_store = MEMORY");
-}
-
-/** Sync tokens: `<era>-<revision>`. Every start of the server writes under an era of its own, so that a revision number
- *  handed out twice (index restored, volume rolled back, power cut) is never taken for the other one. */
-export const tokenOf = (state: State): SyncToken => `${state.era}-${state.revision}` as SyncToken;
-
-/** The revision a token stands for, if this index gave it out and can still answer; undefined otherwise. */
-export function revisionOf(token: string, index: IndexFile, state: State): number | undefined {
-  const match = /^([0-9a-f]{12})-(\d{1,15})$/.exec(token);
-  if (!match) return undefined;
-  const revision = Number(match[2]);
-  if (revision > state.revision || revision < state.floor) return undefined;
-  const eras = index.eras();
-  const at = eras.findIndex(({ era }) => era === match[1]);
-  const era = eras[at];
-  if (!era || revision < era.first - 1) return undefined;
-  const next = eras[at + 1];
-  return next && revision >= next.first ? undefined : revision;
 }

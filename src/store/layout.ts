@@ -9,7 +9,12 @@ export const indexName = ".db.sqlite";
 export const sidecarFolder = ".props";
 
 /** Names in a home that have a meaning of their own. */
-const reserved: Readonly<Record<string, CollectionKind>> = { inbox: "inbox", outbox: "outbox", dropbox: "dropbox" };
+const reserved: Readonly<Record<string, CollectionKind>> = {
+  inbox: "inbox",
+  outbox: "outbox",
+  dropbox: "dropbox",
+  notification: "notification",
+};
 
 /** The kind that a collection's name and place decide; undefined when its resourcetype does. */
 export function kindByPlace(path: readonly string[]): CollectionKind | undefined {
@@ -32,13 +37,24 @@ export class Layout {
   get calendars(): string {
     return join(this.root, "calendars");
   }
+  /** Where published calendars lie, a file for each token. */
+  get published(): string {
+    return join(this.root, "published");
+  }
+  publishedPlace(token: string): string {
+    return join(this.published, fileNameOf(token));
+  }
   /** Files being written, and collections being removed. Disposable. */
   get staging(): string {
     return join(this.root, ".staging");
   }
+  /** The locks of one home. Beside the homes: a file that came and went in a collection would change its directory. */
+  locks(owner: { readonly uid: PrincipalUid }): string {
+    return join(this.root, ".locks", `${fileNameOf(owner.uid)}.sqlite`);
+  }
   /** Files that are locked by name, see `NamedLocks`. Disposable. */
-  get locks(): string {
-    return join(this.root, ".locks");
+  get namedLocks(): string {
+    return join(this.root, ".turns");
   }
   /** Messages on their way, see `Jobs`. NOT disposable while there are any. */
   get queue(): string {
@@ -74,10 +90,23 @@ export class Layout {
 export const fileNameOf = (name: string): string =>
   name.replace(/[%/\\\0]|^\./g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
 
-/** Whether a resource may have this name on disk: not hidden, no separator, at most 255 bytes. */
+/** The text that `fileNameOf` made a directory name of. */
+export const nameOfFile = (file: string): string =>
+  file.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+
+/** What Finder puts beside files on a volume that keeps no forks, `._<name>`, and into folders it has shown. It gives up on
+ *  copying a file when it may not. */
+const isFinders = (name: string): boolean => (name.startsWith("._") && name.length > 2) || name === ".DS_Store";
+
+/** Whether a file of this name in such a collection is the server's own or stray, and no member. Between calendar objects
+ *  Finder's files would be none; in an archive that came from a Mac they lie there by the hundred. */
+export const isHidden = (name: string, kind: CollectionKind): boolean =>
+  name.startsWith(".") && !((kind === "home" || kind === "folder") && isFinders(name));
+
+/** Whether a resource may have this name on disk: not hidden everywhere, no separator, at most 255 bytes. */
 export const isSafeName = (name: string): boolean =>
   name.length > 0 &&
-  !name.startsWith(".") &&
+  (!name.startsWith(".") || isFinders(name)) &&
   !name.includes("/") &&
   !name.includes("\0") &&
   (name.length < 64 || Buffer.byteLength(name) <= 255);

@@ -29,12 +29,12 @@ export function moveMember(
   to: StoredCollection,
   newName: string,
   object: CalendarObject | undefined,
-  check: (source: CollectionChange, destination: CollectionChange) => void,
+  check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
 ): Promise<void> {
   return withBoth(from.handle, to.handle, async (inFrom, inTo) => {
     const source = new OpenChange(from.handle, inFrom);
     const destination = from.handle === to.handle ? source : new OpenChange(to.handle, inTo);
-    check(source, destination);
+    await check(source, destination);
     const entry = source.entry(name);
     if (entry === undefined) return;
     const { parts } = to.handle;

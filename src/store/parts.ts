@@ -14,7 +14,7 @@ export interface StoreParts {
   readonly layout: Layout;
   readonly properties: PropertyStore;
   readonly contents: ContentCache;
-  /** Listings as of a sync token, kept between requests; bounded by entries over all collections. */
+  /** Listings as of a sync token and a count of property changes, kept between requests; bounded by entries over all collections. */
   readonly lists: Lru<Handle, { readonly key: string; readonly list: readonly ObjectEntry[] }>;
   /** Random for each start of the server on each host; names the era of its writes (see index-file.ts). */
   readonly startId: string;

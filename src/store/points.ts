@@ -26,6 +26,8 @@ export const writePoints = [
   "create.renamed",
   "delete.rename",
   "delete.renamed",
+  "lock.commit",
+  "lock.committed",
   "job.rename",
   "job.renamed",
   "job.remove",

@@ -1,10 +1,11 @@
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
-import { CALDAV, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
-import { freshName, isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
-import { indexName } from "./layout.ts";
+import { CALDAV, CS, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
+import { freshName, makeDirectories, quickStat, syncDirectory } from "./files.ts";
+import { homesIn } from "./homes.ts";
+import { indexName, sidecarFolder } from "./layout.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import { ownerName, type Properties } from "./properties.ts";
@@ -14,6 +15,10 @@ export const resourcetypeName: QName = `{${DAV}}resourcetype`;
 export const calendarType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CALDAV}}calendar`));
 /** Ours, so that a plain collection is told from a calendar that lost its attributes. */
 export const folderType = el(resourcetypeName, el(`{${DAV}}collection`));
+
+/** The original's mark of an accepted share. */
+export const shareType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CS}}shared`));
+export const notificationType = el(resourcetypeName, el(`{${DAV}}collection`), el(`{${CS}}notification`));
 
 const componentsName = caldav("supported-calendar-component-set");
 const calendarOf = (kind: string): Properties =>
@@ -40,25 +45,75 @@ const together: readonly Beginning[] = apart.map((beginning) =>
 );
 
 /** Where a principal's home is, if it has one: by name (1.0 and ours), by uid (1.2), hashed (2.x). A home of that name that
- *  carries another uid belongs to somebody whose name was given away: it is passed over and never handed out. */
-export async function findHome(parts: StoreParts, owner: Principal): Promise<string | undefined> {
+ *  carries another uid belongs to somebody whose name was given away: it is passed over and never handed out. One without a
+ *  mark (1.0, or a copy that lost its attributes) belongs to whoever has its name, unless that principal has another. */
+export async function findHome(
+  parts: Pick<StoreParts, "layout" | "properties" | "warn">,
+  owner: Principal,
+): Promise<string | undefined> {
   const named = parts.layout.namedHome(owner);
+  let unmarked = false;
   if (quickStat(named)?.isDirectory()) {
     const mark = await ownerOfHome(parts, named);
-    if (mark === undefined || mark === owner.uid) return named;
-    parts.warn("a home of this name belongs to another principal; its data stays untouched", {
-      path: named,
-      owner: mark,
-      principal: owner.uid,
-    });
+    if (mark === owner.uid) return named;
+    unmarked = mark === undefined;
+    if (mark !== undefined)
+      parts.warn("a home of this name belongs to another principal; its data stays untouched", {
+        path: named,
+        owner: mark,
+        principal: owner.uid,
+      });
   }
   for (const path of [parts.layout.uidHome(owner), parts.layout.hashedHome(owner)])
     if (path !== named && quickStat(path)?.isDirectory()) return path;
+  return unmarked ? named : undefined;
+}
+
+/** Puts the owner's mark on a home that lies by name and has none, so that whoever gets the name later does not get it. Only where
+ *  that is one system call, since nobody holds the home's lock here; what cannot be marked is served as it is. */
+export async function markHome(parts: StoreParts, home: string, owner: Principal): Promise<void> {
+  if (home !== parts.layout.namedHome(owner) || parts.properties.mode !== "xattr") return;
+  if (quickStat(join(home, sidecarFolder)) || (await ownerOfHome(parts, home)) !== undefined) return;
+  try {
+    await parts.properties.writeCollection(home, new Map([[ownerName, el(ownerName, owner.uid)]]));
+    await syncDirectory(home);
+  } catch (error) {
+    parts.warn("a home could not be marked as its owner's", {
+      path: home,
+      principal: owner.uid,
+      reason: String(error),
+    });
+  }
+}
+
+/** Moves the home of a principal whose short name changed to where it is looked for now. undefined: it has none. */
+async function followName(parts: StoreParts, owner: Principal, target: string): Promise<string | undefined> {
+  // Whoever never had a home needs no search for it.
+  const known = parts.layout.principalFolders(owner).at(-1);
+  if (known === undefined || !quickStat(known)?.isDirectory()) return undefined;
+  for await (const { path, owner: mark, named } of homesIn(parts.layout, parts.properties)) {
+    if (mark !== owner.uid || named === undefined) continue;
+    await makeDirectories(dirname(target));
+    try {
+      await rename(path, target);
+    } catch (error) {
+      // Another worker was first.
+      if (quickStat(target)?.isDirectory()) return target;
+      throw error;
+    }
+    await syncDirectory(dirname(target));
+    await syncDirectory(dirname(path));
+    parts.warn("a home was moved after its owner, whose name changed", { from: path, to: target });
+    return target;
+  }
   return undefined;
 }
 
 /** The uid recorded on a home. */
-export async function ownerOfHome(parts: StoreParts, home: string): Promise<PrincipalUid | undefined> {
+export async function ownerOfHome(
+  parts: Pick<StoreParts, "properties">,
+  home: string,
+): Promise<PrincipalUid | undefined> {
   const value = (await parts.properties.readCollection(home, true)).get(ownerName);
   return value && (textOf(value) as PrincipalUid);
 }
@@ -67,6 +122,8 @@ export async function ownerOfHome(parts: StoreParts, home: string): Promise<Prin
 export async function makeHome(parts: StoreParts, owner: Principal): Promise<string> {
   const named = parts.layout.namedHome(owner);
   const target = quickStat(named) ? parts.layout.uidHome(owner) : named;
+  const followed = await followName(parts, owner, target);
+  if (followed !== undefined) return followed;
   for (const folder of parts.layout.principalFolders(owner)) await makeDirectories(folder);
   await makeDirectories(dirname(target));
   const home = join(parts.layout.staging, `home-${freshName()}`);
@@ -119,18 +176,4 @@ export async function makeCollection(
     throw error;
   }
   await syncDirectory(dirname(path));
-}
-
-/** Folders directly inside a directory, in order, hidden ones left out. */
-export async function foldersIn(path: string): Promise<readonly string[]> {
-  try {
-    const found = await readdir(path, { withFileTypes: true });
-    return found
-      .filter((item) => item.isDirectory() && !item.name.startsWith("."))
-      .map((item) => item.name)
-      .sort();
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }

@@ -11,6 +11,7 @@ import type { CollectionKind } from "./contract.ts";
 import { isMissing, quickLstat, quickStat } from "./files.ts";
 import type { Handle } from "./handle.ts";
 import type { FileFacts, IndexFile } from "./index-file.ts";
+import { isHidden } from "./layout.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Instances of one object that the index holds at most; the window of a longer series is narrowed. */
@@ -38,8 +39,9 @@ export async function differences(path: string, index: IndexFile): Promise<Map<s
     throw error;
   }
   let looked = 0;
+  const { kind } = index.state();
   for (const name of names) {
-    if (name.startsWith(".")) continue;
+    if (isHidden(name, kind)) continue;
     if (++looked % statSlice === 0) await soon();
     const stat = quickLstat(join(path, name));
     if (!stat?.isFile()) continue;

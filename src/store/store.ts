@@ -9,9 +9,17 @@ import { Refusal } from "../model/refusal.ts";
 import { type Element, elements, localOf, type QName } from "../xml/element.ts";
 import { StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
-import type { CalendarStore, Collection, CollectionChange, CollectionKind, CollectionRef } from "./contract.ts";
+import type {
+  CalendarStore,
+  Collection,
+  CollectionChange,
+  CollectionKind,
+  CollectionRef,
+  PublishedPlaces,
+} from "./contract.ts";
 import {
   discardDirectory,
+  foldersIn,
   freshName,
   isMissing,
   makeDirectories,
@@ -24,20 +32,24 @@ import {
 import { Handle } from "./handle.ts";
 import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
-import { type LockScope, NamedLocks } from "./locks.ts";
+import { LockStore } from "./locks.ts";
 import { moveMember } from "./move.ts";
+import { type LockScope, NamedLocks } from "./named-locks.ts";
 import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
 import {
   calendarType,
   findHome,
-  foldersIn,
   folderType,
   makeCollection,
   makeHome,
+  markHome,
+  notificationType,
   ownerOfHome,
   resourcetypeName,
+  shareType,
 } from "./provision.ts";
+import { publishedPlaces } from "./published.ts";
 import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
@@ -58,6 +70,14 @@ export interface StoreOptions {
   readonly apart?: boolean;
 }
 
+const typeOfKind = {
+  calendar: calendarType,
+  folder: folderType,
+  dropbox: folderType,
+  notification: notificationType,
+  share: shareType,
+};
+
 const homeMemory = 10_000;
 const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(["home", "folder", "dropbox"]);
 
@@ -65,8 +85,10 @@ const mayHoldCollections: ReadonlySet<CollectionKind> = new Set<CollectionKind>(
 export class FileStore implements CalendarStore {
   readonly quota: number | undefined;
   readonly layout: Layout;
+  readonly published: PublishedPlaces;
+  readonly locks: LockStore;
   readonly jobs: Jobs;
-  readonly #locks: NamedLocks;
+  readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
@@ -75,7 +97,8 @@ export class FileStore implements CalendarStore {
   private constructor(options: StoreOptions, layout: Layout, mode: PropertyMode, volume: Volume) {
     this.quota = options.quota;
     this.layout = layout;
-    this.#locks = new NamedLocks(layout.locks);
+    this.published = publishedPlaces(layout);
+    this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
     this.#parts = {
       layout,
@@ -90,6 +113,7 @@ export class FileStore implements CalendarStore {
       watch: options.watch ?? true,
       apart: options.apart ?? true,
     };
+    this.locks = new LockStore(this.#parts);
     this.#handles = new Lru({ maxEntries: 256, dispose: (handle) => handle.close() });
   }
 
@@ -144,14 +168,14 @@ export class FileStore implements CalendarStore {
 
   async create(
     ref: CollectionRef,
-    kind: "calendar" | "folder",
+    kind: "calendar" | "folder" | "dropbox" | "notification" | "share",
     properties: ReadonlyMap<QName, Element>,
   ): Promise<Collection> {
     const path = await this.#pathOf(ref);
     if (path === undefined || quickStat(dirname(path)) === undefined)
       throw new Refusal({ code: "resource-must-be-null", problem: "the parent is gone" });
     const all = new Map(properties);
-    all.set(resourcetypeName, kind === "calendar" ? calendarType : folderType);
+    all.set(resourcetypeName, typeOfKind[kind]);
     if (quickStat(path)) throw taken(ref);
     try {
       await makeCollection(this.#parts, path, all);
@@ -199,7 +223,7 @@ export class FileStore implements CalendarStore {
     to: Collection,
     newName: string,
     object: CalendarObject | undefined,
-    check: (source: CollectionChange, destination: CollectionChange) => void,
+    check: (source: CollectionChange, destination: CollectionChange) => void | Promise<void>,
   ): Promise<void> {
     return moveMember(from as StoredCollection, name, to as StoredCollection, newName, object, check);
   }
@@ -218,7 +242,7 @@ export class FileStore implements CalendarStore {
   }
 
   exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T> {
-    return this.#locks.exclusively(scope, name, work);
+    return this.#namedLocks.exclusively(scope, name, work);
   }
 
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
@@ -246,12 +270,14 @@ export class FileStore implements CalendarStore {
     this.#parts.contents.clear();
     this.#parts.lists.clear();
     this.#parts.rows.clear();
-    for (const path of this.#handles.keys()) this.#handles.peek(path)?.shrink();
+    this.locks.close();
+    for (const path of this.#handles.keys()) this.#handles.peek(path)?.rest();
   }
 
   async close(): Promise<void> {
+    this.locks.close();
     this.#handles.clear();
-    this.#locks.close();
+    this.#namedLocks.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {
@@ -259,6 +285,7 @@ export class FileStore implements CalendarStore {
     if (known !== undefined && quickStat(known)?.isDirectory()) return known;
     const found = await findHome(this.#parts, owner);
     if (found !== undefined) {
+      await markHome(this.#parts, found, owner);
       this.#homes.set(owner.uid, found);
       return found;
     }
@@ -301,7 +328,8 @@ export class FileStore implements CalendarStore {
   async #kindByType(path: string): Promise<CollectionKind> {
     const type = (await this.#parts.properties.readCollection(path)).get(resourcetypeName);
     if (type === undefined) return "calendar";
-    return elements(type).some((node) => localOf(node.name) === "calendar") ? "calendar" : "folder";
+    const marks = elements(type).map((node) => localOf(node.name));
+    return marks.includes("calendar") ? "calendar" : marks.includes("shared") ? "share" : "folder";
   }
 
   #forget(path: string): void {

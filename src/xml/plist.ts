@@ -175,7 +175,8 @@ const doctype =
 export const writePlist = (value: PlistValue): string =>
   `${xmlDeclaration}${doctype}<plist version="1.0">\n${valueMarkup(value, "")}</plist>\n`;
 
-function valueMarkup(value: PlistValue, indent: string): string {
+/** One value's elements, each line behind `indent`, ending in a newline. */
+export function valueMarkup(value: PlistValue, indent: string): string {
   if (typeof value === "string") return `${indent}<string>${escapeText(value)}</string>\n`;
   if (typeof value === "boolean") return `${indent}<${value}/>\n`;
   if (typeof value === "number") {

@@ -8,7 +8,7 @@ import {
   defaultAces,
   effectiveAces,
   handedDown,
-  ownAces,
+  withStored,
 } from "../../src/acl/defaults.ts";
 import { type Asker, evaluate } from "../../src/acl/evaluate.ts";
 import { privilegeTree, supportedPrivileges } from "../../src/acl/privileges.ts";
@@ -117,6 +117,16 @@ test("who may do what, by default, where: the table of Calendar Server 2.4", () 
       "write proxy": "rwfpP",
       nobody: "",
     },
+    // For a group the owner's row is that of its members: all but setting rights.
+    "group-home": {
+      owner: "rwfpPs",
+      other: "f",
+      admin: "*",
+      reader: "rfp",
+      "read proxy": "rfp",
+      "write proxy": "rwfpP",
+      nobody: "",
+    },
     inside: {
       owner: "*",
       other: "f",
@@ -175,11 +185,11 @@ test("own ACEs come before inherited ones, and inherited ones say where from", (
 
 test("a stored ACL replaces the unprotected defaults and keeps the protected ones", () => {
   const stored = [ace(principal(uid("friend")), true, ["read"])];
-  const aces = ownAces(home.aces, stored);
+  const aces = withStored(home.aces, stored);
   assert.equal(summary(aces, people["other"] ?? asker()), "");
   assert.equal(summary(aces, asker("friend")), "rf");
   assert.equal(summary(aces, people["owner"] ?? asker()), "*");
-  assert.equal(ownAces(home.aces, undefined), home.aces);
+  assert.equal(withStored(home.aces, undefined), home.aces);
 });
 
 test("proxy groups have uids like the original's, and are read back", () => {
@@ -194,8 +204,10 @@ test("an ACL request keeps what is protected and drops all else", () => {
   const old = ace(principal(uid("former")), true, ["read"]);
   const wanted = ace(principal(uid("friend")), true, ["read", "write"]);
   const current = effectiveAces([fixed, old], [home]);
-  assert.deepEqual(replaceAcl(current, [wanted], supported, true), { aces: [fixed, { ...wanted, inheritable: true }] });
-  assert.deepEqual(replaceAcl(current, [], supported, false), { aces: [fixed] });
+  assert.deepEqual(replaceAcl(current, [wanted], owner, supported, true), {
+    aces: [fixed, { ...wanted, inheritable: true }],
+  });
+  assert.deepEqual(replaceAcl(current, [], owner, supported, false), { aces: [fixed] });
 });
 
 test("conflicts of an ACL request are named as in RFC 3744 §8.1.1", () => {
@@ -207,15 +219,19 @@ test("conflicts of an ACL request are named as in RFC 3744 §8.1.1", () => {
     [ace(friend, true, ["read"], { inherited: home.href }), "no-ace-conflict"],
     [ace(principal(uid("admin")), false, ["write-acl"]), "no-protected-ace-conflict"],
     [ace(principal(owner), false, ["write-acl"]), "no-protected-ace-conflict"],
+    [ace({ kind: "owner" }, false, ["write-acl"]), "no-protected-ace-conflict"],
     [ace(friend, true, ["schedule"]), "not-supported-privilege"],
+    [ace({ kind: "unknown", href: "/principals/users/gone/" }, true, ["read"]), "recognized-principal"],
+    [ace({ kind: "self" }, true, ["read"]), "allowed-principal"],
   ];
   for (const [requested, conflict] of rows)
-    assert.deepEqual(replaceAcl(current, [requested], supported, false), { conflict });
+    assert.deepEqual(replaceAcl(current, [requested], owner, supported, false), { conflict, about: requested });
   // Inverted, it is about everybody else, and no conflict.
   assert.ok(
-    "aces" in replaceAcl(current, [ace(principal(owner), false, ["read"], { invert: true })], supported, false),
+    "aces" in replaceAcl(current, [ace(principal(owner), false, ["read"], { invert: true })], owner, supported, false),
   );
-  assert.deepEqual(replaceAcl([], Array(1001).fill(ace(friend, true, ["read"])), supported, false), {
+  assert.deepEqual(replaceAcl([], Array(1001).fill(ace(friend, true, ["read"])), owner, supported, false), {
     conflict: "limited-number-of-aces",
+    about: undefined,
   });
 });

@@ -8,11 +8,11 @@ import { HttpError } from "../../src/http/message.ts";
 import { accountsText, basicHeader, givenAccounts, request } from "./support.ts";
 
 async function given() {
-  const { accounts, clock, accountsFile } = await givenAccounts();
+  const { accounts, clock, accountsFile, attempts } = await givenAccounts();
   const now = () => clock.now;
   const schemes = [
-    digest({ accounts, algorithm: "md5", qop: "auth", secret: Buffer.alloc(32, 1), now }),
-    basic({ accounts, now }),
+    digest({ accounts, attempts, algorithm: "md5", qop: "auth", secret: Buffer.alloc(32, 1), now }),
+    basic({ accounts, attempts, withoutTls: false, now }),
   ];
   const auth = authenticator({ accounts, schemes });
   const as = (user: string, password: string, more: Record<string, string> = {}) => {
@@ -105,8 +105,8 @@ test("a password that changes in the accounts file is the only good one a second
 });
 
 test("a realm with quotes and letters beyond ASCII stays one header value", async () => {
-  const { accounts } = await givenAccounts("Büro &quot;A&quot;");
-  const challenge = basic({ accounts }).challenge(request(), false);
+  const { accounts, attempts } = await givenAccounts("Büro &quot;A&quot;");
+  const challenge = basic({ accounts, attempts, withoutTls: false }).challenge(request(), false);
   assert.equal(Buffer.from(challenge, "latin1").toString("utf8"), 'Basic realm="Büro \\"A\\"", charset="UTF-8"');
 });
 

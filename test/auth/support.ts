@@ -2,7 +2,12 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { type Accounts, accountsOf } from "../../src/auth/scheme.ts";
+import { accountsOf } from "../../src/auth/accounts.ts";
+import { AppPasswords } from "../../src/auth/app-passwords.ts";
+import { Attempts } from "../../src/auth/attempts.ts";
+import type { Accounts } from "../../src/auth/scheme.ts";
+import { slowHashes } from "../../src/auth/slow-hashes.ts";
+import { type Details, silentLogger } from "../../src/base/log.ts";
 import { openSudoers } from "../../src/directory/sudoers.ts";
 import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
 import type { HttpRequest } from "../../src/http/message.ts";
@@ -46,6 +51,10 @@ export interface Given {
   readonly accounts: Accounts;
   readonly accountsFile: string;
   readonly clock: { now: number };
+  readonly attempts: Attempts;
+  readonly appPasswords: AppPasswords;
+  /** What the error log was told about sign-ins. */
+  readonly logged: Details[];
 }
 
 /** The accounts above, in files, on a clock of their own. */
@@ -57,8 +66,22 @@ export async function givenAccounts(realm = "Test Realm"): Promise<Given> {
   await writeFile(sudoersFile, sudoersText);
   const clock = { now: 1_700_000_000_000 };
   const options = { warn: () => {}, now: () => clock.now };
-  const accounts = accountsOf(await openXmlAccounts(accountsFile, options), await openSudoers(sudoersFile, options));
-  return { accounts, accountsFile, clock };
+  const appPasswords = new AppPasswords(folder, () => clock.now);
+  const accounts = accountsOf({
+    directory: await openXmlAccounts(accountsFile, options),
+    sudoers: await openSudoers(sudoersFile, options),
+    hashes: slowHashes(),
+    appPasswords,
+  });
+  const logged: Details[] = [];
+  const attempts = new Attempts({
+    log: { ...silentLogger, warn: (message, details) => void logged.push({ message, ...details }) },
+    now: () => clock.now,
+    wait: async (milliseconds) => {
+      clock.now += milliseconds;
+    },
+  });
+  return { accounts, accountsFile, clock, attempts, appPasswords, logged };
 }
 
 export const basicHeader = (user: string, password: string): string =>

@@ -43,13 +43,7 @@ test("the unmodified property list of 1.2 loads: no problem, no unknown key, no 
   assert.equal(config.DataRoot, "/var/run/caldavd");
   assert.equal(config.UserName, "calendar");
   assert.equal(config.Authentication.Digest.Qop, "");
-  assert.deepEqual(warnings, [
-    "SSLCertificate: has no effect in this version",
-    "SSLPrivateKey: has no effect in this version",
-    "Authentication.Kerberos.Enabled: has no effect in this version",
-    "EnableSACLs: has no effect in this version",
-    "EnableNotifications: has no effect in this server",
-  ]);
+  assert.deepEqual(warnings, ["EnableNotifications: has no effect in this server"]);
 });
 
 test("the unmodified property list of 2.4 loads: no problem, no unknown key", async () => {
@@ -107,7 +101,7 @@ test("all wrong values are reported at once, with key path, bound and what was f
       "HTTPPort: must be a whole number from 0 to 65535, found 70000",
       "BindHTTPPorts: must be a list of port numbers from 1 to 65535, found the list 8009, 0",
       'DocumentRoot: must be the path of a local file or folder, found "nfs://files.example.com/calendars"',
-      'DirectoryService.type: must be one of xml, opendirectory, apache-basic, apache-digest, sql, found "twistedcaldav.directory.nis.NISDirectoryService"',
+      'DirectoryService.type: must be one of xml, ldap, opendirectory, activedirectory, apache-basic, apache-digest, sql, found "twistedcaldav.directory.nis.NISDirectoryService"',
       "EnableDropBox: must be true or false, found 1",
       'RejectClients: must be a list of regular expressions, found the list "(unclosed"',
       "Scheduling.iMIP.Sending.Password: must be text",

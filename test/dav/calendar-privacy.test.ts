@@ -66,12 +66,12 @@ const exchange = await givenExchange();
 after(() => exchange.end());
 before(async () => {
   for (const [name, access] of [
-    ["user02", "read"],
-    ["user03", "write"],
+    ["02", "read"],
+    ["03", "write"],
   ] as const) {
     const answer = await exchange.send("PROPPATCH", `/principals/users/user01/calendar-proxy-${access}/`, {
       headers: { "content-type": "application/xml" },
-      body: `<propertyupdate xmlns="DAV:"><set><prop><group-member-set><href>/principals/users/${name}/</href></group-member-set></prop></set></propertyupdate>`,
+      body: `<propertyupdate xmlns="DAV:"><set><prop><group-member-set><href>/principals/__uids__/10000000-0000-0000-0000-0000000000${name}/</href></group-member-set></prop></set></propertyupdate>`,
     });
     assert.equal(answer.status, 207);
   }

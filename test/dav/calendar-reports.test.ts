@@ -263,6 +263,19 @@ describe("free-busy-query", () => {
     );
   });
 
+  test("over a rule of seconds is one period where its instances touch, and refused beyond the limit", async () => {
+    await send("MKCALENDAR", `${home}seconds/`);
+    const every = { start: "DTSTART:20260105T000000Z", end: "DURATION:PT1S", more: ["RRULE:FREQ=SECONDLY"] };
+    await put(`${home}seconds/tick.ics`, event("tick", every));
+    const ask = (end: string) =>
+      send("REPORT", `${home}seconds/`, {
+        body: `<C:free-busy-query ${names}><C:time-range start="20360105T000000Z" end="${end}"/></C:free-busy-query>`,
+      });
+    const two = await ask("20360105T020000Z");
+    assert.match(two.text, /^FREEBUSY;FBTYPE=BUSY:20360105T000000Z\/20360105T020000Z\r$/m);
+    refused(await ask("20360205T000000Z"), "number-of-matches-within-limits");
+  });
+
   test("without a whole range is 400", async () => {
     const body = (range: string): string => `<C:free-busy-query ${names}>${range}</C:free-busy-query>`;
     assert.equal((await send("REPORT", calendar, { body: body("") })).status, 400);

@@ -182,10 +182,11 @@ describe("an error", () => {
       name: "n",
       href: "/x",
       privileges: ["read"],
+      roots: ["/x"],
     };
     for (const code of Object.keys(conditions)) {
       const { status, element, text } = conditionOf({ ...all, code } as unknown as Reason);
-      assert.ok([400, 403, 409, 507].includes(status), code);
+      assert.ok([400, 403, 409, 423, 507].includes(status), code);
       assert.ok(element.name.endsWith(`}${code}`), code);
       assert.ok(text.length > 0, code);
     }

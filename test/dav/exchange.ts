@@ -23,7 +23,12 @@ export interface Exchange {
   send(
     method: string,
     path: string,
-    options?: { readonly as?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
+    options?: {
+      /** null: somebody who has not signed in. */
+      readonly as?: string | null;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+    },
   ): Promise<Answer>;
   /** Stores an object and expects that it is taken. Answers its ETag. */
   put(path: string, text: string, as?: string): Promise<string>;
@@ -31,10 +36,10 @@ export interface Exchange {
 }
 
 /** The whole DAV floor on an empty store, spoken to as user01 unless said otherwise. */
-export async function givenExchange(changed: Partial<DavSettings> = {}): Promise<Exchange> {
-  const tree = await givenTree({ methods, reports }, changed);
+export async function givenExchange(changed: Partial<DavSettings> = {}, accounts?: string): Promise<Exchange> {
+  const tree = await givenTree({ methods, reports }, changed, accounts);
   const send: Exchange["send"] = async (method, path, { as = "user01", headers = {}, body = "" } = {}) => {
-    const context = await tree.context(as);
+    const context = await tree.context(as ?? undefined);
     const request = requestOf(method, path, headers, body);
     let response: HttpResponse;
     try {

@@ -120,6 +120,22 @@ test("principal-match finds oneself below /principals/users/", async () => {
   assert.deepEqual(hrefsOf(await send("REPORT", "/principals/users/", { body })), ["/principals/users/user01/"]);
 });
 
+test("principal-match finds the proxy groups that one is in, where they lie below the place", async () => {
+  const body = `<D:principal-match ${names}><D:self/></D:principal-match>`;
+  const [owner, delegate] = [await tree.user("user05"), await tree.user("user04")];
+  await tree.services.directory.setDelegates(owner, "read", [delegate]);
+  const match = async (path: string): Promise<string[]> =>
+    [...hrefsOf(await send("REPORT", path, { as: "user04", body }))].sort();
+  assert.deepEqual(await match("/principals/users/"), [
+    "/principals/users/user04/",
+    "/principals/users/user05/calendar-proxy-read/",
+  ]);
+  assert.ok((await match("/principals/")).includes(`${uid("05")}calendar-proxy-read/`));
+  assert.deepEqual(await match("/principals/users/user05/"), ["/principals/users/user05/calendar-proxy-read/"]);
+  assert.deepEqual(await match("/principals/users/user05/calendar-proxy-write/"), []);
+  await tree.services.directory.setDelegates(owner, "read", []);
+});
+
 test("acl-principal-prop-set shows the principals of an ACL, to who may read it", async () => {
   const body = `<D:acl-principal-prop-set ${names}><D:prop><D:displayname/></D:prop></D:acl-principal-prop-set>`;
   const found = hrefsOf(await send("REPORT", "/calendars/users/user01/calendar/", { body }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { aceElement, readAcl, storedAce } from "../../src/dav/acl.ts";
+import { aceElement, readAcl, storedAce } from "../../src/dav/acl-xml.ts";
 import { demand } from "../../src/dav/privileges.ts";
 import type { Context } from "../../src/dav/registry.ts";
 import { memberResource, resolve } from "../../src/dav/resolve.ts";
@@ -165,6 +165,13 @@ test("an ACL of the original is read: aliases, proxy groups, hidden inheritance;
         inheritable: false,
       },
       { who: { kind: "owner" }, invert: true, grant: true, privileges: ["all"], inheritable: false },
+      {
+        who: { kind: "unknown", href: "/principals/users/gone/" },
+        invert: false,
+        grant: true,
+        privileges: ["all"],
+        inheritable: false,
+      },
       { who: { kind: "all" }, invert: false, grant: true, privileges: [], inheritable: false },
     ],
   );

@@ -89,12 +89,12 @@ describe("a principal tells", () => {
     ));
 });
 
-test("delegates are set as the complete new list, named by any address; they find it in group-membership", async () => {
+test("delegates are set as the complete new list, named by their canonical address; they find it in group-membership", async () => {
   const group = "/principals/users/user01/calendar-proxy-write/";
   const other = await tree.user("user02");
   const set2 = el(
     dav("group-member-set"),
-    href("/principals/users/user02/"),
+    href(`/principals/__uids__/${other.uid}/`),
     href(`/principals/__uids__/${other.uid}/`),
   );
   assert.equal(await set(group, set2), undefined);
@@ -110,10 +110,23 @@ test("delegates are set as the complete new list, named by any address; they fin
     await value("/principals/users/user02/", cs("calendar-proxy-write-for")),
     new RegExp(`/principals/__uids__/${uid}/<`),
   );
-  await assert.rejects(
-    set(group, el(dav("group-member-set"), href("/principals/users/nobody/"))),
-    (error) => error instanceof HttpError && error.status === 400,
-  );
+  for (const named of [
+    "/principals/users/nobody/",
+    "/principals/users/user02/",
+    `http://localhost:8008/principals/__uids__/${other.uid}/`,
+    `/principals/__uids__/${other.uid}/calendar-proxy-read/`,
+    `/principals/__uids__/${other.uid}`,
+    "/principals/__uids__/00000000-0000-0000-0000-000000000000/",
+    "/principals/sudoers/superuser/",
+    "mailto:user02@example.com",
+    "",
+  ])
+    await assert.rejects(
+      set(group, el(dav("group-member-set"), href(`/principals/__uids__/${uid}/`), href(named))),
+      (error) => error instanceof HttpError && error.status === 400,
+      named,
+    );
+  assert.match(await value(group, dav("group-member-set")), new RegExp(other.uid));
   await set(group, el(dav("group-member-set")));
   assert.equal(await value(group, dav("group-member-set")), "<D:group-member-set/>");
 });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { type Exchange, event, givenExchange, hrefsOf, refused, task, told } from "./exchange.ts";
 
 const calendar = "/calendars/users/user01/calendar/";
 const ics = { "content-type": "text/calendar; charset=utf-8" };
-let { send, put, end }: Exchange = {} as Exchange;
-before(async () => ({ send, put, end } = await givenExchange({ maxResourceSize: 20_000, maxAttendeesPerInstance: 3 })));
+let { tree, send, put, end }: Exchange = {} as Exchange;
+before(
+  async () => ({ tree, send, put, end } = await givenExchange({ maxResourceSize: 20_000, maxAttendeesPerInstance: 3 })),
+);
 after(() => end());
 
 describe("PUT of an object", () => {
@@ -142,6 +145,22 @@ test("a calendar takes no more members than MaxResourcesPerCollection", async ()
   } finally {
     await small.end();
   }
+});
+
+test("a PUT that meets a collection which was made meanwhile is 409", async () => {
+  const owner = await tree.user("user01");
+  const home = await tree.store.open({ owner, path: [] });
+  assert.ok(home);
+  let finish = (): void => undefined;
+  const busy = home.change(() => new Promise<void>((resolve) => (finish = resolve)));
+  const answer = send("PUT", "/calendars/users/user01/both", { body: "a file" });
+  const { staging } = tree.store.layout;
+  while ((await readdir(staging)).length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await tree.store.create({ owner, path: ["both"] }, "folder", new Map());
+  finish();
+  await busy;
+  assert.equal((await answer).status, 409);
+  assert.deepEqual(await readdir(staging), []);
 });
 
 test("a calendar made for tasks takes no events", async () => {

@@ -42,6 +42,7 @@ export const settings: DavSettings = {
   dropbox: true,
   proxyPrincipals: true,
   responseCompression: false,
+  sharing: { enabled: true, publishing: true, announcePublishing: true },
   scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
 };
 
@@ -59,10 +60,10 @@ export interface Tree {
 export async function givenTree(
   declared: { readonly methods?: readonly Method[]; readonly reports?: readonly AnyReport[] } = {},
   changed: Partial<DavSettings> = {},
+  accounts = new URL("../../data/accounts-test.xml", import.meta.url).pathname,
 ): Promise<Tree> {
   const given = await givenStore({ quota: 104_857_600 });
   const warn = (message: string): void => void given.warnings.push(message);
-  const accounts = new URL("../../data/accounts-test.xml", import.meta.url).pathname;
   const directory = createDirectory(
     await openXmlAccounts(accounts, { warn }),
     await openDelegates({ documentRoot: given.root, dataRoot: given.root, storeIsUsed: false, warn }),

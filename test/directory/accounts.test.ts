@@ -129,7 +129,7 @@ test("repeat makes numbered records", async () => {
     ["user01", "user12", "guid-12", "User 12", "u12@example.com"],
   );
   assert.equal(users[12]?.shortName, "100%d");
-  assert.equal(await directory.verify(users[2]!, { kind: "password", password: "100%-3" }), true);
+  assert.deepEqual(await directory.storedPasswords?.(users[2]!), ["100%-3"]);
   assert.deepEqual(warnings, [
     'line 7: repeat must be a whole number from 1 to 100000, found "many"; the record is read once',
   ]);
@@ -267,19 +267,20 @@ test("a file that is missing or broken at first is an error that names file and 
   );
 });
 
-test("passwords: clear text and Digest's hash, for any of the names; none is never right", async () => {
+test("passwords are given as they stand there, blanks and all; none for an empty one; a record may have several", async () => {
   const { directory } = await given(`<user><uid>a</uid><uid>b</uid><password> secret </password></user>
-    <user><uid>c</uid><password></password></user>`);
-  const [a, c] = await all(directory, "users");
-  assert.equal(await directory.verify(a!, { kind: "password", password: " secret " }), true);
-  assert.equal(await directory.verify(a!, { kind: "password", password: "secret" }), false);
-  assert.equal(await directory.verify(c!, { kind: "password", password: "" }), false);
-  const seen: string[] = [];
-  assert.equal(await directory.verify(a!, { kind: "digest", accepts: (ha1) => seen.push(ha1) > 3 }), true);
-  assert.deepEqual(
-    seen.map((ha1) => ha1.length),
-    [32, 64, 32, 64],
+    <user><uid>c</uid><password></password></user><user><uid>d</uid><password>$6$x$y</password><password>{HA1}0</password></user>`);
+  const stored = [];
+  for (const user of await all(directory, "users")) stored.push(await directory.storedPasswords?.(user));
+  assert.deepEqual(stored, [[" secret "], [], ["$6$x$y", "{HA1}0"]]);
+});
+
+test("a record is found by the authentication ids of other services", async () => {
+  const { directory } = await given(
+    "<user><uid>a</uid><auth-id>Kerberos:anna@OTHER.REALM</auth-id></user><user><uid>b</uid></user>",
   );
+  assert.equal((await directory.byShortName("users", "Kerberos:anna@OTHER.REALM"))?.shortName, "a");
+  assert.equal(await directory.byShortName("users", "Kerberos:anna@THIS.REALM"), undefined);
 });
 
 test("the two accounts files of the repository load without a warning", async () => {

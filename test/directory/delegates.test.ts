@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Database } from "../../src/base/sqlite.ts";
-import { delegatesFile, openDelegates } from "../../src/directory/delegates.ts";
+import type { DelegateList, Delegates } from "../../src/directory/backend.ts";
+import { dumpDelegates, newestDump } from "../../src/directory/delegate-dumps.ts";
+import { delegatesFile, openDelegates, restoreDelegates } from "../../src/directory/delegates.ts";
 import type { PrincipalUid } from "../../src/model/ids.ts";
 
 const uids = (...texts: string[]): PrincipalUid[] => texts as PrincipalUid[];
@@ -16,6 +18,9 @@ const [ann, bob, cid, dan] = uids("ANN", "BOB", "CID", "DAN") as [
   PrincipalUid,
   PrincipalUid,
 ];
+
+const set = (delegates: Delegates, owner: PrincipalUid, access: "read" | "write", members: readonly PrincipalUid[]) =>
+  delegates.change([{ owner, access, edit: () => members }]);
 
 /** What another process wrote can only be asked for in a later turn of the event loop. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -47,7 +52,7 @@ async function original(path: string, version: string, type = "CALENDARUSERPROXY
 test("a new database has the name, tables and version of 1.x, and no file beside it", async () => {
   const { options, path } = await givenFolders();
   const delegates = await openDelegates(options);
-  await delegates.set(ann, "write", [bob]);
+  await set(delegates, ann, "write", [bob]);
   delegates.close();
   assert.ok(path.endsWith("/Documents/principals/.db.calendaruserproxy"));
   assert.deepEqual(
@@ -72,14 +77,14 @@ test("a new database has the name, tables and version of 1.x, and no file beside
 test("lists are set whole, in their order, once each, and read in both directions", async () => {
   const { options } = await givenFolders();
   const delegates = await openDelegates(options);
-  await delegates.set(ann, "write", [cid, bob, cid]);
-  await delegates.set(ann, "read", [dan]);
-  await delegates.set(bob, "write", [cid]);
+  await set(delegates, ann, "write", [cid, bob, cid]);
+  await set(delegates, ann, "read", [dan]);
+  await set(delegates, bob, "write", [cid]);
   assert.deepEqual(await delegates.of(ann, "write"), [cid, bob]);
   assert.deepEqual(await delegates.of(ann, "read"), [dan]);
   assert.deepEqual(await delegates.whoTrust(cid, "write"), [ann, bob]);
   assert.deepEqual(await delegates.whoTrust(cid, "read"), []);
-  await delegates.set(ann, "write", [bob]);
+  await set(delegates, ann, "write", [bob]);
   assert.deepEqual(await delegates.of(ann, "write"), [bob]);
   assert.deepEqual(await delegates.whoTrust(cid, "write"), [bob]);
   assert.deepEqual(await delegates.of(dan, "read"), []);
@@ -97,7 +102,7 @@ test("databases of version 3 and 4 are used as they are, that of 2.x where it st
   const place = join(two.options.dataRoot, "calendaruserproxy.sqlite");
   await original(place, "4");
   const four = await openDelegates(two.options);
-  await four.set(cid, "read", [dan]);
+  await set(four, cid, "read", [dan]);
   four.close();
   const database = new Database(place, { readonly: true });
   assert.deepEqual(database.prepare("select VALUE from CALDAV where KEY = 'SCHEMA_VERSION'").get(), ["4"]);
@@ -147,18 +152,122 @@ test("another type, another schema or garbage is refused and left untouched", as
   assert.equal((await readFile(path)).length, 5000);
 });
 
+test("a database with a damaged page is refused as well, and nothing is changed in it", async () => {
+  const { options, path } = await givenFolders(true);
+  await mkdir(dirname(path), { recursive: true });
+  await restoreDelegates(path, manyLists);
+  const bytes = await readFile(path);
+  bytes.fill(0x5a, 3 * 4096, 5 * 4096);
+  await writeFile(path, bytes);
+  await assert.rejects(openDelegates(options), /cannot be used: .*caladmin delegates import --new/s);
+  assert.ok(bytes.equals(await readFile(path)));
+});
+
+const manyLists: readonly DelegateList[] = Array.from({ length: 500 }, (_, n) => ({
+  owner: `OWNER-${n}` as PrincipalUid,
+  access: n % 2 === 0 ? "read" : "write",
+  members: [`A-${n}`, `B-${n}`] as PrincipalUid[],
+}));
+
+test("edits of several lists are one change, and are given what each list holds at that moment", async () => {
+  const { options } = await givenFolders();
+  const delegates = await openDelegates(options);
+  await delegates.change([
+    { owner: ann, access: "write", edit: () => [bob, cid] },
+    { owner: bob, access: "read", edit: () => [dan] },
+  ]);
+  await Promise.all(
+    [cid, dan].map((uid) =>
+      delegates.change([
+        {
+          owner: ann,
+          access: "write",
+          edit: (now) => (uid === cid ? now.filter((one) => one !== cid) : [...now, dan]),
+        },
+      ]),
+    ),
+  );
+  assert.deepEqual(await delegates.of(ann, "write"), [bob, dan]);
+  await assert.rejects(
+    delegates.change([
+      { owner: ann, access: "write", edit: () => [] },
+      {
+        owner: bob,
+        access: "read",
+        edit: () => {
+          throw new Error("no");
+        },
+      },
+    ]),
+    /no/,
+  );
+  assert.deepEqual(await delegates.of(ann, "write"), [bob, dan]);
+  await delegates.change([{ owner: dan, access: "read", edit: () => [ann] }], "removed");
+  assert.deepEqual(await delegates.lists(), [{ owner: dan, access: "read", members: [ann] }]);
+  delegates.close();
+});
+
+test("each day has one copy beside the database, fourteen are kept, and drafts are not left behind", async () => {
+  const { options, path } = await givenFolders();
+  const delegates = await openDelegates(options);
+  await set(delegates, ann, "write", [bob, cid]);
+  await set(delegates, ann, "read", [dan]);
+  for (let day = 1; day <= 20; day++) await dumpDelegates(delegates, path, new Date(2026, 10, day, 9));
+  assert.equal(await dumpDelegates(delegates, path, new Date(2026, 10, 20, 23)), undefined);
+  const files = (await readdir(dirname(path))).filter((name) => !name.startsWith(".db.")).sort();
+  assert.equal(files.length, 14);
+  assert.deepEqual([files[0], files.at(-1)], ["delegates-2026-11-07.json", "delegates-2026-11-20.json"]);
+  const newest = await newestDump(dirname(path));
+  assert.deepEqual(JSON.parse(await readFile(newest ?? "", "utf8")), {
+    delegates: [{ owner: "ANN", read: ["DAN"], write: ["BOB", "CID"] }],
+  });
+  delegates.close();
+});
+
+test("a lost database is made again from its copy: the message names it, and what stood there is kept aside", async () => {
+  const { options, path } = await givenFolders(true);
+  await restoreDelegates(path, manyLists);
+  const first = await openDelegates(options);
+  const dump = await dumpDelegates(first, path, new Date(2026, 10, 20));
+  first.close();
+  await rm(path);
+  await assert.rejects(openDelegates(options), new RegExp(`caladmin delegates import --new ${dump}`));
+  assert.equal(await restoreDelegates(path, manyLists), undefined);
+  const second = await openDelegates(options);
+  assert.deepEqual((await second.lists()).length, manyLists.length);
+  second.close();
+  await writeFile(path, "broken");
+  const aside = await restoreDelegates(path, [{ owner: ann, access: "read", members: [bob] }]);
+  assert.equal(await readFile(aside ?? "", "utf8"), "broken");
+  const third = await openDelegates(options);
+  assert.deepEqual(await third.of(ann, "read"), [bob]);
+  third.close();
+});
+
+test("a database that is made again while another process has it open is taken up by it", async () => {
+  const { options, path, warnings } = await givenFolders();
+  const delegates = await openDelegates(options);
+  await rm(path);
+  await assert.rejects(set(delegates, ann, "write", [cid]), /gone or broken/);
+  await restoreDelegates(path, [{ owner: ann, access: "read", members: [bob] }]);
+  await set(delegates, ann, "write", [cid]);
+  assert.deepEqual(await delegates.of(ann, "read"), [bob]);
+  assert.match(warnings.join(), /was replaced; the new one is in use/);
+  delegates.close();
+});
+
 test("the generation changes with each writing, by whichever process", async () => {
   const { options } = await givenFolders();
   const mine = await openDelegates(options);
   const other = await openDelegates(options);
   const before = mine.generation();
   assert.equal(mine.generation(), before);
-  await other.set(ann, "read", [bob]);
+  await set(other, ann, "read", [bob]);
   await nextTurn();
   const after = mine.generation();
   assert.notEqual(after, before);
   assert.deepEqual(await mine.of(ann, "read"), [bob]);
-  await mine.set(ann, "read", []);
+  await set(mine, ann, "read", []);
   assert.notEqual(mine.generation(), after);
   mine.close();
   other.close();
@@ -167,12 +276,12 @@ test("the generation changes with each writing, by whichever process", async () 
 test("a database that goes while it is used is still read, but no writing is answered that would be lost", async () => {
   const { options, path } = await givenFolders();
   const delegates = await openDelegates(options);
-  await delegates.set(ann, "write", [bob]);
+  await set(delegates, ann, "write", [bob]);
   await rename(path, `${path}.away`);
-  await assert.rejects(delegates.set(ann, "write", [cid]), /gone or broken/);
+  await assert.rejects(set(delegates, ann, "write", [cid]), /gone or broken/);
   assert.deepEqual(await delegates.of(ann, "write"), [bob]);
   await copyFile(`${path}.away`, path);
-  await delegates.set(ann, "write", [cid]);
+  await set(delegates, ann, "write", [cid]);
   delegates.close();
   const again = await openDelegates(options);
   assert.deepEqual(await again.of(ann, "write"), [cid]);
@@ -185,7 +294,8 @@ test("four processes that start at once make one database and lose no list", asy
   const code = `import { openDelegates } from "${module}";
     const options = ${JSON.stringify({ ...options, warn: undefined })};
     const delegates = await openDelegates({ ...options, warn() {} });
-    for (let n = 0; n < 25; n++) await delegates.set("P" + process.argv[1] + "-" + n, "write", ["BOB"]);
+    for (let n = 0; n < 25; n++)
+      await delegates.change([{ owner: "P" + process.argv[1] + "-" + n, access: "write", edit: () => ["BOB"] }]);
     delegates.close();`;
   const children = [0, 1, 2, 3].map((n) =>
     spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code, String(n)], { stdio: "inherit" }),

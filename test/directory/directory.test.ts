@@ -117,7 +117,7 @@ test("what another process sets is seen at once", async () => {
   });
   assert.equal(await directory.delegateAccess(bob, ann), "none");
   const before = directory.generation();
-  await other.set(ann.uid, "write", [bob.uid]);
+  await other.change([{ owner: ann.uid, access: "write", edit: () => [bob.uid] }]);
   // Another process's request comes in a later turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(await directory.delegateAccess(bob, ann), "write");
@@ -213,10 +213,9 @@ test("sudoers: names and passwords from the plist; entries without a name are le
   clock.now += 1000;
   assert.deepEqual(await sudoers.names(), ["super", "mute"]);
   assert.notEqual(sudoers.generation(), before);
-  assert.equal(await sudoers.verify("super", { kind: "password", password: "s3cret" }, "Test"), true);
-  assert.equal(await sudoers.verify("super", { kind: "password", password: "secret" }, "Test"), false);
-  assert.equal(await sudoers.verify("mute", { kind: "password", password: "" }, "Test"), false);
-  assert.equal(await sudoers.verify("nobody", { kind: "password", password: "" }, "Test"), false);
+  assert.equal(await sudoers.storedPassword("super"), "s3cret");
+  assert.equal(await sudoers.storedPassword("mute"), undefined);
+  assert.equal(await sudoers.storedPassword("nobody"), undefined);
   assert.deepEqual(warnings, [
     "users[1] has no username, left out",
     "users[2] (mute) has no password and cannot sign in",

@@ -18,7 +18,7 @@ describe("litmus against a calendar home", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  for (const suite of ["basic", "copymove", "props", "http"])
+  for (const suite of ["basic", "copymove", "props", "locks", "http"])
     test(`every test of the suite "${suite}" passes`, async () => {
       const { output } = await runProgram("litmus", [`${server.url}/calendars/users/user01/`, "user01", "user01"], {
         package: "litmus",

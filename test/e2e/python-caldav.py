@@ -1,11 +1,13 @@
-"""Drives a server with the python-caldav library: argv URL, user, password. Ends with 0 when every claim holds."""
+"""Drives a server with the python-caldav library: argv URL, user, password [digest]. Ends with 0 when every claim holds."""
 
 import sys
 from datetime import datetime, timezone
 
 import caldav
+import requests
 
 url, user, password = sys.argv[1:4]
+digest = len(sys.argv) > 4 and sys.argv[4] == "digest"
 
 
 def event(uid, start, summary):
@@ -38,7 +40,8 @@ def search(calendar, first, last, **more):
     return sorted(str(one.vobject_instance.vevent.summary.value) for one in found)
 
 
-client = caldav.DAVClient(url=url, username=user, password=password)
+auth = requests.auth.HTTPDigestAuth(user, password) if digest else None
+client = caldav.DAVClient(url=url, username=user, password=password, auth=auth)
 principal = client.principal()
 claim("the principal is found from " + url, str(principal.url).endswith("/"))
 claim("the principal has a home", principal.calendar_home_set is not None)

@@ -192,6 +192,14 @@ test("an RDATE that is a PERIOD brings its own length, also at an instance of th
   ]);
 });
 
+test("an RDATE in UTC without a length of its own leaves an instance of the rule as long as it was", () => {
+  // The clocks of Cairo go forward in the night after 2006-04-27: a week of its clock has an hour less.
+  const zoned = "DTSTART;TZID=Africa/Cairo:20060427T073000\nDURATION:P1W\nRRULE:FREQ=HOURLY;COUNT=12";
+  const instance = "20060427T143000Z/20060504T133000Z";
+  assert.ok(spans(all(zoned)).includes(instance));
+  assert.ok(spans(all(`${zoned}\nRDATE:20060427T143000Z`)).includes(instance));
+});
+
 test("a long RDATE period is found by its end", () => {
   const object = events("DTSTART:20260101T090000Z\nRRULE:FREQ=YEARLY\nRDATE;VALUE=PERIOD:20260201T000000Z/P60D");
   assert.equal(instancesIn(object, range("20260320T000000Z", "20260321T000000Z"), utcZone, 9).instances.length, 1);

@@ -250,3 +250,20 @@ test("hostile objects are judged quickly", () => {
     assert.ok(user < 500_000, `${text.slice(0, 120)} took ${user} µs`);
   }
 });
+
+test("masses of dates and of zones are refused by their number", () => {
+  const dates = Array.from(
+    { length: 20_000 },
+    (_, at) => `2026${10 + (at % 3)}10T${10 + (at % 13)}${10 + (at % 50)}00Z`,
+  );
+  assert.equal(validateForStorage(event(`EXDATE:${dates.join()}`), limits).uid, "1");
+  refused(event(`EXDATE:${dates.join()}`, "RDATE:20260101T000000Z"), "valid-calendar-data", "more than 20000 RDATE");
+  refused(event(...dates.map((date) => `EXDATE:${date}`), "RDATE:20260101T000000Z"), "valid-calendar-data", "20000");
+  const zones = (count: number): string =>
+    calendar(
+      ...Array.from({ length: count }, (_, at) => zone.map((line) => line.replace("Office", `Office ${at}`))).flat(),
+      ...component("VEVENT", start),
+    );
+  assert.equal(validateForStorage(zones(200), limits).uid, "1");
+  refused(zones(201), "valid-calendar-data", "more than 200 VTIMEZONEs");
+});

@@ -109,3 +109,10 @@ describe("a message", () => {
     assert.ok(!isOrganizerMethod("REPLY"));
   });
 });
+
+test("a message to more than a thousand attendees is refused with max-attendees-per-instance", () => {
+  const attendees = (count: number): readonly string[] =>
+    Array.from({ length: count }, (_, at) => `ATTENDEE:mailto:user${at}@example.com`);
+  assert.equal(readMessage(request(...people, ...times, ...attendees(999))).attendees.length, 1000);
+  refuses(request(...people, ...times, ...attendees(1000)), "max-attendees-per-instance");
+});

@@ -5,6 +5,7 @@ import { appendFile, copyFile, readFile, rename, rm, unlink, writeFile } from "n
 import { join } from "node:path";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { listAttributesSync, removeAttributeSync } from "fs-xattr";
 import { utc } from "../../src/model/ids.ts";
 import { Refusal } from "../../src/model/refusal.ts";
 import { el } from "../../src/xml/element.ts";
@@ -326,6 +327,51 @@ test("a home whose name was given to another person is not handed out", async ()
   await given.end();
 });
 
+test("a home without a mark is its name's, and is marked: whoever gets the name later does not get it", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const home = join(given.root, "calendars/users/alice");
+  for (const attribute of listAttributesSync(home)) removeAttributeSync(home, attribute);
+  const again = await given.again();
+  assert.deepEqual(await names(await calendarOf(again)), ["a.ics"]);
+  assert.equal(await again.ownerOf(home), alice.uid);
+  const other = { ...alice, uid: "UID-other" as typeof alice.uid };
+  await again.provision(other);
+  const calendar = await again.open({ owner: other, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), []);
+  await given.end();
+});
+
+test("an unmarked home is not handed to a principal that has one of its own", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const other = { ...alice, uid: "UID-other" as typeof alice.uid };
+  await given.store.provision(other);
+  const home = join(given.root, "calendars/users/alice");
+  for (const attribute of listAttributesSync(home)) removeAttributeSync(home, attribute);
+  const again = await given.again();
+  const calendar = await again.open({ owner: other, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), []);
+  assert.equal(await again.ownerOf(home), undefined);
+  await given.end();
+});
+
+test("a principal whose short name changes keeps its home, also when somebody else gets the old name", async () => {
+  const given = await givenStore();
+  await put(await calendarOf(given.store), "a.ics", event("a"));
+  const renamed = { ...alice, shortName: "alicia" };
+  const heir = { ...alice, uid: "UID-heir" as typeof alice.uid };
+  const again = await given.again();
+  await Promise.all([again.provision(heir), given.store.provision(heir)]);
+  await Promise.all([again.provision(renamed), given.store.provision(renamed)]);
+  const calendar = await again.open({ owner: renamed, path: ["calendar"] });
+  assert.deepEqual(calendar && (await names(calendar)), ["a.ics"]);
+  const heirs = await again.open({ owner: heir, path: ["calendar"] });
+  assert.deepEqual(heirs && (await names(heirs)), []);
+  assert.equal(await again.ownerOf(join(given.root, "calendars/users/alicia")), alice.uid);
+  await given.end();
+});
+
 test("a member moves between calendars with its properties", async () => {
   const given = await givenStore();
   const from = await calendarOf(given.store);
@@ -335,5 +381,90 @@ test("a member moves between calendars with its properties", async () => {
   await given.store.moveMember(from, "a.ics", to, "b.ics", undefined, () => undefined);
   assert.deepEqual([await names(from), await names(to)], [[], ["b.ics"]]);
   assert.equal((await to.properties("b.ics")).get("{urn:x}p")?.children[0], "1");
+  await given.end();
+});
+
+test("a store at rest answers as before, also when its index was deleted or exchanged meanwhile", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const { syncToken } = await (await calendarOf(given.store)).info();
+
+  given.store.tidy();
+  const awake = await calendarOf(given.store);
+  assert.equal((await awake.info()).syncToken, syncToken);
+  assert.equal((await awake.entry("a.ics"))?.uid, "a");
+  given.store.tidy();
+  await put(awake, "b.ics", event("b"));
+  given.store.tidy();
+  assert.deepEqual(
+    (await awake.changesSince(syncToken, 10)).changed.map(({ name }) => name),
+    ["b.ics"],
+  );
+
+  const index = join(folder(given.root), ".db.sqlite");
+  for (const exchanged of [false, true]) {
+    given.store.tidy();
+    await unlink(index);
+    if (exchanged) await put(await calendarOf(await given.again()), "c.ics", event("c"));
+    // What a request still holds finds the other file, too.
+    assert.equal((await awake.entry("b.ics"))?.uid, "b");
+    const found = await calendarOf(given.store);
+    assert.deepEqual(await names(found), exchanged ? ["a.ics", "b.ics", "c.ics"] : ["a.ics", "b.ics"]);
+  }
+  await given.end();
+});
+
+test("while a worker writes, its other requests are answered with what was there before or is there now", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  await put(calendar, "a.ics", event("a"));
+  const before = (await (await calendarOf(given.store)).info()).syncToken;
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let under = (): void => undefined;
+  const underWay = new Promise<void>((resolve) => {
+    under = resolve;
+  });
+  const staged = await calendar.stage(Buffer.from(event("b")), new Map());
+  const write = calendar.change(async (change) => {
+    await change.put("b.ics", staged, undefined);
+    under();
+    await held;
+  });
+  await underWay;
+  const beside = await calendarOf(given.store);
+  assert.equal((await beside.info()).syncToken, before);
+  assert.ok((await names(beside)).includes("a.ics"));
+  release();
+  await write;
+  const after = await calendarOf(given.store);
+  assert.notEqual((await after.info()).syncToken, before);
+  assert.deepEqual(await names(after), ["a.ics", "b.ics"]);
+  const changes = await after.changesSince(before, 10);
+  assert.deepEqual(
+    changes.changed.map(({ name }) => name),
+    ["b.ics"],
+  );
+  await given.end();
+});
+
+test("Finder's own files are members of a home and a folder, and stray between calendar objects", async () => {
+  const given = await givenStore();
+  await given.store.provision(alice);
+  await given.store.create({ owner: alice, path: ["files"] }, "folder", new Map());
+  for (const path of ["", "calendar", "files"])
+    for (const name of ["._a.ics", ".DS_Store", "._", ".hidden"])
+      await writeFile(join(given.root, "calendars/users/alice", path, name), "fork");
+  for (const path of [[], ["files"]]) {
+    const holds = await given.store.open({ owner: alice, path });
+    assert.deepEqual(holds && (await names(holds)), [".DS_Store", "._a.ics"]);
+  }
+  const calendar = await calendarOf(given.store);
+  assert.deepEqual(await names(calendar), []);
+  await put(calendar, "a.ics", event("a"));
+  assert.deepEqual(await names(calendar), ["a.ics"]);
   await given.end();
 });

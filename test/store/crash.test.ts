@@ -35,6 +35,7 @@ const label = (ref: CollectionRef): string => [ref.owner.shortName, ...ref.path]
 /** Everything a client can see: member names with content, and properties, per collection. */
 async function picture(store: FileStore): Promise<Map<string, unknown>> {
   const seen = new Map<string, unknown>();
+  for (const { uid } of [alice, bob]) seen.set(`locks of ${uid}`, await store.locks.held(uid));
   for (const ref of known) {
     const collection = (await store.provisioned(ref.owner)) ? await store.open(ref) : undefined;
     if (!collection) continue;

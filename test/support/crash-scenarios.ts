@@ -1,7 +1,9 @@
 import { parseCalendarObject } from "../../src/ical/parse.ts";
+import { type Href, utc } from "../../src/model/ids.ts";
+import type { Lock } from "../../src/model/lock.ts";
 import type { FileStore } from "../../src/store/store.ts";
 import { type Element, el, type QName } from "../../src/xml/element.ts";
-import { alice, calendarOf, event, principal, put } from "./store.ts";
+import { alice, calendarOf, event, now, principal, put } from "./store.ts";
 
 export const bob = principal("bob");
 export const oldText = event("a");
@@ -15,13 +17,26 @@ export const properties = (value: string): ReadonlyMap<QName, Element> =>
     ["{urn:x}large", el("{urn:x}large", value + Array.from({ length: 3000 }, (_, at) => (at * 7919) % 9973).join("-"))],
   ] as const);
 
-/** What stands before every scenario: two calendars, one event with properties. */
+const lock = (token: string, path: string): Lock => ({
+  token: `urn:uuid:${token}`,
+  path,
+  root: `/${path}` as Href,
+  deep: false,
+  shared: false,
+  creator: alice.uid,
+  owner: "",
+  timeout: 600,
+  expires: utc(now + 600),
+});
+
+/** What stands before every scenario: two calendars, one event with properties, one lock. */
 export async function prepare(store: FileStore): Promise<void> {
   const calendar = await calendarOf(store);
   await put(calendar, "a.ics", oldText);
   await calendar.change((change) => change.setProperties("a.ics", properties("old")));
   await calendar.change((change) => change.setProperties(undefined, properties("old")));
   await store.create({ owner: alice, path: ["other"] }, "calendar", new Map());
+  await store.locks.grant(alice.uid, lock("first", "calendar/a.ics"), () => undefined);
 }
 
 /** The writes that a crash may interrupt, by name. */
@@ -50,4 +65,8 @@ export const scenarios: Readonly<Record<string, (store: FileStore) => Promise<un
     (await calendarOf(store)).change((change) => change.setProperties("a.ics", properties("new"))),
   "DELETE calendar": (store) => store.remove({ owner: alice, path: ["calendar"] }),
   "first access": (store) => store.provision(bob),
+  LOCK: (store) => store.locks.grant(alice.uid, lock("second", "calendar/b.ics"), () => undefined),
+  "LOCK in a home without": (store) => store.locks.grant(bob.uid, lock("bob's", "calendar/b.ics"), () => undefined),
+  "LOCK again": (store) => store.locks.refresh(alice.uid, "urn:uuid:first", 900, utc(now + 900)),
+  UNLOCK: (store) => store.locks.release(alice.uid, "urn:uuid:first"),
 };

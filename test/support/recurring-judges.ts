@@ -124,20 +124,30 @@ export function explanation(one: RecurringCase, judge: Judge, here: Answer, ther
   const instants: readonly number[] = dates.map((time) => toUtc(time, zoneOf(one.floating)));
   if (missing.length === 0 && /^RDATE/m.test(text) && extra.every((start) => instants.includes(start)))
     return "One instance by RRULE and by RDATE";
-  if (missing.length === 0 && new Set(instants).size < instants.length) return "An EXDATE that stands there twice";
-  if (object.overrides.some((override) => tzidOf(override, "RECURRENCE-ID") !== tzidOf(master, "DTSTART")))
+  const isTwice = new Set(instants).size < instants.length;
+  if (isTwice && (missing.length === 0 || (moved && extra.every((start) => instants.includes(start)))))
+    return "An EXDATE that stands there twice";
+  const spellings = new Set(["DTSTART", "RDATE"].flatMap((name) => tzidsOf(master, name)));
+  const ids = object.overrides.flatMap((override) => tzidsOf(override, "RECURRENCE-ID"));
+  if (ids.some((tzid) => spellings.size > 1 || !spellings.has(tzid)))
     return "RECURRENCE-ID in another zone than DTSTART";
-  const zone = zoneOf(tzidOf(master, "DTSTART") ?? one.floating);
+  const zone = zoneOf(tzidsOf(master, "DTSTART")[0] ?? one.floating);
   const isAmbiguous = (start: number): boolean =>
     zone.offsetAt(utc(start - 90_000)) !== zone.offsetAt(utc(start + 90_000));
-  if (missing.length === extra.length && missing.every(isAmbiguous)) return "Times that come twice or not at all";
+  // What one of the two puts an hour or two later may lie outside the range.
+  const isPaired = (start: number, others: readonly number[]): boolean =>
+    [...others, one.range.start, one.range.end].some((other) => Math.abs(other - start) <= 7200);
+  if ([...missing, ...extra].every(isAmbiguous))
+    if (missing.every((start) => isPaired(start, extra)) && extra.every((start) => isPaired(start, missing)))
+      return "Times that come twice or not at all";
   return isOutsideRule(one, master) ? "DTSTART that the rule does not give" : undefined;
 }
 
-const tzidOf = (component: Component, name: string): string | undefined => {
-  const property = propertyOf(component, name);
-  return property?.value.endsWith("Z") ? "Etc/UTC" : property && parameterOf(property, "TZID");
-};
+/** The zones in which the values of a property are written; undefined for dates and floating times. */
+const tzidsOf = (component: Component, name: string): readonly (string | undefined)[] =>
+  propertiesOf(component, name).map((property) =>
+    property.value.endsWith("Z") ? "Etc/UTC" : parameterOf(property, "TZID"),
+  );
 
 function isOutsideRule({ rule }: RecurringCase, master: Component): boolean {
   const start = propertyOf(master, "DTSTART");

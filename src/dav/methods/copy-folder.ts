@@ -1,7 +1,9 @@
 import { HttpError } from "../../http/message.ts";
 import type { Collection, CollectionRef } from "../../store/contract.ts";
 import { dav, type Element, type QName } from "../../xml/element.ts";
+import { inTree, type LockGuard } from "../locks/guard.ts";
 import type { Context } from "../registry.ts";
+import { arrival, touchedIn } from "./members.ts";
 import { roomIn } from "./quota.ts";
 
 /** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done.
@@ -19,18 +21,28 @@ export async function copyFolder(
   source: Collection,
   to: CollectionRef,
   deep: boolean,
+  guard: LockGuard,
   context: Context,
 ): Promise<void> {
   const { store } = context.services;
-  const copy = await store.create(to, "folder", copied(await source.properties()));
+  const properties = copied(await source.properties());
+  const copy = await inTree(guard, to.owner, arrival(to), context, () => store.create(to, "folder", properties));
   if (!deep) return;
   for await (const page of source.entries())
     for (const { name, hasProperties } of page)
-      await copyFile(source, copy, name, hasProperties ? copied(await source.properties(name)) : new Map(), context);
+      await copyFile(
+        source,
+        copy,
+        name,
+        hasProperties ? copied(await source.properties(name)) : new Map(),
+        guard,
+        context,
+      );
   const { owner, path } = source.ref;
   for (const { name } of await store.children(source.ref)) {
     const inside = await store.open({ owner, path: [...path, name] });
-    if (inside !== undefined) await copyFolder(inside, { owner: to.owner, path: [...to.path, name] }, deep, context);
+    if (inside !== undefined)
+      await copyFolder(inside, { owner: to.owner, path: [...to.path, name] }, deep, guard, context);
   }
 }
 
@@ -39,6 +51,7 @@ async function copyFile(
   copy: Collection,
   name: string,
   properties: ReadonlyMap<QName, Element>,
+  guard: LockGuard,
   context: Context,
 ): Promise<void> {
   const content = await source.read(name);
@@ -47,7 +60,9 @@ async function copyFile(
   const staged = await copy.stage(content.bytes, properties);
   try {
     await copy.change(async (change) => {
-      room(change, staged.size - (change.entry(name)?.size ?? 0));
+      const existing = change.entry(name);
+      await guard.check(...touchedIn({ collection: copy, name }, existing));
+      room(change, staged.size - (existing?.size ?? 0));
       await change.put(name, staged, undefined);
     });
   } catch (error) {

@@ -4,20 +4,23 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import type { Href } from "../../model/ids.ts";
+import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { hasOrganizer } from "../../scheduling/plan.ts";
 import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
+import { lockGuard } from "../locks/guard.ts";
 import { seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
 import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
-import type { Place } from "./members.ts";
+import { type Place, touchedBy, touchedIn } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
 import { removeScheduled } from "./scheduled.ts";
-import { checkMember, storeMember } from "./store-member.ts";
+import { asSeen, checkMember, storeMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
@@ -32,24 +35,35 @@ export async function copyMember(
   request: HttpRequest,
 ): Promise<string | undefined> {
   const { bytes, object, properties } = await contentFor(source, place, context);
+  if (shareOf(place.collection) !== undefined) {
+    // As if it were sent there: what is the copier's own in it stays his own.
+    const locks = lockGuard(request, place.owner, context);
+    await storeMember(place, { bytes, type: undefined }, context, request, (existing) => {
+      refuseOverwriting(existing, overwrite, request);
+      return locks.check(...touchedIn(place, existing));
+    });
+    return undefined;
+  }
   const arrives = await arrival(source, place, object, overwrite, context, request);
   if (arrives !== undefined) return arrives;
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));
   kept.delete(scheduleTagName);
+  const guard = lockGuard(request, place.owner, context);
   const staged = await place.collection.stage(bytes, kept);
   try {
     await place.collection.change(async (change) => {
       const existing = change.entry(place.name);
       refuseOverwriting(existing, overwrite, request);
+      await guard.check(...touchedIn(place, existing));
       checkMember(change, place, existing, object, context);
       room(change, staged.size - (existing?.size ?? 0));
       await change.put(place.name, staged, object);
     });
   } catch (error) {
     await staged.discard();
-    throw error;
+    throw await asSeen(error, place, context);
   }
 }
 
@@ -72,9 +86,11 @@ async function arrival(
   }
   if (!hasOrganizer(object)) return undefined;
   const upload = { bytes: Buffer.from(object.text), type: undefined };
-  const stored = await storeMember(place, upload, context, request, (existing) =>
-    refuseOverwriting(existing, overwrite, request),
-  );
+  const guard = lockGuard(request, place.owner, context);
+  const stored = await storeMember(place, upload, context, request, (existing) => {
+    refuseOverwriting(existing, overwrite, request);
+    return guard.check(...touchedIn(place, existing));
+  });
   return stored?.entry.scheduleTag;
 }
 
@@ -85,7 +101,7 @@ function refuseScheduledTarget({ existing, parentHref, name }: Place, source: Ob
   throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
 }
 
-/** Moves a member. The conditions of the request are about the source, and are asked again under both locks. Out of the calendars
+/** Moves a member; its locks do not go with it (RFC 4918 §7.6). The conditions of the request are about the source, and are asked again under both locks. Out of the calendars
  *  a scheduling object is removed, into them it is stored as by PUT; from one to another it only gets a new schedule tag, which is
  *  answered (RFC 6638 §3.2.3.4). */
 export async function moveMember(
@@ -97,13 +113,20 @@ export async function moveMember(
 ): Promise<string | undefined> {
   const { object } = await contentFor(source, place, context);
   const { name, scheduleTag } = source.entry;
+  const guard = lockGuard(request, source.owner, context);
+  const path = lockPath(source.collection.ref.path, name);
   const isInside = source.collection.kind === "calendar";
   if (place.collection.kind === "calendar" && object !== undefined) {
     refuseScheduledTarget(place, source.entry);
     if (!isInside) {
       const arrived = await arrival(source, place, object, overwrite, context, request);
       if (arrived !== undefined) {
-        await source.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));
+        await source.collection.change(async (change) => {
+          if (change.entry(name) === undefined) return;
+          await guard.check(...touchedBy({ collection: source.collection, name }));
+          await change.remove(name);
+        });
+        await guard.removed(path);
         return arrived;
       }
     }
@@ -111,20 +134,28 @@ export async function moveMember(
     await copyMember(source, place, overwrite, context, request);
     await removeScheduled(source, context, request, (existing) => {
       if (existing?.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
+      return guard.check(...touchedBy({ collection: source.collection, name }));
     });
+    await guard.removed(path);
     return undefined;
   }
   const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
-  const check = (from: CollectionChange, to: CollectionChange): void => {
+  const check = async (from: CollectionChange, to: CollectionChange): Promise<void> => {
     const entry = from.entry(name);
     if (entry === undefined) throw new HttpError(404, `${source.href} does not exist`);
     checkEntry(request, entry);
     if (entry.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
     const existing = to.entry(place.name);
     refuseOverwriting(existing, overwrite, request);
+    await guard.check(...touchedBy({ collection: source.collection, name }), ...touchedIn(place, existing));
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
   };
-  await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  try {
+    await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
+  } catch (error) {
+    throw await asSeen(error, place, context);
+  }
+  await guard.removed(path);
   if (scheduleTag === undefined) return undefined;
   const tag = freshTag();
   await place.collection.change((change) =>

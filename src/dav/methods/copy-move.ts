@@ -1,14 +1,22 @@
-import { depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
+import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
+import type { Href } from "../../model/ids.ts";
+import { lockPath } from "../../model/lock.ts";
+import { Refusal } from "../../model/refusal.ts";
+import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
-import { demand } from "../privileges.ts";
+import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
+import { tellingInside } from "../locks/inside.ts";
+import { parentPath } from "../locks/place.ts";
+import { demand, mayLook } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
+import { afterRemoval, followTo } from "../sharing/follow.ts";
 import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
-import { checkName, type Place, placeOf } from "./members.ts";
+import { arrival, checkName, type Place, placeOf, touchedBy } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 
 /** Where a COPY or MOVE goes, what the client may do there established. */
@@ -31,19 +39,23 @@ export const copyMethod: Method = {
     const source = resource as Source;
     await checkPreconditions(source, context, request);
     const target = await targetOf(source, "COPY", context, request);
-    if ("entry" in source) {
-      const place = placeIn(target);
-      if (target.resource.kind === "folder") await clear(target.resource, context);
-      return answer(target, await copyMember(source, place, target.overwrite, context, request));
-    }
+    const guard = lockGuard(request, source.owner, context);
+    if ("entry" in source)
+      return tellingInside(async () => {
+        const place = placeIn(target);
+        if (target.resource.kind === "folder") await clear(target.resource, guard, context);
+        return answer(target, await copyMember(source, place, target.overwrite, context, request));
+      });
     const depth = depthOf(request.headers, "infinity");
     if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
     if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
     const to = collectionTarget(source, target);
     await refuseCalendarsInside(source.collection.ref, context);
-    await clear(target.resource, context);
-    await copyFolder(source.collection, to, depth === "infinity", context);
-    return answer(target);
+    return tellingInside(async () => {
+      await clear(target.resource, guard, context);
+      await copyFolder(source.collection, to, depth === "infinity", guard, context);
+      return answer(target);
+    });
   },
 };
 
@@ -56,17 +68,30 @@ export const moveMethod: Method = {
     const source = resource as Source;
     await checkPreconditions(source, context, request);
     const target = await targetOf(source, "MOVE", context, request);
-    if ("entry" in source) {
-      const place = placeIn(target);
-      if (target.resource.kind === "folder") await clear(target.resource, context);
-      return answer(target, await moveMember(source, place, target.overwrite, context, request));
-    }
+    const guard = lockGuard(request, source.owner, context);
+    if ("entry" in source)
+      return tellingInside(async () => {
+        const place = placeIn(target);
+        if (target.resource.kind === "folder") await clear(target.resource, guard, context);
+        return answer(target, await moveMember(source, place, target.overwrite, context, request));
+      });
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
     const to = collectionTarget(source, target);
-    await clear(target.resource, context);
-    await context.services.store.move(source.collection.ref, to);
-    return answer(target);
+    const { ref } = source.collection;
+    const path = lockPath(ref.path);
+    const leaves = [{ path, below: source.href }, { path: parentPath(path) }];
+    return tellingInside(async () => {
+      // Before what is there is cleared away for it.
+      await guard.check(...leaves);
+      await clear(target.resource, guard, context);
+      await inTree(guard, source.owner, [...leaves, ...arrival(to)], context, () =>
+        context.services.store.move(ref, to),
+      );
+      await guard.removed(path);
+      await followTo(to, context);
+      return answer(target);
+    });
   },
 };
 
@@ -81,18 +106,48 @@ async function targetOf(
   const resource = await resolve(destination.path, destination.rawPath, context);
   const parent = await parentOf(resource, destination.path, destination.rawPath, context);
   if (isSame(source, resource)) throw new HttpError(403, "the source and the destination are the same resource");
+  await demandTarget(resource, parent, method, destination, context);
   if (parent === undefined)
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
-  if (resource.kind === "unmapped") await demand(context, parent, ["bind"]);
-  else {
-    if (!overwrite) throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
-    if ("entry" in resource && method === "COPY")
-      await demand(context, resource, ["write-content", "write-properties"]);
-    else await demand(context, parent, ["bind", "unbind"]);
-  }
-  if ("owner" in parent && parent.owner.uid !== source.owner.uid)
+  if (resource.kind !== "unmapped" && !overwrite)
+    throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
+  const between = [source, resource, parent].map(sharedIn);
+  if (between.some((shared) => shared !== undefined)) refuseShared(source, resource, method);
+  else if ("owner" in parent && parent.owner.uid !== source.owner.uid)
     throw new HttpError(403, "between the calendars of two users nothing is copied or moved");
   return { resource, parent, overwrite };
+}
+
+const sharedIn = (resource: Resource): SharedCollection | undefined =>
+  "collection" in resource ? shareOf(resource.collection) : undefined;
+
+/** From a shared calendar, and into one, events are copied: what of them is the sharee's own stays with him. They are not moved
+ *  (caldav-sharing §5.5.5), and the calendar itself stays where its sharee's clients know it. */
+function refuseShared(source: Source, target: Resource, method: "COPY" | "MOVE"): void {
+  if (method === "MOVE") throw new HttpError(403, "nothing is moved out of a shared calendar or into one");
+  if (!("entry" in source)) throw new HttpError(403, "a shared calendar cannot be copied, only its members");
+  if (target.kind === "calendar" || target.kind === "folder")
+    throw new HttpError(403, `${target.href} cannot be replaced by a copy of an event`);
+}
+
+/** Throws Refusal(need-privileges) unless something may be put there; who may not look there hears no more of it. */
+async function demandTarget(
+  resource: Resource,
+  parent: Resource | undefined,
+  method: "COPY" | "MOVE",
+  { path, rawPath }: Destination,
+  context: Context,
+): Promise<void> {
+  try {
+    if (resource.kind === "unmapped" && parent !== undefined) return await demand(context, parent, ["bind"]);
+    if ("entry" in resource && method === "COPY")
+      return await demand(context, resource, ["write-content", "write-properties"]);
+    if (parent !== undefined) return await demand(context, parent, ["bind", "unbind"]);
+  } catch (error) {
+    if (await mayLook(resource, path, rawPath, context)) throw error;
+  }
+  if (!(await mayLook(resource, path, rawPath, context)))
+    throw new Refusal({ code: "need-privileges", href: rawPath as Href, privileges: ["read"] });
 }
 
 /** By the name the client used, or the server's own; ports do not matter, a proxy has others. */
@@ -150,13 +205,23 @@ function pathOf(resource: Source): readonly string[] | undefined {
 const isMovable = (resource: Resource): resource is Movable =>
   resource.kind === "calendar" || resource.kind === "folder";
 
-/** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). */
-async function clear(resource: Resource, context: Context): Promise<void> {
+/** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). A lock on it is one on what takes its place. */
+async function clear(resource: Resource, guard: LockGuard, context: Context): Promise<void> {
   if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-  if (isMovable(resource)) await context.services.store.remove(resource.collection.ref);
-  else if (resource.kind === "file") {
-    const { name } = resource.entry;
-    await resource.collection.change((change) => (change.entry(name) ? change.remove(name) : undefined));
+  if (isMovable(resource)) {
+    const { owner, collection, href } = resource;
+    const after = await afterRemoval(collection.ref, context);
+    const path = lockPath(collection.ref.path);
+    const touched = [{ path, below: href }, { path: parentPath(path) }];
+    await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
+    await guard.removed(path, true);
+    await after();
+  } else if (resource.kind === "file") {
+    const { collection, entry } = resource;
+    await collection.change(async (change) => {
+      await guard.check(...touchedBy({ collection, name: entry.name }));
+      if (change.entry(entry.name) !== undefined) await change.remove(entry.name);
+    });
   }
 }
 

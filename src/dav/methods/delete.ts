@@ -1,8 +1,17 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
+import { lockPath } from "../../model/lock.ts";
+import { leaveShare } from "../../sharing/share.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
+import type { ObjectEntry } from "../../store/contract.ts";
+import { inTree, lockGuard } from "../locks/guard.ts";
+import { tellingInside } from "../locks/inside.ts";
+import { parentPath } from "../locks/place.ts";
 import type { Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
+import { afterRemoval } from "../sharing/follow.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
+import { touchedBy } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { checkRemoval, removeAllScheduled, removeScheduled } from "./scheduled.ts";
 
@@ -17,24 +26,46 @@ export const deleteMethod: Method = {
   async handle(resource, context, request) {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
+      const { owner, collection } = resource;
       const { name, scheduleTag } = resource.entry;
-      const recheck = checkRemoval(request, resource.href);
-      if (scheduleTag !== undefined && resource.collection.kind === "calendar")
+      const guard = lockGuard(request, owner, context);
+      const removable = checkRemoval(request, resource.href);
+      const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
+        removable(existing);
+        return guard.check(...touchedBy({ collection, name }));
+      };
+      if (scheduleTag !== undefined && collection.kind === "calendar")
         await removeScheduled(resource, context, request, recheck);
       else
-        await resource.collection.change(async (change) => {
-          recheck(change.entry(name));
+        await collection.change(async (change) => {
+          await recheck(change.entry(name));
           await change.remove(name);
         });
+      await guard.removed(lockPath(collection.ref.path, name));
       return done;
     }
     if (resource.kind !== "calendar" && resource.kind !== "folder")
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
+    const { owner, collection } = resource;
+    const shared = shareOf(collection);
+    if (shared !== undefined) {
+      await leaveShare(shared, context.services);
+      return done;
+    }
     if (resource.kind === "calendar") await refuseDefaultCalendar(resource, context);
-    await removeAllScheduled(resource, context, request);
-    await context.services.store.remove(resource.collection.ref);
-    return done;
+    const after = await afterRemoval(collection.ref, context);
+    const guard = lockGuard(request, owner, context);
+    const path = lockPath(collection.ref.path);
+    const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
+    return tellingInside(async () => {
+      await guard.check(...touched);
+      await removeAllScheduled(resource, context, request);
+      await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
+      await guard.removed(path);
+      await after();
+      return done;
+    });
   },
 };

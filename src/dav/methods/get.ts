@@ -10,11 +10,11 @@ import { withZones, type ZonesAsked } from "../../ical/zones-by-reference.ts";
 import type { Content, ObjectEntry } from "../../store/contract.ts";
 import { dav, textOf } from "../../xml/element.ts";
 import { listing } from "../listing.ts";
-import { isSeen, seenText } from "../privacy.ts";
+import { seenText } from "../privacy.ts";
 import { product } from "../product.ts";
+import { withPrivilege } from "../readable.ts";
 import type { Context, Method } from "../registry.ts";
 import { membersOf } from "../reports/members.ts";
-import { memberResource } from "../resolve.ts";
 import { type Resource, resourceKinds, type Shape } from "../resource.ts";
 import { zonesAsked } from "../zones-asked.ts";
 import { stateOf } from "./preconditions.ts";
@@ -162,14 +162,15 @@ async function wholeCalendar(
   context: Context,
 ): Promise<HttpResponse> {
   const name = (await calendar.collection.properties()).get(dav("displayname"));
-  const stream = bundle(texts(calendar, zones, context), {
+  const stream = bundle(textsOf(calendar, zones, context), {
     product,
     ...(name === undefined ? {} : { name: textOf(name) }),
   });
   return { status: 200, headers: { ...headers, "Content-Type": calendarType }, body: joined(stream) };
 }
 
-async function* texts(
+/** The texts of a calendar's members as far as the asker may see them. */
+export async function* textsOf(
   calendar: Shape<"calendar" | "inbox">,
   zones: ZonesAsked,
   context: Context,
@@ -183,17 +184,5 @@ async function* readable(
   calendar: Shape<"calendar" | "inbox">,
   context: Context,
 ): AsyncGenerator<readonly ObjectEntry[]> {
-  for await (const page of calendar.collection.entries()) {
-    const own = page.some(({ hasAcl, access }) => hasAcl || access !== undefined);
-    if (!own) {
-      yield page;
-      continue;
-    }
-    const kept: ObjectEntry[] = [];
-    for (const entry of page) {
-      const granted = !entry.hasAcl || (await context.privileges(memberResource(calendar, entry))).has("read");
-      if (granted && (await isSeen(entry, calendar.owner, context))) kept.push(entry);
-    }
-    yield kept;
-  }
+  for await (const page of calendar.collection.entries()) yield withPrivilege(calendar, page, "read", context);
 }

@@ -2,12 +2,15 @@ import { bodyOf } from "../../http/body.ts";
 import { contentTypeOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import { Refusal } from "../../model/refusal.ts";
+import type { CollectionKind } from "../../store/contract.ts";
 import { caldav, dav, type Element, elements, type QName } from "../../xml/element.ts";
 import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
+import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
-import { type Resource, resourceKinds, type Shape } from "../resource.ts";
-import { checkName } from "./members.ts";
+import { resourceKinds, type Shape } from "../resource.ts";
+import { isHidden } from "../stored.ts";
+import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
 import { parseXmlBody } from "./xml-body.ts";
@@ -24,7 +27,8 @@ export const mkcalendarMethod: Method = {
     if (resource.kind !== "unmapped")
       throw new Refusal({ code: "resource-must-be-null", problem: `${resource.href} exists already` });
     const parent = parentOf(resource);
-    if (parent === undefined || parent.kind === "dropbox")
+    // What a drop box holds is attachments, whatever is said of it.
+    if (parent === undefined || parent.kind === "dropbox" || parent.collection.ref.path[0] === "dropbox")
       throw new Refusal({
         code: "calendar-collection-location-ok",
         problem: "a calendar can be made in a calendar home, or in a plain collection below one",
@@ -36,7 +40,7 @@ export const mkcalendarMethod: Method = {
     const plan = await planned("calendar", instructions, context);
     if (plan.failed.length > 0)
       return multistatus([propstatResponse(`${slashless(resource.href)}/`, plan.failed)], { headers: noCache });
-    await make(parent, resource, plan, context);
+    await make(parent, resource, plan, context, request);
     return made;
   },
 };
@@ -60,7 +64,7 @@ export const mkcolMethod: Method = {
       return { status: plan.failed[0]?.status ?? 403, headers: { ...noCache, "Content-Type": xmlType }, body };
     }
     try {
-      await make(parent, resource, plan, context);
+      await make(parent, resource, plan, context, request);
     } catch (error) {
       // Somebody else was faster.
       if (error instanceof Refusal && error.reason.code === "resource-must-be-null")
@@ -112,6 +116,7 @@ async function planned(kind: NewKind, instructions: readonly Instruction[], cont
     if (name === resourceType || value === null) continue;
     const declared = registry.property(name, kind);
     try {
+      if (isHidden(name)) throw new Refusal({ code: "cannot-modify-protected-property", name });
       properties.set(name, declared === undefined ? value : await creationValue(declared, value, context));
       for (const other of declared?.replaces ?? []) properties.delete(other);
     } catch (error) {
@@ -141,7 +146,13 @@ async function plannedByType(parent: Parent, instructions: readonly Instruction[
   return { kind: "folder", properties: new Map(), failed: withDependents([failure], instructions) };
 }
 
-async function make(parent: Parent, { name }: Shape<"unmapped">, plan: Plan, context: Context): Promise<void> {
+async function make(
+  parent: Parent,
+  { name }: Shape<"unmapped">,
+  plan: Plan,
+  context: Context,
+  request: HttpRequest,
+): Promise<void> {
   const { store, settings } = context.services;
   const { owner } = parent;
   const limit = settings.maxCollectionsPerHome;
@@ -149,7 +160,9 @@ async function make(parent: Parent, { name }: Shape<"unmapped">, plan: Plan, con
     const present = (await store.children({ owner, path: [] })).filter(({ kind }) => isClients(kind)).length;
     if (present >= limit) throw new Refusal({ code: "max-collections", limit });
   }
-  await store.create({ owner, path: [...parent.collection.ref.path, name] }, plan.kind, plan.properties);
+  const ref = { owner, path: [...parent.collection.ref.path, name] };
+  const guard = lockGuard(request, owner, context);
+  await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }
 
-const isClients = (kind: Resource["kind"]): boolean => kind === "calendar" || kind === "folder";
+const isClients = (kind: CollectionKind): boolean => kind === "calendar" || kind === "folder";

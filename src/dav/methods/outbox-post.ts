@@ -11,7 +11,7 @@ import { isOrganizerMethod, type Message, readMessage } from "../../scheduling/o
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
-import { collectionResource } from "../children.ts";
+import { collectionResource, memberResource, seenAs } from "../children.ts";
 import { xmlType } from "../multistatus.ts";
 import { product } from "../product.ts";
 import type { Context } from "../registry.ts";
@@ -57,7 +57,7 @@ async function answersTo(
   const { method, kind, uid, attendees, busyTime } = message;
   if (busyTime !== undefined) return answerBusyTime(message, busyTime, owner, services);
   if (isSentByClients(message)) {
-    const { may, maySend } = schedulingOf(request, owner, context);
+    const { may, maySend } = schedulingOf(request, { owner }, context);
     await maySend(isOrganizerMethod(method) ? "schedule-send-invite" : "schedule-send-reply");
     return sendMessage(message, context.services.scheduling, may);
   }
@@ -88,8 +88,10 @@ function outboxServices(context: Context): OutboxServices {
     maxInstances: Math.min(maxInstances, settings.maxQueryResults),
     floatingZoneOf,
     calendarUser: (address) => calendarUser(address, directory, urls),
-    may: async (collection, privilege) => {
-      const granted = await context.privileges(await resourceOf(collection, context));
+    may: async (collection, privilege, member) => {
+      const resource = await resourceOf(collection, context);
+      const entry = member === undefined ? undefined : await collection.entry(member);
+      const granted = await context.privileges(entry === undefined ? resource : memberResource(resource, entry));
       if (granted.has(privilege)) return true;
       // The one privilege of the drafts, in ACLs of their time.
       return oldDraftCompatibility && privilege === "schedule-query-freebusy" && granted.has("schedule");
@@ -98,6 +100,7 @@ function outboxServices(context: Context): OutboxServices {
       const found = await resolveHref(href, context);
       return found?.kind === "calendar" ? found.collection : undefined;
     },
+    sharedAt: (link) => seenAs(link, context.services),
     failed: ({ shortName }, error) => warn("busy time could not be found out", { of: shortName, error }),
   };
 }

@@ -1,13 +1,11 @@
 import type { CurrentState } from "../../http/conditions.ts";
 import { checkConditions } from "../../http/conditions.ts";
 import { scheduleTagOf } from "../../http/headers.ts";
-import type { StateTokens } from "../../http/if-header.ts";
-import { evaluateIf, ifResources, parseIf } from "../../http/if-header.ts";
 import type { HttpRequest } from "../../http/message.ts";
 import { HttpError } from "../../http/message.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
+import { checkIfEntry } from "../locks/if-state.ts";
 import type { Context } from "../registry.ts";
-import { resolveHref } from "../resolve.ts";
 import type { Resource } from "../resource.ts";
 
 /** The state that conditional headers are compared with; undefined where there is no resource. A collection's tag is its
@@ -19,9 +17,9 @@ export function stateOf(resource: Resource): CurrentState | undefined {
   return {};
 }
 
-/** Evaluates the conditional headers of a request that changes something (RFC 9110 §13, RFC 4918 §10.4) against the resource as
- *  resolved. What guards data is asked again under the collection's lock: `checkEntry`. Throws HttpError(412). */
-export async function checkPreconditions(resource: Resource, context: Context, request: HttpRequest): Promise<void> {
+/** Evaluates the conditional headers of a request that changes something (RFC 9110 §13) against the resource as resolved; the If
+ *  header was asked in dispatch. What guards data is asked again under the collection's lock: `checkEntry`. Throws HttpError(412). */
+export async function checkPreconditions(resource: Resource, _context: Context, request: HttpRequest): Promise<void> {
   const { headers } = request;
   if (
     headers["if-match"] !== undefined ||
@@ -30,29 +28,14 @@ export async function checkPreconditions(resource: Resource, context: Context, r
   )
     checkConditions(headers, stateOf(resource), request.method);
   checkScheduleTag(request, "entry" in resource ? resource.entry : undefined);
-  const value = headers["if"];
-  if (value === undefined) return;
-  const header = parseIf(value);
-  const states = new Map<string | undefined, StateTokens | undefined>([[undefined, tokensOf(resource)]]);
-  for (const named of ifResources(header)) {
-    const found = await resolveHref(named, context);
-    states.set(named, found === undefined ? undefined : tokensOf(found));
-  }
-  if (!evaluateIf(header, (named) => states.get(named))) throw new HttpError(412, "the If header does not hold");
 }
 
-// The only state tokens are sync tokens (RFC 6578 §5): there are no locks.
-function tokensOf(resource: Resource): StateTokens | undefined {
-  if (resource.kind === "unmapped") return undefined;
-  const tokens = "info" in resource ? [`data:,${resource.info.syncToken}`] : [];
-  return { etag: stateOf(resource)?.etag, tokens: new Set(tokens) };
-}
-
-/** If-Match, If-None-Match, If-Unmodified-Since and If-Schedule-Tag-Match against a row that cannot move now.
+/** If-Match, If-None-Match, If-Unmodified-Since, If-Schedule-Tag-Match and If against a row that cannot move now.
  *  Throws HttpError(412). */
 export function checkEntry(request: HttpRequest, entry: ObjectEntry | undefined): void {
   checkConditions(request.headers, entry, request.method);
   checkScheduleTag(request, entry);
+  checkIfEntry(request, entry);
 }
 
 /** RFC 6638 §8.3 */

@@ -6,6 +6,7 @@ import { conditionOf } from "../conditions.ts";
 import type { PropstatGroup } from "../multistatus.ts";
 import type { Context } from "../registry.ts";
 import type { Resource } from "../resource.ts";
+import { isHidden } from "../stored.ts";
 
 /** One property of a DAV:set (its element) or a DAV:remove (null). */
 export interface Instruction {
@@ -62,7 +63,8 @@ export async function judge(
   const failures = new Map<QName, PropstatGroup>();
   for (const { name } of instructions) {
     const property = registry.property(name, resource.kind);
-    if (property !== undefined && property.accept === undefined)
+    // Principals store nothing: what is not live there can no more be set than what is protected.
+    if (property === undefined ? isPrincipal(resource) || isHidden(name) : property.accept === undefined)
       failures.set(name, failureOf(name, new Refusal({ code: "cannot-modify-protected-property", name })));
   }
   const edits = new Map<QName, Element | null>();
@@ -83,6 +85,8 @@ export async function judge(
   if (failures.size === 0) return { accepted: true, edits };
   return { accepted: false, groups: withDependents([...failures.values()], instructions) };
 }
+
+const isPrincipal = ({ kind }: Resource): boolean => kind === "principal" || kind === "proxy-group";
 
 /** The group of a property that was refused. Anything but a Refusal or HttpError is a fault and thrown on. */
 export function failureOf(name: QName, error: unknown): PropstatGroup {

@@ -37,7 +37,10 @@ export const propfindMethod: Method = {
       ...appliedTo(request, noRoot),
       ...(modified === undefined ? {} : { "Last-Modified": httpDate(modified) }),
     };
-    return multistatus(responsesFor(asked, pages, context, { minimal: isMinimal(request) }), { headers });
+    // In a calendar that one may read, PRIVATE objects and those with an ACL against one are refused by name, as in all versions of
+    // the original: GET refuses them too. Collections that one may not read are not mentioned.
+    const options = { minimal: isMinimal(request), unreadable: "refuse-objects" } as const;
+    return multistatus(responsesFor(asked, pages, context, options), { headers });
   },
 };
 

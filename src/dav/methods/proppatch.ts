@@ -1,6 +1,7 @@
 import { HttpError } from "../../http/message.ts";
 import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
 import { dav } from "../../xml/element.ts";
+import { resourceGuard } from "../locks/guard.ts";
 import { multistatus, propstatResponse } from "../multistatus.ts";
 import type { Method } from "../registry.ts";
 import type { Resource } from "../resource.ts";
@@ -25,9 +26,12 @@ export const proppatchMethod: Method = {
       );
     const instructions = instructionsOf(root);
     if (instructions.length === 0) throw new HttpError(400, "the DAV:propertyupdate names no property");
+    const allowed = resourceGuard(resource, context, request);
+    // Before anything that takes effect at once.
+    await allowed();
     const verdict = await judge(instructions, resource, context);
     if (!verdict.accepted) return multistatus([propstatResponse(resource.href, verdict.groups)]);
-    if (verdict.edits.size > 0) await store(resource, verdict.edits, (entry) => checkEntry(request, entry));
+    if (verdict.edits.size > 0) await store(resource, verdict.edits, allowed, (entry) => checkEntry(request, entry));
     if (preferencesOf(request.headers).minimal) return { status: 200, headers: preferenceApplied("return=minimal") };
     const names = [...new Set(instructions.map(({ name }) => name))];
     return multistatus([propstatResponse(resource.href, [{ status: 200, properties: names }])]);
@@ -39,10 +43,12 @@ type Edits = Extract<Awaited<ReturnType<typeof judge>>, { accepted: true }>["edi
 async function store(
   resource: Resource,
   edits: Edits,
+  allowed: () => void | Promise<void>,
   recheck: (entry: Parameters<typeof checkEntry>[1]) => void,
 ): Promise<void> {
   if (!("collection" in resource)) throw new HttpError(403, `${resource.href} stores no properties`);
   await resource.collection.change(async (change) => {
+    await allowed();
     if (!("entry" in resource)) return change.setProperties(undefined, edits);
     const { name } = resource.entry;
     const entry = change.entry(name);

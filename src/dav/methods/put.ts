@@ -4,10 +4,12 @@ import type { HttpResponse } from "../../http/message.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
 import type { Href } from "../../model/ids.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
+import { lockGuard } from "../locks/guard.ts";
 import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { representation } from "./get.ts";
-import { type Place, placeOf } from "./members.ts";
+import { type Place, placeOf, touchedIn } from "./members.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
 import { type Stored, storeMember } from "./store-member.ts";
 import type { Upload } from "./upload.ts";
@@ -16,7 +18,11 @@ import type { Upload } from "./upload.ts";
 export const putMethod: Method = {
   name: "PUT",
   on: [...memberKinds, ...collectionKinds, "unmapped"],
-  needs: ({ kind }) => (kind === "object" || kind === "file" ? ["write-content"] : ["parent bind"]),
+  needs: (resource) => {
+    if (!("entry" in resource)) return ["parent bind"];
+    // Whoever may read a shared calendar may set his own alarms in it; what else he changes is asked for when it is known.
+    return shareOf(resource.collection) === undefined ? ["write-content"] : ["read", "parent write-properties"];
+  },
   async handle(resource, context, request) {
     // Said in the headers already, so a body of megabytes need not be sent for it.
     if (request.headers["content-range"] !== undefined)
@@ -24,7 +30,11 @@ export const putMethod: Method = {
     const place = placeOf(resource);
     await checkPreconditions(resource, context, request);
     const upload = await uploadOf(request, place, context);
-    const stored = await storeMember(place, upload, context, request, (existing) => checkEntry(request, existing));
+    const guard = lockGuard(request, place.owner, context);
+    const stored = await storeMember(place, upload, context, request, (existing) => {
+      checkEntry(request, existing);
+      return guard.check(...touchedIn(place, existing));
+    });
     // What its organizer has given up is stored nowhere, and was where it stood (as the original).
     if (stored === undefined) return { status: resource.kind === "unmapped" ? 201 : 200 };
     return answer(stored, place, resource.href, context, request);

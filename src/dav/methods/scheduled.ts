@@ -4,16 +4,18 @@ import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { calendarsBelow } from "../../scheduling/free-busy-set.ts";
 import type { MemberChange } from "../../scheduling/implicit.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";
 import { collectionResource } from "../children.ts";
 import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
+import type { Place } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 
 /** What a request says of the messages its change sends, and who asks: for `Scheduling.change`. */
 export function schedulingOf(
   request: HttpRequest,
-  owner: Principal,
+  { owner, inOwnersName = false }: Pick<Place, "owner" | "inOwnersName">,
   context: Context,
 ): Pick<MemberChange<unknown>, "merge" | "silent" | "may" | "maySend"> {
   const { headers } = request;
@@ -26,6 +28,7 @@ export function schedulingOf(
       return granted.has(privilege) || (settings.scheduling.oldDraftCompatibility && granted.has("schedule"));
     },
     maySend: async (privilege) => {
+      if (inOwnersName) return;
       const outbox = await store.open({ owner, path: ["outbox"] });
       if (outbox === undefined) throw new HttpError(403, `${owner.shortName} has no outbox`);
       const granted = await privilegesOn(outbox, context);
@@ -49,19 +52,21 @@ export async function removeScheduled(
   }: { readonly collection: Collection; readonly owner: Principal; readonly entry: ObjectEntry },
   context: Context,
   request: HttpRequest,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<void> {
   const { name, uid = entry.name } = entry;
+  const shared = shareOf(collection);
+  const place = { owner: shared?.base.ref.owner ?? owner, inOwnersName: shared !== undefined };
   const change: MemberChange<void> = {
-    ...schedulingOf(request, owner, context),
-    owner,
-    collection,
+    ...schedulingOf(request, place, context),
+    owner: place.owner,
+    collection: shared?.base ?? collection,
     name,
     sent: undefined,
     check: recheck,
     commit: () =>
       collection.change(async (open) => {
-        recheck(open.entry(name));
+        await recheck(open.entry(name));
         await open.remove(name);
       }),
   };

@@ -6,13 +6,18 @@ import { Refusal } from "../../model/refusal.ts";
 import type { MemberChange } from "../../scheduling/implicit.ts";
 import { concernsScheduling } from "../../scheduling/plan.ts";
 import { scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
+import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
+import { collectionResource, memberResource } from "../children.ts";
 import type { Context } from "../registry.ts";
+import { lookAfterBoxes } from "../sharing/boxes.ts";
+import { storeShared } from "../sharing/store-shared.ts";
+import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { schedulingOf } from "./scheduled.ts";
-import { accessOf, type CheckedObject, checkObject, type Upload } from "./upload.ts";
+import { accessCopy, accessOf, type CheckedObject, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
 export interface Stored {
@@ -31,9 +36,11 @@ export async function storeMember(
   upload: Upload,
   context: Context,
   request: HttpRequest,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Stored | undefined> {
   const { collection } = place;
+  const shared = shareOf(collection);
+  if (shared !== undefined) return storeShared(shared, place, upload, context, request, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
   if (checked !== undefined && collection.kind === "calendar" && concernsScheduling(place.existing, checked.object))
@@ -42,10 +49,11 @@ export async function storeMember(
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
   const staged = await collection.stage(bytes, properties);
+  let stored: Stored;
   try {
-    return await collection.change(async (change) => {
+    stored = await collection.change(async (change) => {
       const existing = change.entry(place.name);
-      recheck(existing);
+      await recheck(existing);
       checkMember(change, place, existing, checked?.object, context);
       room(change, staged.size - (existing?.size ?? 0));
       const entry = await change.put(place.name, staged, checked?.object);
@@ -53,8 +61,25 @@ export async function storeMember(
     });
   } catch (error) {
     await staged.discard();
-    throw error;
+    throw await asSeen(error, place, context);
   }
+  if (checked !== undefined) await lookAfterBoxes(checked.object, place, context);
+  return stored;
+}
+
+/** A refusal as the asker may hear it: the other object of the same UID is named to who may read it only. */
+export async function asSeen(
+  error: unknown,
+  { owner, collection, parentHref }: Place,
+  context: Context,
+): Promise<unknown> {
+  if (!(error instanceof Refusal) || error.reason.code !== "no-uid-conflict") return error;
+  const { existing } = error.reason;
+  const entry = existing === undefined ? undefined : await collection.entry(lastSegment(existing));
+  if (entry === undefined) return error;
+  const parent = await collectionResource(parentHref, owner, collection);
+  const seen = (await context.privileges(memberResource(parent, entry))).has("read");
+  return seen ? error : new Refusal({ code: "no-uid-conflict", existing: undefined });
 }
 
 async function storeScheduled(
@@ -63,15 +88,15 @@ async function storeScheduled(
   checked: CheckedObject,
   context: Context,
   request: HttpRequest,
-  recheck: (existing: ObjectEntry | undefined) => void,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
 ): Promise<Stored | undefined> {
   const { owner, collection, name } = place;
   const { object: sent } = checked;
   const room = await roomIn(place, context);
   const conflict = await collection.nameOf(sent.uid);
-  if (conflict !== undefined && conflict !== name) throw uidConflict(place, conflict);
+  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), place, context);
   const change: MemberChange<Stored> = {
-    ...schedulingOf(request, owner, context),
+    ...schedulingOf(request, place, context),
     owner,
     collection,
     name,
@@ -87,7 +112,7 @@ async function storeScheduled(
       try {
         return await collection.change(async (open) => {
           const existing = open.entry(name);
-          recheck(existing);
+          await recheck(existing);
           checkMember(open, place, existing, object, context);
           room(open, staged.size - (existing?.size ?? 0));
           const entry = await open.put(name, staged, object);
@@ -95,12 +120,13 @@ async function storeScheduled(
         });
       } catch (error) {
         await staged.discard();
-        throw error;
+        throw await asSeen(error, place, context);
       }
     },
   };
   const { value, messages } = await context.services.scheduling.change(change, sent.uid);
   if (messages > 0) request.log.items.push(`itip.requests=${messages}`);
+  await lookAfterBoxes(sent, place, context);
   return value;
 }
 
@@ -134,10 +160,8 @@ export function checkMember(
 }
 
 const contentType = dav("getcontenttype");
-/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
-const access: QName = `{${TWISTED}}calendar-access`;
 // Describe the old bytes.
-const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, access]);
+const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, accessCopy]);
 
 /** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
 async function propertiesFor(
@@ -150,7 +174,7 @@ async function propertiesFor(
   if (kept.size === 0 && restriction === undefined && (object !== undefined || type === undefined)) return none;
   const properties = new Map([...kept].filter(([property]) => !ofTheBytes.has(property)));
   if (object === undefined && type !== undefined) properties.set(contentType, el(contentType, written(type)));
-  if (restriction !== undefined) properties.set(access, el(access, restriction));
+  if (restriction !== undefined) properties.set(accessCopy, el(accessCopy, restriction));
   return properties;
 }
 

@@ -1,12 +1,14 @@
 import { Buffer, isUtf8 } from "node:buffer";
+import { yieldToLoop } from "../../base/stream.ts";
 import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
-import { validateForStorage } from "../../ical/validate.ts";
+import { type ObjectLimits, readForStorage, validateRead } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { Collection } from "../../store/contract.ts";
+import type { Collection, ObjectEntry } from "../../store/contract.ts";
+import { type QName, TWISTED, textOf } from "../../xml/element.ts";
 import { accessValues, seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
 import type { Context } from "../registry.ts";
@@ -27,6 +29,9 @@ export interface CheckedObject {
   readonly verbatim: boolean;
 }
 
+/** Texts of so many characters are read and checked in two turns. */
+const longText = 100_000;
+
 /** Checks a body for a calendar, inbox or outbox in the original server's order. Throws Refusals of RFC 4791 §5.3.2.1 and of
  *  caldav-privateevents §4.2.6. */
 export async function checkObject(
@@ -39,15 +44,20 @@ export async function checkObject(
   const text = calendarText(sent, type);
   const isJson = type?.type === jcalType;
   const kinds = await kindsOf(collection);
-  const object = validateForStorage(text, {
+  const limits: ObjectLimits = {
     ...(maxResourceSize === undefined ? {} : { maxBytes: maxResourceSize }),
     ...(maxAttendeesPerInstance === undefined ? {} : { maxAttendees: maxAttendeesPerInstance }),
     ...(kinds === undefined ? {} : { kinds }),
     maxInstances,
-  });
+  };
+  const root = readForStorage(text, limits);
+  if (text.length > longText) await yieldToLoop();
+  const object = validateRead(text, root, limits);
   if (settings.privateEvents) {
     const access = accessOf(object);
-    if (access === undefined && existing?.access !== undefined) return withAccess(object, existing.access);
+    const before =
+      access === undefined && existing !== undefined ? await accessBefore(collection, existing) : undefined;
+    if (before !== undefined) return withAccess(object, before);
     if (access !== undefined) await checkAccess(access, owner, context);
   }
   return { object, bytes: isJson ? Buffer.from(text) : sent, verbatim: !isJson };
@@ -75,6 +85,17 @@ async function kindsOf(collection: Collection): Promise<readonly string[] | unde
 }
 
 const accessName = "X-CALENDARSERVER-ACCESS";
+
+/** Where the original kept a copy of X-CALENDARSERVER-ACCESS, and looks for it. */
+export const accessCopy: QName = `{${TWISTED}}calendar-access`;
+
+/** The restriction of the object that is replaced. The index knows of all but PUBLIC. */
+async function accessBefore(collection: Collection, { name, access, hasProperties }: ObjectEntry) {
+  if (access !== undefined || !hasProperties) return access;
+  const copy = (await collection.properties(name)).get(accessCopy);
+  const value = copy && textOf(copy).trim();
+  return value === "PUBLIC" ? value : undefined;
+}
 
 /** The object's access restriction as it is written; undefined without one. */
 export const accessOf = ({ root }: CalendarObject): string | undefined =>

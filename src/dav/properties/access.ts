@@ -1,7 +1,8 @@
 import { type PrivilegeNode, privilegeTree, type TreeOptions, visiblePrivileges } from "../../acl/privileges.ts";
 import { type Privilege, privilegeName } from "../../model/privilege.ts";
 import { dav, type Element, el, elWith, href, type XmlValue } from "../../xml/element.ts";
-import { aceElement, effectiveAcl } from "../acl.ts";
+import { effectiveAcl } from "../acl.ts";
+import { aceElement } from "../acl-xml.ts";
 import { property } from "../registry.ts";
 import { collectionKinds, memberKinds, type Resource, resourceKinds } from "../resource.ts";
 

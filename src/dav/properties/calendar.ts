@@ -1,5 +1,5 @@
 import { HttpError } from "../../http/message.ts";
-import { objectKinds } from "../../ical/calendar-object.ts";
+import { objectKinds, usualKinds } from "../../ical/calendar-object.ts";
 import { type Component, componentsNamed, propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType, toJCal } from "../../ical/jcal.ts";
 import { readCalendar } from "../../ical/read.ts";
@@ -25,17 +25,15 @@ import { property } from "../registry.ts";
 const component = (name: string): Element => elWith(caldav("comp"), { name });
 
 const componentSet: QName = caldav("supported-calendar-component-set");
-/** What a calendar takes when nothing was said at its creation. VTIMEZONE is in no set: it is never an object of its own. */
-const anyKind: readonly string[] = objectKinds.filter((kind) => kind !== "VPOLL");
 
 /** The component kinds that a calendar with these stored properties takes. */
 export function supportedKinds(stored: ReadonlyMap<QName, Element>): readonly string[] {
   const set = stored.get(componentSet);
-  if (set === undefined) return anyKind;
+  if (set === undefined) return usualKinds;
   return childrenNamed(set, caldav("comp")).map((comp) => (comp.attributes["name"] ?? "").toUpperCase());
 }
 
-const anySet = anyKind.map(component);
+const anySet = usualKinds.map(component);
 
 /** RFC 4791 §5.2.3. Given when a calendar is made, protected afterwards. */
 export const supportedComponentSet = property({

@@ -49,8 +49,8 @@ export const groupMemberSet = property({
     principal.type === "groups" ? principals(await context.services.directory.members(principal), context) : [],
 });
 
-/** The delegates of a calendar user (caldav-proxy §5.1), set with PROPPATCH as the complete new list. Members may be named
- *  by any of their URLs on this server; an href of nobody is a 400 for the property. */
+/** The delegates of a calendar user (caldav-proxy §5.1), set with PROPPATCH as the complete new list. Each is named by its
+ *  canonical URL, as the original has it: an alias, an absolute URL, a proxy group or nobody is a 400 for the property. */
 export const delegateSet = property({
   name: dav("group-member-set"),
   on: ["proxy-group"],
@@ -63,13 +63,17 @@ export const delegateSet = property({
     for (const member of childrenNamed(value, dav("href"))) {
       const named = textOf(member).trim();
       const found = await urls.principalOf(named);
-      if (found === undefined) throw new HttpError(400, `${named.slice(0, 200)} is not a principal of this server`);
+      if (found === undefined || !isCanonical(named))
+        throw new HttpError(400, `${named.slice(0, 200)} is not a principal of this server by its canonical URL`);
       if (!members.some(({ uid }) => uid === found.uid)) members.push(found);
     }
     await directory.setDelegates(principal, access, members);
     return undefined;
   },
 });
+
+// How the uid in it is percent-encoded is left to the client.
+const isCanonical = (address: string): boolean => /^\/principals\/__uids__\/[^/]+\/$/.test(address);
 
 async function proxyGroups(principal: Principal, { services: { directory, urls } }: Context): Promise<Href[]> {
   const [read, write] = await Promise.all([
@@ -129,10 +133,18 @@ export const expandedGroupMembership = property({
   },
 });
 
+/** Groups with calendars count as well: their members may write there, and no other property tells a client of them. */
 const delegators =
   (access: "read" | "write") =>
-  async ({ principal }: Shape<"principal">, context: Context) =>
-    principals(await context.services.directory.delegatedBy(principal, access), context);
+  async ({ principal }: Shape<"principal">, context: Context) => {
+    const { directory } = context.services;
+    const owners = new Map<string, Principal>();
+    for (const owner of await directory.delegatedBy(principal, access)) owners.set(owner.uid, owner);
+    if (access === "write")
+      for (const group of await directory.expandedMemberships(principal))
+        if (group.calendaring) owners.set(group.uid, group);
+    return principals([...owners.values()], context);
+  };
 
 /** Whose calendars the principal may read. Apple's delegation tab and DAVx5 expand these two. */
 export const proxyReadFor = property({

@@ -6,10 +6,11 @@ import { type Context, property } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 
-/** The calendar that an href names, whoever owns it. */
+/** The calendar that an href names, whoever owns it. One of which the asker may not even know the busy time is
+ *  not there. */
 async function calendarAt(address: string, context: Context): Promise<Shape<"calendar"> | undefined> {
   const found: Resource | undefined = await resolveHref(address, context);
-  return found?.kind === "calendar" ? found : undefined;
+  return found?.kind === "calendar" && (await context.privileges(found)).has("read-free-busy") ? found : undefined;
 }
 
 const hrefsIn = (value: Element): readonly string[] =>

@@ -1,5 +1,6 @@
 import { httpDate, isoDate } from "../../http/dates.ts";
-import { caldav, cs, dav, el, href, type QName, type XmlValue } from "../../xml/element.ts";
+import { placeOf, shareOf } from "../../sharing/shared-collection.ts";
+import { caldav, child, cs, dav, el, elements, href, type QName, type XmlValue } from "../../xml/element.ts";
 import { encodeHomeToken, homeToken } from "../home-token.ts";
 import { type Context, property, type Registry } from "../registry.ts";
 import {
@@ -28,6 +29,7 @@ const typeOf: Readonly<Record<Exclude<Kind, "proxy-group" | "unmapped">, XmlValu
   inbox: [collection, el(caldav("schedule-inbox"))],
   outbox: [collection, el(caldav("schedule-outbox"))],
   dropbox: [collection, el(cs("dropbox-home"))],
+  notification: [collection, el(cs("notification"))],
   folder: collection,
   object: [],
   file: [],
@@ -37,10 +39,27 @@ const proxyType = {
   write: [collection, el(dav("principal")), el(cs("calendar-proxy-write"))],
 };
 
+/** RFC 4918 §15.9, of calendars: a shared one says so, to its owner or its sharee (caldav-sharing §5.2.1). */
+export const calendarResourceType = property({
+  name: dav("resourcetype"),
+  on: ["calendar"],
+  readsStored: true,
+  get: (_calendar, _context, _requested, stored) => {
+    const marks = stored === undefined ? 0 : elements(stored).length;
+    if (stored === undefined || marks <= 2) return typeOf.calendar;
+    if (child(stored, sharedMark) !== undefined) return sharedType;
+    return child(stored, sharedOwnerMark) === undefined ? typeOf.calendar : sharedOwnerType;
+  },
+});
+const sharedMark = cs("shared");
+const sharedOwnerMark = cs("shared-owner");
+const sharedType = [collection, el(caldav("calendar")), el(sharedMark)];
+const sharedOwnerType = [collection, el(caldav("calendar")), el(sharedOwnerMark)];
+
 /** RFC 4918 §15.9 */
 export const resourceType = property({
   name: dav("resourcetype"),
-  on: resourceKinds,
+  on: resourceKinds.filter((kind) => kind !== "calendar"),
   get: (resource) => (resource.kind === "proxy-group" ? proxyType[resource.access] : typeOf[resource.kind]),
 });
 
@@ -80,7 +99,9 @@ export const collectionContentType = property({
 export const contentLength = property({
   name: dav("getcontentlength"),
   on: resourceKinds,
-  get: (resource) => ("entry" in resource ? `${resource.entry.size}` : "0"),
+  // In a shared calendar only reading it tells how long it is for its sharee.
+  get: (resource) =>
+    !("entry" in resource) ? "0" : shareOf(resource.collection) === undefined ? `${resource.entry.size}` : undefined,
 });
 
 /** RFC 4918 §15.7 */
@@ -113,9 +134,6 @@ export const placeName = property({
   on: navigationKinds,
   get: (resource) => lastSegment(resource.href),
 });
-
-/** RFC 4918 §15.10, empty: the server is a class 1 server and has no locks. */
-export const supportedLock = property({ name: dav("supportedlock"), on: resourceKinds, get: () => [] });
 
 const reportSets = new WeakMap<Registry, Map<Kind, XmlValue>>();
 
@@ -157,7 +175,7 @@ export const addMember = property({
   name: dav("add-member"),
   on: ["calendar"],
   allprop: false,
-  get: ({ collection: { ref } }, { services: { urls } }) => href(`${urls.collection(ref)}${addMemberName}`),
+  get: ({ collection }, { services: { urls } }) => href(`${urls.collection(placeOf(collection))}${addMemberName}`),
 });
 
 // Several collections of one home are asked in one PROPFIND: the sum is made once per request.

@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { parseReference } from "../../http/uri.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { placeOf } from "../../sharing/shared-collection.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
 import { caldav, childrenNamed, dav, textOf } from "../../xml/element.ts";
 import { collectionResource } from "../children.ts";
@@ -29,13 +30,14 @@ interface Multiget {
   readonly hrefs: readonly string[];
 }
 
-type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "object">;
+// The original answered these reports below /principals/ too, and found nothing there.
+type Scope = Shape<"home" | "folder" | "calendar" | "inbox" | "outbox" | "object" | "principal-type">;
 
 /** CALDAV:calendar-multiget (RFC 4791 §7.9): the named members. What is not there, or not inside the
  *  resource the report was sent to, answers 404; what the asker may not read, 403. Depth has no meaning. */
 export const calendarMultiget = report({
   name: caldav("calendar-multiget"),
-  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object", "principal-type"],
   needs: "read",
   parse(root, { services: { settings } }): Multiget {
     const asked = parsePropRequest(root);
@@ -164,9 +166,10 @@ async function member(
 
 /** Whether the object is the resource the report was sent to, or lies below it. */
 function isInside({ collection, entry }: Shape<"object">, scope: Scope): boolean {
-  const { owner, path } = scope.collection.ref;
-  if (collection.ref.owner.uid !== owner.uid) return false;
-  const below = collection.ref.path;
+  if (scope.kind === "principal-type") return false;
+  const { owner, path } = placeOf(scope.collection);
+  const { owner: holder, path: below } = placeOf(collection);
+  if (holder.uid !== owner.uid) return false;
   if (!path.every((segment, at) => segment === below[at])) return false;
   if ("entry" in scope) return below.length === path.length && entry.name === scope.entry.name;
   return true;

@@ -1,4 +1,4 @@
-import { yieldToLoop } from "../../base/stream.ts";
+import { Turns } from "../../base/stream.ts";
 import { depthOf } from "../../http/headers.ts";
 import { HttpError } from "../../http/message.ts";
 import { type CompFilter, matches } from "../../ical/filter.ts";
@@ -13,7 +13,8 @@ import { caldav, child } from "../../xml/element.ts";
 import { counted } from "../methods/count.ts";
 import { appliedTo } from "../methods/preferences.ts";
 import { isMinimal, multistatus, type PropRequest, parsePropRequest, responsesFor } from "../multistatus.ts";
-import { isSeen, seenText } from "../privacy.ts";
+import { seenText } from "../privacy.ts";
+import { withPrivilege } from "../readable.ts";
 import { type Context, report } from "../registry.ts";
 import { memberResource } from "../resolve.ts";
 import type { Resource } from "../resource.ts";
@@ -37,7 +38,7 @@ interface CalendarQuery {
  *  is asked for, are files read. */
 export const calendarQuery = report({
   name: caldav("calendar-query"),
-  on: ["home", "folder", "calendar", "inbox", "outbox", "object"],
+  on: ["home", "folder", "calendar", "inbox", "outbox", "object", "principal-type"],
   needs: "read",
   parse(root): CalendarQuery {
     const filter = child(root, caldav("filter"));
@@ -142,29 +143,23 @@ class Answer {
   /** The rows the index gives, less those whose UID cannot match and those the asker may not see. */
   async *#rows(calendar: ObjectCollection, plan: FilterPlan): AsyncGenerator<readonly ObjectEntry[]> {
     const { uids } = plan;
-    const hides = (entry: ObjectEntry): boolean => entry.access === "PRIVATE";
     for await (const found of calendar.collection.search(plan.condition)) {
       const page =
         uids.length === 0
           ? found
           : found.filter(({ uid }) => uid !== undefined && uids.every((test) => matchesText(uid, test)));
-      const hidden = page.find(hides);
-      if (hidden === undefined || (await isSeen(hidden, calendar.owner, this.#context))) yield page;
-      else yield page.filter((entry) => !hides(entry));
+      yield withPrivilege(calendar, page, "read", this.#context);
     }
   }
 
   async *#matching(calendar: ObjectCollection, plan: FilterPlan, zone: Zone): AsyncGenerator<readonly Member[]> {
-    let since = performance.now();
+    const turns = new Turns();
     for await (const page of membersOf(calendar, this.#rows(calendar, plan), this.#context)) {
       const matching: Member[] = [];
       for (const member of page) {
         if (this.#matches(member.text, zone)) matching.push(member);
         // A long recurrence costs as much as many objects.
-        if (performance.now() - since > 5) {
-          await yieldToLoop();
-          since = performance.now();
-        }
+        await turns.next();
       }
       if (matching.length > 0) yield matching;
     }

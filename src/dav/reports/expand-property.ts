@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
+import { yieldToLoop } from "../../base/stream.ts";
 import { HttpError } from "../../http/message.ts";
-import type { Privilege } from "../../model/privilege.ts";
 import { Refusal } from "../../model/refusal.ts";
 import {
   childrenNamed,
@@ -16,9 +16,12 @@ import {
 } from "../../xml/element.ts";
 import { serialize } from "../../xml/write.ts";
 import { multistatus } from "../multistatus.ts";
+import { mayLook } from "../privileges.ts";
+import { propertyValue } from "../property-value.ts";
 import { type Context, report } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
 import { type Resource, resourceKinds } from "../resource.ts";
+import { segmentsOf } from "../urls.ts";
 import { requireDepth0 } from "./principal-search.ts";
 
 /** A property to be shown, and what is to be shown of the resources its hrefs name. */
@@ -31,6 +34,8 @@ interface Wanted {
 const maxDepth = 16;
 /** Resources shown in one answer. Groups of groups multiply. */
 const maxResponses = 5000;
+/** Others get their turn after so many. */
+const pause = 64;
 
 /** DAV:expand-property (RFC 3253 §3.8): in the value of a property, every href gives way to a response about the resource it
  *  names. To any depth; a loop of groups ends where the request does. */
@@ -72,39 +77,34 @@ class Expansion {
     this.responses += 1;
     if (this.responses > maxResponses)
       throw new Refusal({ code: "number-of-matches-within-limits", limit: maxResponses });
+    // A group of thousands is expanded without holding up everybody else.
+    if (this.responses % pause === 0) await yieldToLoop();
     const about = (status: number): Element =>
       el(dav("response"), hrefElement(href), el(dav("status"), statusText(status)));
-    if (resource === undefined || resource.kind === "unmapped") return about(404);
+    if (resource === undefined) return about(404);
+    if (resource.kind === "unmapped") return about((await this.#mayLook(href, resource)) ? 404 : 403);
     const granted = await this.#context.privileges(resource);
     if (!granted.has("read")) return about(403);
     const found: Element[] = [];
+    const refused: Element[] = [];
     const missing: Element[] = [];
     for (const { name, inside } of wanted) {
-      const value = await this.#value(name, resource, granted);
-      if (value === undefined) missing.push(el(name));
-      else found.push(await this.#expanded(withName(name, value), inside));
+      const { status, value } = await propertyValue(el(name), resource, this.#context);
+      if (value !== undefined) found.push(await this.#expanded(withName(name, value), inside));
+      else (status === 403 ? refused : missing).push(el(name));
     }
     const propstat = (status: number, properties: readonly Element[]): readonly Element[] =>
       properties.length === 0
         ? []
         : [el(dav("propstat"), el(dav("prop"), ...properties), el(dav("status"), statusText(status)))];
-    const propstats = [...propstat(200, found), ...propstat(404, missing)];
+    const propstats = [...propstat(200, found), ...propstat(403, refused), ...propstat(404, missing)];
     if (propstats.length === 0) return about(200);
     return el(dav("response"), hrefElement(href), ...propstats);
   }
 
-  async #value(name: QName, resource: Resource, granted: ReadonlySet<Privilege>): Promise<XmlValue | undefined> {
-    const live = this.#context.services.registry.property(name, resource.kind);
-    const stored = await this.#stored(name, resource);
-    if (live === undefined) return stored;
-    if (live.needs !== undefined && !granted.has(live.needs)) return undefined;
-    return live.get(resource, this.#context, el(name), stored);
-  }
-
-  async #stored(name: QName, resource: Resource): Promise<Element | undefined> {
-    if (!("collection" in resource)) return undefined;
-    const properties = await resource.collection.properties("entry" in resource ? resource.entry.name : undefined);
-    return properties.get(name);
+  async #mayLook(href: string, resource: Resource): Promise<boolean> {
+    const at = segmentsOf(href);
+    return at !== undefined && mayLook(resource, at.path, at.rawPath, this.#context);
   }
 
   /** The property with a response in the place of each href, one after the other: the answer's size is bounded while it grows. */

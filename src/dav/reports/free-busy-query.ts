@@ -10,6 +10,7 @@ import { caldav, child } from "../../xml/element.ts";
 import { prefersJCal } from "../methods/get.ts";
 import { seesEverything } from "../privacy.ts";
 import { product } from "../product.ts";
+import { withPrivilege } from "../readable.ts";
 import { type Context, report } from "../registry.ts";
 import type { Resource } from "../resource.ts";
 import { calendarsIn } from "./calendars.ts";
@@ -20,7 +21,7 @@ import { badRequest, timeRangeOf } from "./time-range.ts";
  *  Of PRIVATE objects others do not even see that (caldav-privateevents §4.2.3: read, and with it read-free-busy, is denied). */
 export const freeBusyQuery = report({
   name: caldav("free-busy-query"),
-  on: ["home", "folder", "calendar"],
+  on: ["home", "folder", "calendar", "principal-type"],
   needs: "read-free-busy",
   parse(root): TimeRange {
     const range = child(root, caldav("time-range"));
@@ -52,9 +53,14 @@ async function* calendars(
   depth: "0" | "1" | "infinity",
   context: Context,
 ): AsyncGenerator<BusyCalendar> {
-  for await (const { kind, collection, owner } of calendarsIn(resource, depth, "read-free-busy", context)) {
+  for await (const calendar of calendarsIn(resource, depth, "read-free-busy", context)) {
+    const { kind, collection, owner } = calendar;
     if (kind !== "calendar") continue;
+    const counts = async (name: string): Promise<boolean> => {
+      const entry = await collection.entry(name);
+      return entry !== undefined && (await withPrivilege(calendar, [entry], "read-free-busy", context)).length > 0;
+    };
     const withoutPrivate = context.services.settings.privateEvents && !(await seesEverything(owner, context));
-    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate };
+    yield { collection, floatingZone: await floatingZoneOf(collection), withoutPrivate, counts };
   }
 }

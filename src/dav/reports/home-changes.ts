@@ -1,14 +1,16 @@
 import { encodeSegment } from "../../http/uri.ts";
 import type { Href, SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { placeOf } from "../../sharing/shared-collection.ts";
 import type { Changes } from "../../store/contract.ts";
 import { decodeHomeToken, encodeHomeToken, homeToken, tokenOfChild } from "../home-token.ts";
 import type { Context } from "../registry.ts";
-import { childrenOf, memberResource } from "../resolve.ts";
+import { childrenOf } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
+import { seenChanges } from "./seen-changes.ts";
 import type { ChangePage, SyncQuery } from "./sync-collection.ts";
 
-type Inner = Shape<"calendar" | "inbox" | "outbox" | "folder">;
+type Inner = Shape<"calendar" | "inbox" | "outbox" | "notification" | "folder">;
 
 const pageSize = 1000;
 
@@ -27,13 +29,16 @@ export async function* homeChanges(
   const own = await home.collection.changesSince(before?.own, Number.POSITIVE_INFINITY);
   const state = encodeHomeToken({ ...now, own: own.token });
 
-  const changed: Resource[] = own.changed.map((entry) => memberResource(home, entry));
-  const removed: string[] = own.removed.map((name) => home.href + encodeSegment(name));
+  const files = await seenChanges(home, own, before === undefined, context);
+  const changed: Resource[] = [...files.changed];
+  const removed: string[] = [...files.removed];
   const inside: { readonly inner: Inner; readonly since: SyncToken | undefined }[] = [];
   for await (const page of childrenOf(home, context)) {
     for (const inner of page) {
       if (!isInner(inner)) continue;
-      const name = inner.collection.ref.path.at(-1) ?? "";
+      const name = placeOf(inner.collection).path.at(-1) ?? "";
+      // Made since, or not to be read by the asker.
+      if (!now.children.has(name)) continue;
       const state = before?.children.get(name);
       if (state !== undefined && state === now.children.get(name)) continue;
       const since = state === undefined ? undefined : tokenOfChild(state);
@@ -52,15 +57,14 @@ export async function* homeChanges(
   for (const { inner, since } of inside)
     for await (const changes of memberChanges(inner, since))
       yield {
-        changed: changes.changed.map((entry) => memberResource(inner, entry)),
-        removed: changes.removed.map((name) => inner.href + encodeSegment(name)),
+        ...(await seenChanges(inner, changes, before === undefined, context)),
         token: state,
         truncated: false,
       };
 }
 
 // A dropbox is no part of the token: its boxes are no calendar's business. See `homeToken`.
-const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "folder"]);
+const innerKinds: ReadonlySet<string> = new Set(["calendar", "inbox", "outbox", "notification", "folder"]);
 const isInner = (resource: Resource): resource is Inner => innerKinds.has(resource.kind);
 
 async function* memberChanges(inner: Inner, token: SyncToken | undefined): AsyncGenerator<Changes> {

@@ -27,7 +27,9 @@ export async function* membersOf(
     for (let from = 0; from < page.length; from += slice) {
       const entries = page.length <= slice ? page : page.slice(from, from + slice);
       const members: Member[] = [];
-      for (const member of await Promise.all(entries.map((entry) => memberOf(parent, entry, context))))
+      const found = entries.map((entry) => memberOf(parent, entry, context));
+      const isWaiting = found.some((one) => one instanceof Promise);
+      for (const member of isWaiting ? await Promise.all(found) : (found as readonly (Member | undefined)[]))
         if (member !== undefined) members.push(member);
       yield members;
       await yieldToLoop();
@@ -35,12 +37,19 @@ export async function* membersOf(
   }
 }
 
-/** Reads one member; undefined when it is gone or hidden. */
-export async function memberOf(
+/** Reads one member; undefined when it is gone or hidden. At once when this worker has it in memory. */
+export function memberOf(
   parent: ObjectCollection,
   entry: ObjectEntry,
   context: Context,
-): Promise<Member | undefined> {
+): Member | undefined | Promise<Member | undefined> {
+  const kept = entry.access === undefined ? parent.collection.kept(entry) : undefined;
+  return kept === undefined
+    ? readMember(parent, entry, context)
+    : { resource: memberResource(parent, entry), text: kept.bytes.toString() };
+}
+
+async function readMember(parent: ObjectCollection, entry: ObjectEntry, context: Context): Promise<Member | undefined> {
   const content = await parent.collection.read(entry.name);
   if (content === undefined) return undefined;
   const stored = content.bytes.toString();

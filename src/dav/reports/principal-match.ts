@@ -1,5 +1,8 @@
+import type { Who } from "../../acl/ace.ts";
+import { yieldToLoop } from "../../base/stream.ts";
 import { HttpError } from "../../http/message.ts";
-import type { Principal, RecordType } from "../../model/principal.ts";
+import type { Href, PrincipalUid } from "../../model/ids.ts";
+import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import {
   child,
@@ -13,11 +16,14 @@ import {
   textOf,
   type XmlValue,
 } from "../../xml/element.ts";
-import { effectiveAcl, uidAt } from "../acl.ts";
+import { effectiveAcl } from "../acl.ts";
+import { uidAt } from "../acl-xml.ts";
 import { isMinimal, multistatus, type PropRequest, parsePropRequest, responsesFor } from "../multistatus.ts";
+import { propertyValue } from "../property-value.ts";
 import { type Context, report } from "../registry.ts";
 import { childrenOf, resolveHref } from "../resolve.ts";
-import { isCollection, principalKinds, type Resource, resourceKinds } from "../resource.ts";
+import { isCollection, isOwned, principalKinds, type Resource, resourceKinds } from "../resource.ts";
+import { uidsName } from "../urls.ts";
 import { requireDepth0 } from "./principal-search.ts";
 
 interface Match {
@@ -26,8 +32,12 @@ interface Match {
   readonly property: QName | undefined;
 }
 
-/** Resources looked at or listed by one report. */
+/** Resources listed by one report, as the original. */
 const maxMatches = 500;
+/** Resources looked at; a home with 100,000 events is answered, slowly, and no more. */
+const maxLooked = 200_000;
+/** Others get their turn after so many. */
+const pause = 256;
 const tooMany = (): Refusal => new Refusal({ code: "number-of-matches-within-limits", limit: maxMatches });
 
 /** DAV:principal-match (RFC 3744 §9.3): the principals at or below the resource that mean the user, or the resources there whose
@@ -59,30 +69,44 @@ export const principalMatch = report({
   },
 });
 
-/** The user and the groups that hold it, where they lie at or below the place. */
+/** The user, the groups that hold it and the proxy groups it is in, where they lie at or below the place. */
 async function ownPrincipals(user: Principal, place: Resource, context: Context): Promise<readonly Resource[]> {
-  const { directory, urls } = context.services;
-  const under = (type: RecordType): boolean =>
-    place.kind === "root" ||
-    place.kind === "principal-root" ||
-    (place.kind === "principal-type" && (place.type === type || place.type === "__uids__"));
+  const { directory, settings } = context.services;
   const matching: Resource[] = [];
   for (const principal of [user, ...(await directory.expandedMemberships(user))]) {
-    const itself = place.kind === "principal" && place.principal.uid === principal.uid;
-    if (!under(principal.type) && !itself) continue;
-    // Below /principals/users/ they are listed as they are found there, else under their canonical address.
-    const alias = place.kind === "principal-type" && place.type !== "__uids__";
-    const href = itself
-      ? place.href
-      : alias
-        ? (urls.aliases(principal)[1] ?? urls.principal(principal))
-        : urls.principal(principal);
-    matching.push({ kind: "principal", href, principal });
+    const at = hrefBelow(place, principal, context);
+    if (at !== undefined) matching.push({ kind: "principal", href: at, principal });
   }
+  if (settings.proxyPrincipals)
+    for (const access of ["read", "write"] as const)
+      for (const principal of await directory.delegatedBy(user, access)) {
+        const itself = place.kind === "proxy-group" && place.principal.uid === principal.uid && place.access === access;
+        const above = hrefBelow(place, principal, context);
+        const href = itself ? place.href : above && (`${above}calendar-proxy-${access}/` as Href);
+        if (href !== undefined) matching.push({ kind: "proxy-group", href, principal, access });
+      }
+  if (matching.length > maxMatches) throw tooMany();
   return matching;
 }
 
-/** The resources inside the place whose property holds an href of the user or of a group that holds it. */
+/** A principal's address at or below the place; undefined when it does not lie there. Below /principals/users/ they are named as
+ *  they are listed there, else by their canonical address. */
+function hrefBelow(place: Resource, principal: Principal, { services: { urls } }: Context): Href | undefined {
+  switch (place.kind) {
+    case "root":
+    case "principal-root":
+      return urls.principal(principal);
+    case "principal-type":
+      if (place.type === uidsName) return urls.principal(principal);
+      return place.type === principal.type ? (urls.aliases(principal)[1] ?? urls.principal(principal)) : undefined;
+    case "principal":
+      return place.principal.uid === principal.uid ? place.href : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The resources inside the place, at any depth, whose property holds an href of the user or of a group that holds it. */
 async function naming(
   user: Principal,
   property: QName,
@@ -90,29 +114,33 @@ async function naming(
   context: Context,
 ): Promise<readonly Resource[]> {
   const identities = await context.services.directory.identities(user);
+  const asked = el(property);
   const matching: Resource[] = [];
   let looked = 0;
-  for await (const page of childrenOf(place, context)) {
-    for (const inside of page) {
-      if (!isCollection(inside)) continue;
-      looked += 1;
-      if (looked > maxMatches) throw tooMany();
-      const value = await propertyValue(property, inside, context);
-      for (const href of value === undefined ? [] : hrefsIn(value)) {
-        const uid = await uidAt(href, context.services.directory);
-        if (uid === undefined || !identities.has(uid)) continue;
-        matching.push(inside);
-        break;
-      }
+  const look = async (inside: Resource): Promise<void> => {
+    looked += 1;
+    if (looked > maxLooked) throw tooMany();
+    if (looked % pause === 0) await yieldToLoop();
+    if (!(await context.privileges(inside)).has("read")) return;
+    const { value } = await propertyValue(asked, inside, context);
+    for (const href of value === undefined ? [] : hrefsIn(value)) {
+      const uid = await uidAt(href, context.services.directory);
+      if (uid === undefined || !identities.has(uid)) continue;
+      matching.push(inside);
+      if (matching.length > maxMatches) throw tooMany();
+      return;
     }
-  }
+  };
+  const walk = async (outer: Resource): Promise<void> => {
+    for await (const page of childrenOf(outer, context))
+      for (const inside of page) {
+        await look(inside);
+        // The directory is not walked through: what is in it is said by DAV:self.
+        if (isOwned(inside) && isCollection(inside)) await walk(inside);
+      }
+  };
+  await walk(place);
   return matching;
-}
-
-async function propertyValue(name: QName, resource: Resource, context: Context): Promise<XmlValue | undefined> {
-  const live = context.services.registry.property(name, resource.kind);
-  const stored = "collection" in resource ? (await resource.collection.properties()).get(name) : undefined;
-  return live === undefined ? stored : live.get(resource, context, el(name), stored);
 }
 
 function hrefsIn(value: XmlValue): readonly string[] {
@@ -122,7 +150,7 @@ function hrefsIn(value: XmlValue): readonly string[] {
   return ("name" in value ? [value] : value.filter(isElement)).flatMap(within);
 }
 
-/** DAV:acl-principal-prop-set (RFC 3744 §9.2): the principals that the resource's ACL names. */
+/** DAV:acl-principal-prop-set (RFC 3744 §9.2): the principals that the resource's ACL names by an href or by a property. */
 export const aclPrincipalPropSet = report({
   name: dav("acl-principal-prop-set"),
   on: resourceKinds,
@@ -136,10 +164,9 @@ export const aclPrincipalPropSet = report({
     const { services } = context;
     const named = new Map<string, Resource>();
     for (const { who } of await effectiveAcl(resource, services)) {
-      if (who.kind !== "href" && who.kind !== "owner") continue;
-      const uid = who.kind === "href" ? who.uid : "owner" in resource ? resource.owner.uid : undefined;
+      const uid = await uidOf(who, resource, context);
       if (uid === undefined || named.has(uid)) continue;
-      const found = await resolveHref(`/principals/__uids__/${encodeURIComponent(uid)}/`, context);
+      const found = await resolveHref(`/principals/${uidsName}/${encodeURIComponent(uid)}/`, context);
       if (found !== undefined && (principalKinds as readonly string[]).includes(found.kind)) named.set(uid, found);
       if (named.size > maxMatches) throw tooMany();
     }
@@ -147,3 +174,13 @@ export const aclPrincipalPropSet = report({
     return multistatus(responsesFor(asked, [[...named.values()]], context, { minimal: isMinimal(request) }));
   },
 });
+
+/** The one principal that an ACE names; undefined where it means whole kinds of users. */
+async function uidOf(who: Who, resource: Resource, context: Context): Promise<PrincipalUid | undefined> {
+  if (who.kind === "href") return who.uid;
+  if (who.kind === "owner") return "owner" in resource ? resource.owner.uid : undefined;
+  if (who.kind !== "property") return undefined;
+  const { value } = await propertyValue(el(who.property), resource, context);
+  const [href, ...others] = value === undefined ? [] : hrefsIn(value);
+  return href === undefined || others.length > 0 ? undefined : uidAt(href, context.services.directory);
+}

@@ -1,3 +1,4 @@
+import type { PrincipalField, PrincipalQuery } from "../../directory/backend.ts";
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
 import type { RecordType } from "../../model/principal.ts";
@@ -9,17 +10,25 @@ import type { Context } from "../registry.ts";
 interface Field {
   readonly description: string;
   readonly values: (principal: Principal) => readonly (string | undefined)[];
+  /** What a directory can look for instead; undefined: it cannot. */
+  readonly field?: PrincipalField;
 }
 
 /** The properties that can be searched: those of the original 2.4. */
 export const searchFields: ReadonlyMap<QName, Field> = new Map<QName, Field>([
-  [dav("displayname"), { description: "Display Name", values: ({ fullName, shortName }) => [fullName || shortName] }],
-  [cs("first-name"), { description: "First Name", values: ({ firstName }) => [firstName] }],
-  [cs("last-name"), { description: "Last Name", values: ({ lastName }) => [lastName] }],
-  [cs("email-address-set"), { description: "Email Addresses", values: ({ emailAddresses }) => emailAddresses }],
+  [
+    dav("displayname"),
+    { description: "Display Name", values: ({ fullName, shortName }) => [fullName || shortName], field: "name" },
+  ],
+  [cs("first-name"), { description: "First Name", values: ({ firstName }) => [firstName], field: "firstName" }],
+  [cs("last-name"), { description: "Last Name", values: ({ lastName }) => [lastName], field: "lastName" }],
+  [
+    cs("email-address-set"),
+    { description: "Email Addresses", values: ({ emailAddresses }) => emailAddresses, field: "mail" },
+  ],
   [
     caldav("calendar-user-address-set"),
-    { description: "Calendar User Addresses", values: ({ addresses }) => addresses },
+    { description: "Calendar User Addresses", values: ({ addresses }) => addresses, field: "address" },
   ],
   [caldav("calendar-user-type"), { description: "Calendar User Type", values: ({ type }) => [calendarUserType(type)] }],
 ]);
@@ -49,6 +58,30 @@ export function meets(principal: Principal, criteria: readonly Criterion[], anyO
   return anyOf ? known.some(holds) : known.every(holds);
 }
 
+/** What a directory is asked for, so that those who meet the criteria are among the answers. */
+export function queryOf(criteria: readonly Criterion[], anyOf: boolean): PrincipalQuery {
+  const of = criteria
+    .filter(({ properties }) => properties.some((name) => searchFields.has(name)))
+    .map(({ properties, text, type: match }): PrincipalQuery => {
+      const fields = properties.flatMap((name) => searchFields.get(name)?.field ?? []);
+      return { kind: "all", of: fields.map((field) => ({ kind: "term", field, text, match })) };
+    });
+  return { kind: anyOf ? "any" : "all", of };
+}
+
+/** The same for words at the beginning of names and addresses. */
+export const queryOfWords = (words: readonly string[]): PrincipalQuery => ({
+  kind: "all",
+  of: words.map((text) => ({
+    kind: "any",
+    of: [
+      // Of any word of the name.
+      { kind: "term", field: "name", text, match: "contains" },
+      { kind: "term", field: "mail", text, match: "starts-with" },
+    ],
+  })),
+});
+
 function agrees(value: string, { text, type, caseless }: Criterion): boolean {
   const [held, wanted] = caseless ? [value.toLowerCase(), text.toLowerCase()] : [value, text];
   switch (type) {
@@ -69,16 +102,17 @@ export function meetsWords({ fullName, shortName, emailAddresses }: Principal, w
   return words.length > 0 && words.every((word) => held.some((one) => one.startsWith(word.toLowerCase())));
 }
 
-/** The principals of these types that pass the test, at most one more than `limit`. */
+/** The principals of these types that pass the test, at most one more than `limit`. The query finds them, and perhaps more. */
 export async function found(
   types: readonly RecordType[],
+  query: PrincipalQuery,
   passes: (principal: Principal) => boolean,
   limit: number,
   { services: { directory } }: Context,
 ): Promise<readonly Principal[]> {
   const principals: Principal[] = [];
   for (const type of types)
-    for await (const principal of directory.list(type)) {
+    for await (const principal of directory.search(type, query)) {
       if (!passes(principal)) continue;
       principals.push(principal);
       if (principals.length > limit) return principals;

@@ -18,6 +18,8 @@ import {
   found,
   meets,
   meetsWords,
+  queryOf,
+  queryOfWords,
   requireDepth0,
   searchFields,
   typesOfCalendarUser,
@@ -90,7 +92,7 @@ export const principalPropertySearch = report({
     const scope = scopeOf(query.everywhere ? undefined : resource);
     const types = scope.filter((type) => query.types?.includes(type) ?? true);
     const passes = (principal: Principal): boolean => meets(principal, query.criteria, query.anyOf);
-    const principals = await found(types, passes, query.limit, context);
+    const principals = await found(types, queryOf(query.criteria, query.anyOf), passes, query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });
@@ -177,7 +179,7 @@ export const calendarserverPrincipalSearch = report({
   },
   async run({ types, words, ...query }, resource, context, request) {
     requireDepth0(request);
-    const principals = await found(types, (principal) => meetsWords(principal, words), query.limit, context);
+    const principals = await found(types, queryOfWords(words), (one) => meetsWords(one, words), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });

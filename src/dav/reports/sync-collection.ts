@@ -1,6 +1,5 @@
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import { HttpError } from "../../http/message.ts";
-import { encodeSegment } from "../../http/uri.ts";
 import type { SyncToken } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Changes } from "../../store/contract.ts";
@@ -16,9 +15,9 @@ import {
   statusResponse,
 } from "../multistatus.ts";
 import { type Context, report } from "../registry.ts";
-import { memberResource } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
 import { homeChanges } from "./home-changes.ts";
+import { seenChanges } from "./seen-changes.ts";
 
 export interface SyncQuery {
   /** As the client sent it; empty for the first synchronisation. */
@@ -30,7 +29,7 @@ export interface SyncQuery {
   readonly asked: PropRequest;
 }
 
-type Synced = Shape<"home" | "calendar" | "inbox" | "folder">;
+type Synced = Shape<"home" | "calendar" | "inbox" | "notification" | "folder">;
 
 /** What has changed since a token. Pages are asked for one after the other, so a large collection is never held in memory;
  *  `token` is the state after the last page. */
@@ -47,7 +46,7 @@ export interface ChangePage {
  *  level asked for is in DAV:sync-level, and in Depth only when that is missing. */
 export const syncCollection = report({
   name: dav("sync-collection"),
-  on: ["home", "calendar", "inbox", "folder"],
+  on: ["home", "calendar", "inbox", "notification", "folder"],
   needs: "read",
   parse: (root): Omit<SyncQuery, "deep"> & { readonly level: string | undefined } => ({
     token: textOf(child(root, dav("sync-token")) ?? el(dav("sync-token"))).trim(),
@@ -108,15 +107,16 @@ const truncation = (resource: Synced): string =>
   statusResponse(resource.href, 507, el(dav("number-of-matches-within-limits")));
 
 function changePages(resource: Synced, query: SyncQuery, context: Context): AsyncGenerator<ChangePage, void> {
-  return resource.kind === "home" ? homeChanges(resource, query, context) : collectionChanges(resource, query);
+  return resource.kind === "home" ? homeChanges(resource, query, context) : collectionChanges(resource, query, context);
 }
 
 const pageSize = 1000;
 const scheme = "data:,";
 
 async function* collectionChanges(
-  resource: Shape<"calendar" | "inbox" | "folder">,
+  resource: Shape<"calendar" | "inbox" | "notification" | "folder">,
   { token, limit }: SyncQuery,
+  context: Context,
 ): AsyncGenerator<ChangePage, void> {
   if (token !== "" && !token.startsWith(scheme)) throw new Refusal({ code: "valid-sync-token" });
   let since = token === "" ? undefined : (token.slice(scheme.length) as SyncToken);
@@ -136,8 +136,7 @@ async function* collectionChanges(
     left -= changes.changed.length + changes.removed.length;
     const exhausted = changes.truncated && left <= 0;
     yield {
-      changed: changes.changed.map((entry) => memberResource(resource, entry)),
-      removed: changes.removed.map((name) => resource.href + encodeSegment(name)),
+      ...(await seenChanges(resource, changes, token === "", context)),
       token: scheme + since,
       truncated: exhausted,
     };

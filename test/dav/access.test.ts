@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { methods, reports } from "../../src/server.ts";
+import { localOf } from "../../src/xml/element.ts";
+import { type As, type GivenHandler, givenHandler } from "../support/handler.ts";
+import { event } from "./exchange.ts";
+
+// Who may do what, where. test/dav/access/*.txt are the tables: a row for each method and report, a column for each asker, in a cell
+// the status of the answer. CALDAVD_ACCESS_WRITE=1 writes them anew, to be read with care before they are kept.
+
+const guid = (number: string): string => `/principals/__uids__/10000000-0000-0000-0000-0000000000${number}/`;
+
+const askers: Readonly<Record<string, As>> = {
+  owner: "user01",
+  "write-proxy": "user02",
+  "read-proxy": "user03",
+  // A write delegate as a member of a group that is in a group: group05 holds group06 holds user21.
+  "group-proxy": "user21",
+  "sharee-r": "user08",
+  "sharee-rw": "user09",
+  other: "user10",
+  admin: "admin",
+  reader: "user11",
+  anonymous: null,
+  "sudoer-as": { sudoer: "superuser", as: "user01" },
+};
+
+const home = "/calendars/__uids__/10000000-0000-0000-0000-000000000001/";
+const targets: Readonly<Record<string, { readonly path: string }>> = {
+  home: { path: home },
+  calendar: { path: `${home}shared/` },
+  event: { path: `${home}shared/event.ics` },
+  "private-event": { path: `${home}shared/private.ics` },
+  inbox: { path: `${home}inbox/` },
+  outbox: { path: `${home}outbox/` },
+  dropbox: { path: `${home}dropbox/box/` },
+  attachment: { path: `${home}dropbox/box/note.txt` },
+};
+
+let handler: GivenHandler;
+before(async () => {
+  handler = await givenHandler({ ReadPrincipals: [guid("11")] });
+  await owner("PROPFIND", home, { headers: { depth: "0" } });
+  const delegates = (href: string): string =>
+    `<propertyupdate xmlns="DAV:"><set><prop><group-member-set>${href}</group-member-set></prop></set></propertyupdate>`;
+  await owner("PROPPATCH", `${guid("01")}calendar-proxy-write/`, {
+    body: delegates(
+      `<href>${guid("02")}</href><href>/principals/__uids__/20000000-0000-0000-0000-000000000005/</href>`,
+    ),
+  });
+  await owner("PROPPATCH", `${guid("01")}calendar-proxy-read/`, { body: delegates(`<href>${guid("03")}</href>`) });
+  await owner("MKCOL", `${home}dropbox/`);
+  await owner("MKCALENDAR", `${home}elsewhere/`);
+  await owner("ACL", `${home}elsewhere/`, { body: acl });
+  await restore();
+});
+after(() => handler.end());
+
+const owner = (method: string, path: string, options: Options = {}) => handler.send(method, path, "user01", options);
+interface Options {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const privileges = (...names: readonly string[]): string =>
+  names.map((name) => `<privilege><${name}/></privilege>`).join("");
+const acl = `<acl xmlns="DAV:"><ace><principal><href>${guid("08")}</href></principal><grant>${privileges("read", "read-current-user-privilege-set")}</grant></ace>
+<ace><principal><href>${guid("09")}</href></principal><grant>${privileges("read", "read-current-user-privilege-set", "write")}</grant></ace></acl>`;
+
+const calendarText = { "content-type": "text/calendar" };
+const plainText = { "content-type": "text/plain" };
+const secret = event("private", { around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] });
+
+/** What a cell may have changed is as it was. */
+async function restore(): Promise<void> {
+  await owner("MKCALENDAR", `${home}shared/`);
+  await owner("ACL", `${home}shared/`, { body: acl });
+  await owner("MKCOL", `${home}dropbox/box/`);
+  await owner("ACL", `${home}dropbox/box/`, { body: acl });
+  for (const [path, headers, body] of [
+    [`${home}shared/event.ics`, calendarText, event("event")],
+    [`${home}shared/private.ics`, calendarText, secret],
+    [`${home}dropbox/box/note.txt`, plainText, "a note"],
+  ] as const) {
+    await owner("PUT", path, { headers, body });
+    await owner("ACL", path, { body: `<acl xmlns="DAV:"/>` });
+  }
+  for (const left of [
+    "elsewhere/event.ics",
+    "elsewhere/private.ics",
+    "shared2/",
+    "box2/",
+    "dropbox/box/moved.txt",
+    "new/",
+    "dropbox/box/new/",
+  ])
+    await owner("DELETE", home + left);
+}
+
+/** Where a COPY or MOVE of a target goes. */
+const destinations: Readonly<Record<string, string>> = {
+  home: `${home}home2/`,
+  calendar: `${home}shared2/`,
+  event: `${home}elsewhere/event.ics`,
+  "private-event": `${home}elsewhere/private.ics`,
+  inbox: `${home}inbox2/`,
+  outbox: `${home}outbox2/`,
+  dropbox: `${home}box2/`,
+  attachment: `${home}dropbox/box/moved.txt`,
+};
+
+const prop = "<prop xmlns='DAV:'><getetag/></prop>";
+const CAL = `xmlns:C="urn:ietf:params:xml:ns:caldav"`;
+const bodies: Readonly<Record<string, (path: string) => string>> = {
+  "calendar-query": () =>
+    `<C:calendar-query ${CAL}>${prop}<C:filter><C:comp-filter name="VCALENDAR"/></C:filter></C:calendar-query>`,
+  "calendar-multiget": (path) =>
+    `<C:calendar-multiget ${CAL}>${prop}<href xmlns="DAV:">${path}</href></C:calendar-multiget>`,
+  "free-busy-query": () =>
+    `<C:free-busy-query ${CAL}><C:time-range start="20260101T000000Z" end="20260201T000000Z"/></C:free-busy-query>`,
+  "sync-collection": () =>
+    `<sync-collection xmlns="DAV:"><sync-token/><sync-level>1</sync-level>${prop}</sync-collection>`,
+  "expand-property": () => `<expand-property xmlns="DAV:"><property name="owner"/></expand-property>`,
+  "principal-search-property-set": () => `<principal-search-property-set xmlns="DAV:"/>`,
+  "principal-property-search": () =>
+    `<principal-property-search xmlns="DAV:"><property-search><prop><displayname/></prop><match>User 01</match></property-search>${prop}</principal-property-search>`,
+  "principal-match": () => `<principal-match xmlns="DAV:"><self/></principal-match>`,
+  "acl-principal-prop-set": () => `<acl-principal-prop-set xmlns="DAV:">${prop}</acl-principal-prop-set>`,
+  "calendarserver-principal-search": () =>
+    `<S:calendarserver-principal-search xmlns:S="http://calendarserver.org/ns/"><S:search-token>user</S:search-token>${prop}</S:calendarserver-principal-search>`,
+};
+
+const request = (row: string, target: string, path: string): readonly [method: string, path: string, Options] => {
+  const [method = "", report] = row.split(" ");
+  switch (method) {
+    case "REPORT":
+      return [method, path, { headers: { depth: "0" }, body: bodies[report ?? ""]?.(path) ?? assert.fail(row) }];
+    case "PROPFIND":
+      return [method, path, { headers: { depth: "0" }, body: `<propfind xmlns="DAV:">${prop}</propfind>` }];
+    case "PROPPATCH":
+      return [
+        method,
+        path,
+        { body: `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="urn:x">1</x></prop></set></propertyupdate>` },
+      ];
+    case "PUT":
+      if (target === "attachment" || target === "dropbox")
+        return [method, path, { headers: plainText, body: "another" }];
+      return [
+        method,
+        path,
+        { headers: calendarText, body: target === "private-event" ? secret : event("event", { summary: "again" }) },
+      ];
+    case "COPY":
+    case "MOVE":
+      return [method, path, { headers: { destination: destinations[target] ?? "" } }];
+    case "MKCALENDAR":
+    case "MKCOL":
+      return [method, path.endsWith("/") ? `${path}new/` : path, {}];
+    case "ACL":
+      return [method, path, { body: `<acl xmlns="DAV:"/>` }];
+    case "POST":
+      return [method, path, { headers: calendarText, body: busyTime }];
+    default:
+      return [method, path, {}];
+  }
+};
+
+const busyTime = [
+  "BEGIN:VCALENDAR",
+  "VERSION:2.0",
+  "PRODID:-//test//EN",
+  "METHOD:REQUEST",
+  "BEGIN:VFREEBUSY",
+  "UID:busy",
+  "DTSTAMP:20260101T000000Z",
+  "DTSTART:20260101T000000Z",
+  "DTEND:20260102T000000Z",
+  "ORGANIZER:mailto:user01@example.com",
+  "ATTENDEE:mailto:user10@example.com",
+  "END:VFREEBUSY",
+  "END:VCALENDAR",
+  "",
+].join("\r\n");
+
+const reading = new Set(["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT", "POST"]);
+// Their own tests ask who may lock.
+const elsewhere = new Set(["LOCK", "UNLOCK"]);
+
+const rows: readonly string[] = [
+  "OPTIONS",
+  ...methods.map(({ name }) => name as string).filter((name) => name !== "REPORT" && !elsewhere.has(name)),
+  ...reports.flatMap(({ name }) => (bodies[localOf(name)] === undefined ? [] : [`REPORT ${localOf(name)}`])),
+];
+
+async function statusOf(row: string, target: string, path: string, as: As): Promise<number> {
+  const [method, at, options] = request(row, target, path);
+  const { status } = await handler.send(method, at, as, options);
+  if (!reading.has(method) && status < 300) await restore();
+  return status;
+}
+
+const file = (target: string): string => fileURLToPath(new URL(`access/${target}.txt`, import.meta.url));
+const cell = (text: string | number): string => String(text).padStart(12);
+
+function tableOf(target: string): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const [head = "", ...lines] = readFileSync(file(target), "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  const columns = head.trim().split(/\s+/);
+  return new Map(
+    lines.map((line) => {
+      const words = line.trim().split(/\s+/);
+      const cells = words.splice(-columns.length);
+      return [words.join(" "), new Map(columns.map((column, at) => [column, cells[at] ?? ""]))];
+    }),
+  );
+}
+
+const about: Readonly<Record<string, string>> = {
+  home: "a calendar home",
+  calendar: "a calendar with an ACL: sharee-r may read, sharee-rw may read and write",
+  event: "an event in that calendar",
+  "private-event":
+    "an event in that calendar with X-CALENDARSERVER-ACCESS:PRIVATE; who may unbind may remove it (caldav-privateevents §4.3)",
+  inbox: "the scheduling inbox",
+  outbox: "the scheduling outbox; the POST is a request for busy time in the owner's name",
+  dropbox: "a box in the drop box, with the calendar's ACL",
+  attachment: "an attachment in that box",
+};
+
+function write(target: string, path: string, found: readonly (readonly [string, readonly number[]])[]): void {
+  const width = Math.max(...rows.map((row) => row.length));
+  const line = (name: string, cells: readonly (string | number)[]): string =>
+    `${name.padEnd(width)}${cells.map(cell).join("")}\n`;
+  writeFileSync(
+    file(target),
+    `# ${about[target]}: ${path}\n${line("", Object.keys(askers))}${found.map(([row, cells]) => line(row, cells)).join("")}`,
+  );
+}
+
+describe("who may do what with", () => {
+  for (const [target, { path }] of Object.entries(targets))
+    test(`${about[target]}`, async () => {
+      if (process.env["CALDAVD_ACCESS_WRITE"] !== undefined) {
+        const found: [string, number[]][] = [];
+        for (const row of rows) {
+          const cells: number[] = [];
+          for (const as of Object.values(askers)) cells.push(await statusOf(row, target, path, as));
+          found.push([row, cells]);
+        }
+        write(target, path, found);
+      }
+      const table = tableOf(target);
+      assert.deepEqual([...table.keys()].sort(), [...rows].sort(), "every method and report has its row");
+      const wrong: string[] = [];
+      for (const [row, cells] of table)
+        for (const [asker, expected] of cells) {
+          const as = askers[asker];
+          assert.ok(as !== undefined, asker);
+          const status = await statusOf(row, target, path, as);
+          if (String(status) !== expected) wrong.push(`${row} as ${asker}: ${status}, the table says ${expected}`);
+        }
+      assert.deepEqual(wrong, []);
+    });
+});

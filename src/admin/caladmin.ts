@@ -8,6 +8,7 @@ import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
 import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
+import { passwordsCommand } from "./passwords.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
 import {
@@ -19,6 +20,7 @@ import {
   stopCommand,
 } from "./service.ts";
 import { settingsCommand } from "./settings.ts";
+import { sharesCommand } from "./shares.ts";
 import { statsCommand } from "./stats.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -37,7 +39,9 @@ const commands: readonly Command[] = [
   principalsCommand,
   checkLocalUsersCommand,
   delegatesCommand,
+  passwordsCommand,
   homesCommand,
+  sharesCommand,
   purgeCommand,
   verifyCommand,
   backupCommand,

@@ -13,6 +13,8 @@ export interface KeptAnswersOptions {
   readonly maxRows: number;
   /** Milliseconds after which an answer is of no use. */
   readonly keepFor: number;
+  /** What the answers depend on besides the question: those of another configuration or version are not found. */
+  readonly about: string;
   readonly warn: (message: string) => void;
 }
 
@@ -50,7 +52,8 @@ export class KeptAnswers {
   }
 
   /** Of one kind of answer. Values are plain data. */
-  of<V>(kind: string): Keeper<V> {
+  of<V>(name: string): Keeper<V> {
+    const kind = `${this.#options.about} ${name}`;
     return {
       load: (key) => {
         const waiting = this.#waiting.get(`${kind}\0${key}`);

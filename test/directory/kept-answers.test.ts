@@ -15,8 +15,8 @@ async function file(): Promise<string> {
   folders.push(folder);
   return join(folder, "answers.sqlite");
 }
-const open = (path: string, warnings: string[] = [], maxRows = 1000): KeptAnswers =>
-  new KeptAnswers(path, { maxRows, keepFor: 3_600_000, warn: (message) => void warnings.push(message) });
+const open = (path: string, warnings: string[] = [], maxRows = 1000, about = "test"): KeptAnswers =>
+  new KeptAnswers(path, { maxRows, keepFor: 3_600_000, about, warn: (message) => void warnings.push(message) });
 
 test("an answer of one worker is found by another, and by one that starts later", async () => {
   const path = await file();
@@ -37,6 +37,9 @@ test("an answer of one worker is found by another, and by one that starts later"
   const later = open(path);
   assert.deepEqual(later.of("records").load("b"), { value: 7, at: now });
   later.close();
+  const changed = open(path, [], 1000, "another configuration");
+  assert.equal(changed.of("records").load("b"), undefined);
+  changed.close();
 });
 
 test("no more rows than the bound are kept, and none that is too old", async () => {

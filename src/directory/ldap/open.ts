@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { DirectoryBackend } from "../backend.ts";
 import { KeptAnswers } from "../kept-answers.ts";
@@ -109,7 +110,9 @@ export async function openLdap(
     const { keepIn, staleFor, cacheSize } = settings;
     // Seven kinds of answers, and room for records that changed their names.
     const kept =
-      keepIn === undefined ? undefined : new KeptAnswers(keepIn, { keepFor: staleFor, maxRows: cacheSize * 8, warn });
+      keepIn === undefined
+        ? undefined
+        : new KeptAnswers(keepIn, { keepFor: staleFor, maxRows: cacheSize * 8, about: aboutOf(settings), warn });
     backend = new LdapBackend({
       ...settings,
       kept,
@@ -132,6 +135,24 @@ export async function openLdap(
     throw error;
   }
 }
+
+/** To be counted up when records get another form. */
+const form = 1;
+
+/** Stands for everything that makes a record of an entry what it is. */
+const aboutOf = ({
+  schema,
+  base,
+  realm,
+  overrides,
+  localUserAttribute,
+  serverHostName,
+  restrictToGroup,
+}: LdapSettings): string =>
+  hash(
+    "sha256",
+    JSON.stringify([form, schema, base, realm, overrides, localUserAttribute, serverHostName, restrictToGroup]),
+  ).slice(0, 16);
 
 /** `example.com` of `dc=example,dc=com`. */
 const domainOf = (base: string): string =>

@@ -153,8 +153,8 @@ const fixed = (row: Instance, zone: Zone): Instance => ({
 
 /** Instances of one object found in one go: a few milliseconds. */
 const atOnce = 2_500;
-/** Goes in which an object is expanded: enough for every hour of six years, not for every minute of two months. */
-const mostGoes = 24;
+/** Goes in which an object is expanded: enough for every hour of two years, not for every minute of a month. */
+const mostGoes = 10;
 
 /** The busy instances of an object in the range. Where there are many, they are found in several goes; an instance in two
  *  of them comes twice, which is the same to those who merge.

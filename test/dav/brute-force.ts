@@ -152,7 +152,7 @@ class BruteForce {
       const { status, text } = await report(this.#exchange, `${home}zone${at}/`, body);
       const instances = this.#instances(range, zoneOf(id));
       // As many of one object are refused.
-      if (status === 200 || instances.length < 50_000) this.#comparePeriods(`in ${id}`, text, range, instances);
+      if (status === 200 || instances.length < 15_000) this.#comparePeriods(`in ${id}`, text, range, instances);
     }
   }
 

@@ -239,7 +239,10 @@ export async function createServer(
       if (door !== undefined) return await door.handle(request);
       const signedIn = await signIn.authenticate(request);
       user = signedIn.user;
-      told = signedIn.headers;
+      // Clients that sign in only when asked ask for OPTIONS first, which anybody may: the answer says that there is more to
+      // be had (RFC 9110 §11.6.1 allows the challenge in every answer).
+      const mayAsk = user === undefined && request.method === "OPTIONS";
+      told = mayAsk ? signIn.unauthorized(request).headers : signedIn.headers;
       context = contextOf(user);
       if (access !== undefined) await checkServiceAccess(access, user, request);
       return withHeaders(await dispatch(request, context), told);

@@ -8,6 +8,7 @@ import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
 import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
+import { passwordsCommand } from "./passwords.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
 import {
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   principalsCommand,
   checkLocalUsersCommand,
   delegatesCommand,
+  passwordsCommand,
   homesCommand,
   sharesCommand,
   purgeCommand,

@@ -6,7 +6,7 @@ import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import { type Element, elements, localOf, type QName } from "../xml/element.ts";
+import type { Element, QName } from "../xml/element.ts";
 import { StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
 import type {
@@ -41,6 +41,7 @@ import {
   calendarType,
   findHome,
   folderType,
+  kindByType,
   makeCollection,
   makeHome,
   markHome,
@@ -313,7 +314,7 @@ export class FileStore implements CalendarStore {
     if (handle === undefined) {
       if (!quickStat(path)?.isDirectory()) return undefined;
       const place = kindByPlace(ref.path);
-      handle = new Handle(path, this.#parts, async () => place ?? (await this.#kindByType(path)));
+      handle = new Handle(path, this.#parts, async () => place ?? (await kindByType(this.#parts.properties, path)));
       this.#handles.set(path, handle);
     }
     const view = await handle.view();
@@ -322,14 +323,6 @@ export class FileStore implements CalendarStore {
       return undefined;
     }
     return new StoredCollection(ref, view, handle);
-  }
-
-  // A directory of a home without the mark is a calendar that lost its attributes (a copy without them).
-  async #kindByType(path: string): Promise<CollectionKind> {
-    const type = (await this.#parts.properties.readCollection(path)).get(resourcetypeName);
-    if (type === undefined) return "calendar";
-    const marks = elements(type).map((node) => localOf(node.name));
-    return marks.includes("calendar") ? "calendar" : marks.includes("shared") ? "share" : "folder";
   }
 
   #forget(path: string): void {

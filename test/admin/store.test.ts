@@ -252,11 +252,13 @@ describe("caladmin on a store without a server", () => {
   });
 
   test("purge --delegates removes those that the directory does not know, and only them", async () => {
-    await caladmin(
+    const made = await caladmin(
       ["delegates", "import", "--new", "-"],
       "users:ann\twrite\tGUID-gone\nusers:ann\twrite\tusers:bob\nGUID-old\tread\tusers:ann\n",
     );
+    assert.equal(made.status, 0, made.err);
     const dry = await caladmin(["-f", "csv", "purge", "--delegates"]);
+    assert.equal(dry.status, 0, dry.err);
     assert.equal(dry.out, "ownerGUID,access,delegateGUID\r\nGUID-ann,write,GUID-gone\r\nGUID-old,read,GUID-ann\r\n");
     assert.equal((await caladmin(["purge", "--delegates", "--yes"])).status, 0);
     const left = JSON.parse((await caladmin(["-f", "json", "delegates", "export"])).out) as unknown;

@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
 import { basic, Connection, headerOf } from "./connection.mjs";
 import { eventText } from "./events.mjs";
 
 export const calendarType = "Content-Type: text/calendar; charset=utf-8\r\n";
 export const xmlType = "Content-Type: application/xml; charset=utf-8\r\n";
+
+const md5 = (text) => createHash("md5").update(text).digest("hex");
 
 export class WrongAnswer extends Error {}
 
@@ -18,11 +21,38 @@ export class Target {
   constructor({ host, port, user, password, home }) {
     Object.assign(this, { host, port, user, password, home });
     this.seeded = new Map();
+    this.digests = [];
   }
 
   connect(n = 1) {
     const user = this.user(n);
     return new Connection(this.host, this.port, basic(user, this.password(user)));
+  }
+
+  /** A connection that signs in by Digest, and what writes its header, counting. Answers a function (method, path) => header
+   *  line, with `connection`. */
+  async digest(n = 1) {
+    const user = this.user(n);
+    const connection = new Connection(this.host, this.port);
+    this.digests.push(connection);
+    const challenge =
+      headerOf(await connection.request("PROPFIND", this.home(n), "Depth: 0\r\n"), "www-authenticate") ?? "";
+    const { realm, nonce } =
+      /^Digest realm="(?<realm>[^"]*)", nonce="(?<nonce>[^"]+)", algorithm=MD5, qop="auth"/.exec(challenge)?.groups ??
+      {};
+    check(nonce !== undefined, `no challenge of Digest with MD5: ${challenge}`);
+    const ha1 = md5(`${user}:${realm}:${this.password(user)}`);
+    let count = 0;
+    const header = (method, path) => {
+      const nc = (++count).toString(16).padStart(8, "0");
+      const response = md5(`${ha1}:${nonce}:${nc}:Y25vbmNl:auth:${md5(`${method}:${path}`)}`);
+      return `Authorization: Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${path}", cnonce="Y25vbmNl", nc=${nc}, qop=auth, response="${response}", algorithm=MD5\r\n`;
+    };
+    return Object.assign(header, { connection });
+  }
+
+  closeDigests() {
+    for (const connection of this.digests.splice(0)) connection.close();
   }
 
   /** Makes a calendar for account `n`, which must not have it yet. */

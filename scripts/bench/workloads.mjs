@@ -112,6 +112,30 @@ export const workloads = {
       };
     },
   },
+  "propfind0-digest": {
+    what: "the same by Digest: what signing in costs more than Basic, whose credentials are remembered",
+    against: "http",
+    async prepare(target) {
+      const { path } = await seed(target);
+      const body = propfind("<S:getctag/><D:sync-token/><D:displayname/><D:resourcetype/>");
+      const users = new WeakMap();
+      return {
+        async op(connection) {
+          let digest = users.get(connection);
+          if (digest === undefined) {
+            digest = await target.digest(1);
+            users.set(connection, digest);
+          }
+          const headers = `${digest("PROPFIND", path)}Depth: 0\r\n${xmlType}`;
+          const answer = await digest.connection.request("PROPFIND", path, headers, body);
+          check(answer.status === 207 && /getctag>[^<]+</.test(answer.body.latin1Slice()), "PROPFIND", answer);
+        },
+        finish() {
+          target.closeDigests();
+        },
+      };
+    },
+  },
   "propfind1-1k": {
     what: "PROPFIND of the ETags of 1,000 events",
     against: "http",
@@ -160,6 +184,29 @@ export const workloads = {
             `<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range ${weekRange(week)}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
           );
           checkUids(answer, name, expected[week], `calendar-query of week ${week}`);
+        },
+      };
+    },
+  },
+  expand: {
+    what: "calendar-query of a week of 1,000 events, expanded",
+    against: "http",
+    async prepare(target) {
+      const { path, name } = await seed(target);
+      const expected = Array.from({ length: weeks }, (_, week) => inWeek(size, week));
+      return {
+        async op(connection) {
+          const week = random(weeks);
+          const answer = await report(
+            connection,
+            path,
+            `<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data><C:expand ${weekRange(week)}/></C:calendar-data></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range ${weekRange(week)}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
+          );
+          checkUids(answer, name, expected[week], `expansion of week ${week}`);
+          const text = answer.body.toString();
+          const instances = text.split("BEGIN:VEVENT").length - 1;
+          check(instances === expected[week].length, `${instances} instances, expected ${expected[week].length}`);
+          check(!/RRULE|TZID/.test(text), "an expanded instance has a rule or a zone");
         },
       };
     },

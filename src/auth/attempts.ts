@@ -63,6 +63,7 @@ export class Attempts {
   readonly #pairs = new Lru<string, Tally>({ maxEntries: maxRecords });
   readonly #addresses = new Lru<string, Tally>({ maxEntries: maxRecords });
   readonly #held = new Map<string, number>();
+  readonly #exposed = new Lru<string, number>({ maxEntries: 1000 });
 
   constructor({ log, now = Date.now, wait = sleep, tell }: AttemptsOptions) {
     this.#log = log;
@@ -111,6 +112,21 @@ export class Attempts {
   /** The credentials were right: the pair's failures are forgotten, those of the address are not. */
   succeeded(request: HttpRequest, name: string): void {
     this.#pairs.delete(pairKey(addressKey(request.remote), name));
+  }
+
+  /** A password came on a connection on which others may have read it, and was not looked at. One line per address and hour: the
+   *  client will go on, and its user should hear of it. */
+  exposed({ remote, headers }: HttpRequest): void {
+    const now = this.#now();
+    if (now - (this.#exposed.get(remote) ?? Number.NEGATIVE_INFINITY) < 3_600_000) return;
+    this.#exposed.set(remote, now);
+    this.#log.warn(
+      "a client sent a password without TLS; it was not looked at (Authentication.Basic.AllowWithoutTLS)",
+      {
+        client: remote,
+        agent: headers["user-agent"]?.slice(0, 200),
+      },
+    );
   }
 
   /** Counts a failure, here or in another worker. */

@@ -70,7 +70,11 @@ export function authenticator({ accounts, schemes }: AuthenticatorOptions): Auth
       if (header === undefined) return nobody;
       const space = header.indexOf(" ");
       const scheme = byName.get(space < 0 ? header.toLowerCase() : header.slice(0, space).toLowerCase());
-      if (scheme === undefined || !scheme.offered(request)) throw unauthorized(request);
+      if (scheme === undefined) throw unauthorized(request);
+      if (!scheme.offered(request)) {
+        scheme.unwanted?.(request);
+        throw unauthorized(request);
+      }
       const answer = scheme.authenticate(space < 0 ? "" : header.slice(space + 1), request);
       const verdict = answer instanceof Promise ? await answer : answer;
       if (verdict === "refused") throw unauthorized(request);

@@ -60,6 +60,7 @@ export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicO
   return {
     name: "Basic",
     offered: (request) => request.secure || withoutTls || isThisHost(request.remote),
+    unwanted: (request) => attempts.exposed(request),
     challenge: () => `Basic realm=${quotedString(accounts.realm)}, charset="UTF-8"`,
     authenticate(credentials, request) {
       if (credentials.length > maxLength) return "refused";

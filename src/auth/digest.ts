@@ -118,28 +118,35 @@ interface Claim {
   readonly counted: { readonly nc: number; readonly written: string } | undefined;
 }
 
+/** The parameters that mean something here; a Map of all of them would take a fifth of the time that signing in takes. */
+const known = [
+  ...["username", "username*", "userhash", "realm", "nonce", "uri"],
+  ...["response", "algorithm", "cnonce", "qop", "nc"],
+] as const;
+
 function readClaim(credentials: string): Claim | undefined {
-  const parameters = readParameters(credentials);
-  if (parameters === undefined) return undefined;
-  const extended = parameters.get("username*");
-  const plain = parameters.get("username");
-  if ((extended === undefined) === (plain === undefined) || parameters.get("userhash") === "true") return undefined;
+  const values: (string | undefined)[] = new Array(known.length).fill(undefined);
+  const whole = readParameters(credentials, (name, value) => {
+    const at = (known as readonly string[]).indexOf(name);
+    if (at < 0) return true;
+    if (values[at] !== undefined) return false;
+    values[at] = value;
+    return true;
+  });
+  if (!whole) return undefined;
+  const [plain, extended, userhash, realm, nonce, uri, proof, algorithm, cnonce = "", qop, written = ""] = values;
+  if ((extended === undefined) === (plain === undefined) || userhash === "true") return undefined;
   const username = extended === undefined ? decodeHeader(plain ?? "") : decodeExtended(extended);
-  const nonce = parameters.get("nonce");
-  const uri = parameters.get("uri");
-  const response = parameters.get("response")?.toLowerCase();
+  const response = proof?.toLowerCase();
   if (!username || !nonce || !uri || response === undefined || !/^[0-9a-f]{32,64}$/.test(response)) return undefined;
-  const qop = parameters.get("qop");
-  const written = parameters.get("nc") ?? "";
-  const cnonce = parameters.get("cnonce") ?? "";
   if (qop !== undefined && (qop !== "auth" || cnonce === "" || !/^[0-9a-f]{8}$/i.test(written))) return undefined;
   return {
     username,
-    realm: decodeHeader(parameters.get("realm") ?? ""),
+    realm: decodeHeader(realm ?? ""),
     nonce,
     uri,
     response,
-    algorithm: parameters.get("algorithm")?.toLowerCase(),
+    algorithm: algorithm?.toLowerCase(),
     cnonce,
     counted: qop === undefined ? undefined : { nc: Number.parseInt(written, 16), written },
   };

@@ -23,8 +23,8 @@ export async function negotiate(options: NegotiateOptions): Promise<AuthScheme |
   const { accounts, log } = options;
   // The library asks for it with each token; it reads the environment of this process.
   if (options.keytab !== "") process.env["KRB5_KTNAME"] = `FILE:${options.keytab}`;
-  const library = await import("kerberos").then(
-    (loaded) => loaded.default,
+  const library = await import(packageName).then(
+    (loaded: { readonly default: Library }) => loaded.default,
     (error: unknown) => {
       log.warn("Authentication.Kerberos: the package kerberos cannot be loaded, so Kerberos is not offered", { error });
       return undefined;
@@ -74,7 +74,20 @@ export async function negotiate(options: NegotiateOptions): Promise<AuthScheme |
   };
 }
 
-type Library = typeof import("kerberos");
+/** What is used of the package kerberos, in its own names. Its types are not imported: it is optional, and the server builds
+ *  without it. */
+interface Library {
+  initializeServer(service: string): Promise<{
+    readonly username: string;
+    readonly targetName: string;
+    readonly response: string | null;
+    readonly contextComplete: boolean;
+    step(token: string): Promise<string>;
+  }>;
+  /** The name of the key that the keytab has for the service. Rejects when it has none. */
+  principalDetails(service: string, host: string): Promise<string>;
+}
+const packageName: string = "kerberos";
 
 /** The name of the key that the keytab has for the service, realm included. 1.x called it http, everybody else HTTP. */
 async function keyFor(

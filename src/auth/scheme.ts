@@ -28,6 +28,8 @@ export interface AuthScheme {
   readonly name: string;
   /** Whether it is offered, and taken, on the request's connection. */
   offered(request: HttpRequest): boolean;
+  /** Hears of a request that came with this scheme although it is not offered. */
+  unwanted?(request: HttpRequest): void;
   /** The value of a WWW-Authenticate header, made anew for each answer. */
   challenge(request: HttpRequest, stale: boolean): string;
   /** Judges what follows the scheme's name in the Authorization header. Throws HttpError only for what is not the client's

@@ -105,8 +105,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     element: el(dav("lock-token-matches-request-uri")),
     text: "the resource is not under a lock with this token",
   }),
-  "default-calendar-delete-allowed": fixed(
-    caldav("default-calendar-delete-allowed"),
+  "default-calendar-needed": fixed(
+    caldav("default-calendar-needed"),
     403,
     "the default calendar for scheduling cannot be deleted",
   ),
@@ -117,6 +117,10 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     element: el(caldav("unique-scheduling-object-resource"), href(existing)),
     text: `another object of this user has the same UID: ${existing}`,
   }),
+  "same-organizer-in-all-components": problem(caldav("same-organizer-in-all-components")),
+  "allowed-organizer-scheduling-object-change": problem(caldav("allowed-organizer-scheduling-object-change")),
+  "allowed-attendee-scheduling-object-change": problem(caldav("allowed-attendee-scheduling-object-change")),
+  "organizer-allowed": problem(caldav("organizer-allowed")),
   "valid-scheduling-message": problem(caldav("valid-scheduling-message"), 400),
   "valid-organizer": problem(caldav("valid-organizer")),
   "originator-allowed": fixed(caldav("originator-allowed"), 403, "scheduling messages are sent by who has signed in"),

@@ -20,13 +20,14 @@ const addressOf = (text: string | undefined): Backend => {
   return { host: match[1] ?? match[2] ?? "", port };
 };
 
-/** The hosts of the service "http" (or of the only one) in a load balancer file of the original, PythonDirector/ConfigFile:
+/** The hosts of a service ("http", else the only one; "https", for TLS, must be named so) in a load balancer file of the original, PythonDirector/ConfigFile:
  *  `<pdconfig><service name="http"><group name="main"><host ip="10.0.0.1:8008"/>…`. Throws Error with what is missing. */
-export const readDirectorFile = (text: string): readonly Backend[] => {
+export const readDirectorFile = (text: string, name: "http" | "https" = "http"): readonly Backend[] => {
   const root = readXml(text);
   const services = children(root, "service");
-  const service = services.find((one) => one.attributes["name"] === "http") ?? services[0];
-  if (service === undefined) throw new Error("has no <service>");
+  const service =
+    services.find((one) => one.attributes["name"] === name) ?? (name === "http" ? services[0] : undefined);
+  if (service === undefined) throw new Error(name === "http" ? "has no <service>" : 'has no <service name="https">');
   const enabled = children(service, "enable")[0]?.attributes["group"];
   const groups = children(service, "group");
   const group = groups.find((one) => enabled !== undefined && one.attributes["name"] === enabled) ?? groups[0];
@@ -40,25 +41,35 @@ export const readDirectorFile = (text: string): readonly Backend[] => {
 export const runBalancer = async <C>(options: RunOptions<C>, directorFile: string): Promise<void> => {
   process.title = "caldavd: balancer";
   const { settings } = options.launch;
+  const services = [...new Set(settings.addresses.map(({ secure }) => (secure === true ? "https" : "http")))];
   const backends = await readFile(directorFile, "utf8")
-    .then(readDirectorFile)
+    .then((text) => services.map((service) => [service, readDirectorFile(text, service)] as const))
     .catch((error: unknown) => {
       throw new StartError([`PythonDirector.ConfigFile: ${directorFile}: ${reasonOf(error)}`], { cause: error });
     });
   const logs = await begin(options, undefined);
-  const balancer = new Balancer(backends, { scheduler: settings.scheduler, log: logs.log.named("balancer") });
+  const { scheduler } = settings;
+  const log = logs.log.named("balancer");
+  // TLS goes through as it comes: the servers behind speak it.
+  const balancers = new Map(backends.map(([service, hosts]) => [service, new Balancer(hosts, { scheduler, log })]));
   const addresses: ListenAddress[] = [];
   try {
-    for (const { host, port } of settings.addresses)
-      addresses.push({ host, port: await balancer.listen(port, host, settings.backlog) });
+    for (const { host, port, secure = false } of settings.addresses) {
+      const balancer = balancers.get(secure ? "https" : "http");
+      if (balancer !== undefined)
+        addresses.push({ host, port: await balancer.listen(port, host, settings.backlog), secure });
+    }
   } catch (error) {
     await fail(logs, settings.pidFile, error);
   }
   onStop(
-    () => void balancer.drain(patience).then(() => end(logs, settings.pidFile, 0)),
+    () =>
+      void Promise.all([...balancers.values()].map((one) => one.drain(patience))).then(() =>
+        end(logs, settings.pidFile, 0),
+      ),
     () => process.exit(1),
   );
   process.on("SIGUSR1", () => void logs.reopen());
   process.on("SIGHUP", () => logs.log.warn("the balancer reads its configuration only at its start"));
-  options.announce(readyLine(addresses, backends.length));
+  options.announce(readyLine(addresses, backends[0]?.[1].length ?? 0));
 };

@@ -20,6 +20,9 @@ const tunnelled = new Set([
   "SEARCH",
 ]);
 
+/** Of nearly all requests; nobody adds to it. */
+const noQuery = new URLSearchParams();
+
 /** The method a request means. Throws HttpError 400 for an override that is none of DAV's, 405 for TRACE, which would hand
  *  back the credentials it was sent with. */
 const effectiveMethod = (message: IncomingMessage): string => {
@@ -100,6 +103,7 @@ export class IncomingRequest implements HttpRequest {
   }
 
   get query(): URLSearchParams {
+    if (this.queryText === "") return noQuery;
     this.parsedQuery ??= new URLSearchParams(this.queryText);
     return this.parsedQuery;
   }

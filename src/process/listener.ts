@@ -95,6 +95,11 @@ export class Listener implements Served {
     // As sockets of a listening node:http server are: a client may end its side before it has read the answer.
     socket.allowHalfOpen = true;
     if (secure) {
+      // While TLS is being switched on, workers from before get some of its connections.
+      if (this.tls === undefined) {
+        socket.destroy();
+        return;
+      }
       this.secureAdopter ??= adopting(this.createSecureServer());
       this.secureAdopter.emit("connection", socket);
       return;

@@ -42,6 +42,8 @@ export interface ProcessSettings {
   /** Empty: no change. */
   readonly userName: string;
   readonly groupName: string;
+  /** Authentication.Kerberos.Enabled. */
+  readonly kerberos?: boolean;
   readonly documentRoot: string;
   readonly dataRoot: string;
 }
@@ -92,6 +94,7 @@ export const processSettings = (config: Config, cores: number, foreground: boole
     umask: config.umask,
     userName: config.UserName,
     groupName: config.GroupName,
+    kerberos: config.Authentication.Kerberos.Enabled,
     documentRoot: config.DocumentRoot,
     dataRoot: config.DataRoot,
   };

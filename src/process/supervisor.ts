@@ -164,7 +164,7 @@ export class Supervisor {
       // Unprivileged from birth, while the master may hold ports below 1024 (and gives up its groups for them).
       ...(plan.identity === undefined ? {} : { uid: plan.identity.uid, gid: plan.identity.gid }),
     });
-    const worker = cluster.fork(allocatorEnvironment(process.env));
+    const worker = cluster.fork(allocatorEnvironment(process.env, plan.settings.kerberos));
     const member = new Member(slot.number, worker);
     slot.member = member;
     this.members.add(member);

@@ -154,3 +154,22 @@ test("every wrong password is a line that names address, scheme and user; the us
     ],
   );
 });
+
+test("a password without TLS from another host is not looked at, and the log says so once an hour", async () => {
+  const { accounts, attempts, clock, logged } = await givenAccounts();
+  const auth = authenticator({ accounts, schemes: [basic({ accounts, attempts, withoutTls: false })] });
+  const headers = { authorization: basicHeader("alice", "wonder:land"), "user-agent": "iCal/3.0" };
+  const ask = () => auth.authenticate({ ...request(headers), remote: "192.0.2.7" });
+  for (let i = 0; i < 3; i++)
+    await assert.rejects(
+      ask(),
+      (error) => error instanceof HttpError && error.status === 403 && /https/.test(error.message),
+    );
+  assert.deepEqual(
+    logged.map(({ client, agent }) => [client, agent]),
+    [["192.0.2.7", "iCal/3.0"]],
+  );
+  clock.now += 3_600_001;
+  await assert.rejects(ask(), HttpError);
+  assert.equal(logged.length, 2);
+});

@@ -66,6 +66,13 @@ describe("Digest as real clients do it", () => {
     assert.match(used.output, /first answer: 207/);
   });
 
+  test("OPTIONS is answered to everybody, with the challenges for who would like to be somebody", async () => {
+    const stranger = await fetch(home(), { method: "OPTIONS" });
+    assert.equal(stranger.status, 200);
+    assert.match(stranger.headers.get("www-authenticate") ?? "", /^Digest realm="[^"]+", nonce="[\w-]{40}"/);
+    assert.deepEqual(await curl("-X", "OPTIONS", "-H", "Expect:", ...silent(home())), [200]);
+  });
+
   test("a wrong password is 401 and stays so", async () => {
     assert.deepEqual(await curl("-u", "user01:wrong", ...silent(home())), [401, 401]);
   });

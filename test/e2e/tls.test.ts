@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { makeCertificate } from "../support/certificates.ts";
-import { basic } from "../support/http-client.ts";
-import { freePort, type Server, startServer, until } from "../support/server.ts";
+import { basic, Client } from "../support/http-client.ts";
+import { freePort, repository, type Server, startServer, until } from "../support/server.ts";
 import { event } from "./calendar-texts.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -293,6 +293,47 @@ describe("with certificates of the administrator's", () => {
       [{ SSLCertificate: encrypted.cert, SSLPrivateKey: encrypted.cert }, /holds no private key/],
     ] as const)
       await assert.rejects(startServer({ settings: { ...settings, SSLPort: await freePort(), ...change } }), reason);
+  });
+
+  test("HUP switches TLS on, and no request without it fails meanwhile", async () => {
+    const plist = join(folder, "switched.plist");
+    const usual = await readFile(join(repository, "plist/caldavd-test.plist"), "utf8");
+    await writeFile(plist, usual.replaceAll("../", `${repository}/`));
+    const switched = await startServer({ plist });
+    const secure = await freePort();
+    try {
+      const client = new Client(switched, "user01");
+      let asked = 0;
+      let stop = false;
+      const load = (async () => {
+        while (!stop) {
+          await client.expect(207, "PROPFIND", home, { headers: { depth: "0" } });
+          asked++;
+        }
+      })();
+      await writeFile(
+        plist,
+        usual
+          .replaceAll("../", `${repository}/`)
+          .replace("</dict>\n</plist>", `<key>SSLPort</key><integer>${secure}</integer></dict></plist>`),
+      );
+      switched.signal("SIGHUP");
+      await until(
+        "TLS at both workers",
+        async () => {
+          const answers = await Promise.allSettled(Array.from({ length: 6 }, () => ask(secure)));
+          return answers.every((one) => one.status === "fulfilled" && one.value === 207);
+        },
+        30_000,
+      );
+      stop = true;
+      await load;
+      client.close();
+      assert.ok(asked > 0);
+      assert.doesNotMatch(await switched.errorLog(), /nothing caught|a worker died/);
+    } finally {
+      await switched.stop();
+    }
   });
 
   test("RedirectHTTPToHTTPS sends every request on, nobody is asked for a password before", async () => {

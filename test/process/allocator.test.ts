@@ -15,3 +15,7 @@ test("the allocator of workers is told in one way or the other to give memory ba
     assert.equal(environment["MALLOC_CONF"], "narenas:1");
   }
 });
+
+test("workers that offer Kerberos have the system's allocator: its package would crash with another", () => {
+  assert.deepEqual(allocatorEnvironment({}, true), { MALLOC_ARENA_MAX: "2" });
+});

@@ -115,5 +115,9 @@ describe("a load balancer file of the original", () => {
       /"10\.0\.0\.1" is no "address:port"/,
     );
     assert.throws(() => readDirectorFile("<pdconfig/>"), /has no <service>/);
+    const two = `<pdconfig><service name="http"><group><host ip="10.0.0.1:8008"/></group></service>
+      <service name="https"><group><host ip="10.0.0.1:8443"/></group></service></pdconfig>`;
+    assert.deepEqual(readDirectorFile(two, "https"), [{ host: "10.0.0.1", port: 8443 }]);
+    assert.throws(() => readDirectorFile(file(""), "https"), /has no <service name="https">/);
   });
 });

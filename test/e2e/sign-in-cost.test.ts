@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import argon2 from "argon2";
+import { Client, propfind } from "../support/http-client.ts";
+import { startServer } from "../support/server.ts";
+
+const calendar = "/calendars/users/hashed/calendar/";
+const poll = propfind("{http://calendarserver.org/ns/}getctag", "{DAV:}sync-token");
+const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+
+/** Milliseconds that the threads of a process have spent on a processor. */
+const cpuOf = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`)
+    .map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e6)
+    .reduce((sum, one) => sum + one, 0);
+
+test("polling a ctag signed in, by Basic with an argon2 account or by Digest, costs about what it costs anybody", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "caldavd-cost-"));
+  const stored = await argon2.hash("secret");
+  await writeFile(
+    join(folder, "accounts.xml"),
+    `<accounts realm="Realm"><user><uid>hashed</uid><password>${stored}</password>
+     <password>{HA1}${md5("hashed:Realm:secret")}</password></user></accounts>`,
+  );
+  const server = await startServer({
+    settings: { "DirectoryService/params/xmlFile": join(folder, "accounts.xml") },
+  });
+  const client = new Client(server, null, 8);
+  try {
+    const basic = { authorization: `Basic ${Buffer.from("hashed:secret").toString("base64")}` };
+    await client.expect(207, "PROPFIND", calendar, { headers: { ...basic, depth: "0" } });
+    await client.expect(200, "ACL", calendar, {
+      headers: { ...basic, "content-type": "application/xml" },
+      body: `<acl xmlns="DAV:"><ace><principal><all/></principal><grant><privilege><read/></privilege></grant></ace></acl>`,
+    });
+    const challenge = (await client.ask("PROPFIND", "/calendars/users/hashed/")).headers["www-authenticate"] ?? "";
+    const nonce = /nonce="([^"]+)"/.exec(challenge)?.[1] ?? "";
+    let count = 0;
+    const digest = (): string => {
+      const nc = (++count).toString(16).padStart(8, "0");
+      const proof = md5(`${md5("hashed:Realm:secret")}:${nonce}:${nc}:abc:auth:${md5(`PROPFIND:${calendar}`)}`);
+      return `Digest username="hashed", realm="Realm", nonce="${nonce}", uri="${calendar}", cnonce="abc", nc=${nc}, qop=auth, response="${proof}"`;
+    };
+    // A header of the same length for all: reading it is not signing in.
+    const kinds: Readonly<Record<string, () => Record<string, string>>> = {
+      anonymous: () => ({ "x-authorization": digest() }),
+      basic: () => ({ ...basic, "x-authorization": digest().slice(basic.authorization.length) }),
+      digest: () => ({ authorization: digest() }),
+    };
+    const best: Record<string, number> = {};
+    const workers = server.workers();
+    for (let round = 0; round < 8; round++)
+      for (const [kind, headers] of Object.entries(kinds)) {
+        const before = workers.reduce((sum, pid) => sum + cpuOf(pid), 0);
+        let left = 3_000;
+        await Promise.all(
+          Array.from({ length: 8 }, async () => {
+            while (left-- > 0)
+              await client.expect(207, "PROPFIND", calendar, { headers: { ...headers(), depth: "0" }, body: poll });
+          }),
+        );
+        const used = (workers.reduce((sum, pid) => sum + cpuOf(pid), 0) - before) / 3_000;
+        // The first round warms up.
+        if (round > 0) best[kind] = Math.min(best[kind] ?? Number.POSITIVE_INFINITY, used);
+      }
+    t.diagnostic(
+      Object.entries(best)
+        .map(([kind, used]) => `${kind} ${used.toFixed(3)} ms`)
+        .join(", "),
+    );
+    // A tenth on a quiet machine; the clock of CPU time is coarse, and here others are at work.
+    const { anonymous = 0 } = best;
+    for (const kind of ["basic", "digest"])
+      assert.ok((best[kind] ?? 0) < anonymous * 1.3, `${kind}: ${best[kind]} ms, anonymous ${anonymous} ms`);
+  } finally {
+    client.close();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+});

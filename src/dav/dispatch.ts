@@ -22,8 +22,8 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
   const resource = await resolve(request.path, request.rawPath, context);
   if (context.user === undefined) await challengeStrangers(resource, method, request);
   await checkRights(resource, method, request, context);
-  if (request.headers["if"] !== undefined && (await hasRights(resource, method, request, context)))
-    await checkIf(resource, context, request);
+  if (!(await hasRights(resource, method, request, context))) return blindly(resource, method, request, context);
+  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).
@@ -76,6 +76,22 @@ const hasRights = async (
   { path, rawPath }: HttpRequest,
   context: Context,
 ): Promise<boolean> => method.needs(resource).length > 0 || mayLook(resource, path, rawPath, context);
+
+/** A request by who may not look, to a method that asks for rights itself. If it lets them in, well; if not, they hear no more
+ *  than of anything that is hidden. REPORT says so itself: who may only see busy time is told what is wrong with the question. */
+async function blindly(
+  resource: Resource,
+  method: Method,
+  request: HttpRequest,
+  context: Context,
+): Promise<HttpResponse> {
+  try {
+    return await method.handle(resource, context, request);
+  } catch (error) {
+    if (method.name === "REPORT" || !(error instanceof Refusal || error instanceof HttpError)) throw error;
+    throw await hidden(request, request.rawPath);
+  }
+}
 
 async function checkMapped(
   resource: Exclude<Resource, { kind: "unmapped" }>,

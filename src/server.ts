@@ -27,7 +27,7 @@ import { reportMethod } from "./dav/methods/report.ts";
 import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
 import { properties } from "./dav/properties/all.ts";
-import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
+import { type Context, type DavSettings, makeRegistry } from "./dav/registry.ts";
 import { calendarMultiget } from "./dav/reports/calendar-multiget.ts";
 import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
@@ -39,6 +39,7 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { withScheduling } from "./dav/scheduling-service.ts";
 import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
@@ -125,8 +126,7 @@ const davSettings = (config: Config): DavSettings => ({
 });
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
-  // Nothing delivers invitations yet: a client that is told otherwise no longer mails its own.
-  implicit: false,
+  implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
   organizers: [
     "users",
@@ -201,23 +201,27 @@ export async function createServer(
   if (Basic.Enabled) schemes.push(basic({ accounts, attempts, withoutTls: Basic.AllowWithoutTLS }));
   const signIn = authenticator({ accounts, schemes });
 
-  const services: Services = {
+  const urls = makeUrls(directory);
+  const settings = davSettings(config);
+  const services = withScheduling({
     store,
     directory,
-    urls: makeUrls(directory),
-    settings: davSettings(config),
+    urls,
+    settings,
     registry: makeRegistry(methods, reports, properties),
     administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
     readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
     now: () => utc(Math.floor(Date.now() / 1000)),
     warn,
-  };
+  });
+  const { scheduling } = services;
   const contextOf = (user: Principal | undefined): Context => ({
     user,
     services,
     privileges: makePrivileges(user, services),
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
+  scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [
     ...doorsOf(config),
@@ -261,6 +265,7 @@ export async function createServer(
     hear: (news) => attempts.heard(news as Failure),
     close: async () => {
       hashes.close();
+      await scheduling.close();
       await store.close();
       await endDumps?.();
       await directory.close();

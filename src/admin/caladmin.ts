@@ -6,6 +6,7 @@ import { type Call, type Command, configOf, formats, Problems, UsageError } from
 import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
 import { homesCommand } from "./homes.ts";
+import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
 import { passwordsCommand } from "./passwords.ts";
 import { principalsCommand } from "./principals.ts";
@@ -19,6 +20,7 @@ import {
   stopCommand,
 } from "./service.ts";
 import { settingsCommand } from "./settings.ts";
+import { sharesCommand } from "./shares.ts";
 import { statsCommand } from "./stats.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -35,9 +37,11 @@ const commands: readonly Command[] = [
   logsCommand,
   statsCommand,
   principalsCommand,
+  checkLocalUsersCommand,
   delegatesCommand,
   passwordsCommand,
   homesCommand,
+  sharesCommand,
   purgeCommand,
   verifyCommand,
   backupCommand,

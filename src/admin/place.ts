@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { become, type Identity, workerIdentity } from "../base/privileges.ts";
 import type { Config } from "../config/schema.ts";
@@ -36,7 +35,7 @@ export async function demandStore({ DocumentRoot }: Config): Promise<void> {
 
 /** Opens the directory service. The caller closes it. What it warns of, caldavd says in its log. */
 export async function openRecords(config: Config): Promise<DirectoryBackend> {
-  return openDirectoryService(config, { startId: randomUUID(), warn: () => undefined });
+  return openDirectoryService(config, { startId: undefined, warn: () => undefined });
 }
 
 /** Principals and delegates, as the server has them. */

@@ -11,7 +11,7 @@ import { type Naming, proves, storedHa1 } from "./stored-password.ts";
  *  the delegate database, which signing in has nothing to do with. */
 export type SignInDirectory = Pick<
   DirectoryBackend,
-  "realm" | "byShortName" | "storedPasswords" | "verifyPassword" | "generation"
+  "realm" | "byShortName" | "storedPasswords" | "verifyPassword" | "maySignIn" | "generation"
 >;
 
 export interface AccountsOptions {
@@ -26,7 +26,11 @@ const identityOf = (principal: Principal, { readOnly }: AppPassword): Identity =
 
 /** Joins the users of a directory and the sudoers. A sudoer hides a user of the same name, as in the original. */
 export function accountsOf({ directory, sudoers, hashes, appPasswords }: AccountsOptions): Accounts {
-  const user = (name: string): Promise<Principal | undefined> => directory.byShortName("users", name);
+  /** Undefined also for a record that may not sign in, in whatever way. */
+  const user = async (name: string): Promise<Principal | undefined> => {
+    const principal = await directory.byShortName("users", name);
+    return principal === undefined || (await directory.maySignIn?.(principal)) === false ? undefined : principal;
+  };
   const naming = (name: string): Naming => ({ name, realm: directory.realm });
   const sudoerPasswords = async (name: string): Promise<readonly string[]> => {
     const stored = await sudoers.storedPassword(name);

@@ -1,6 +1,6 @@
 type Dictionary = Readonly<Record<string, unknown>>;
 
-/** Key names from before version 1.2 that only changed their names. The new place, from the top. */
+/** Key names from before version 1.2, and of builds between releases, that only changed their names. The new place, from the top. */
 const renamed: Readonly<Record<string, readonly string[]>> = {
   BindAddress: ["BindAddresses"],
   ServerLogFile: ["AccessLogFile"],
@@ -12,6 +12,7 @@ const renamed: Readonly<Record<string, readonly string[]>> = {
   SACLEnable: ["EnableSACLs"],
   ServerType: ["ProcessType"],
   Port: ["HTTPPort"],
+  EnableSharing: ["Sharing", "Enabled"],
   twistdLocation: ["Twisted", "twistd"],
   pydirLocation: ["PythonDirector", "pydir"],
   pydirConfig: ["PythonDirector", "ConfigFile"],

@@ -4,6 +4,7 @@ import type { Href, PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import type { Scheduling } from "../scheduling/implicit.ts";
 import type { CalendarStore, CollectionRef } from "../store/contract.ts";
 import type { Element, QName, XmlValue } from "../xml/element.ts";
 import type { Kind, Resource, Shape } from "./resource.ts";
@@ -77,6 +78,8 @@ export interface Services {
   readonly urls: Urls;
   readonly settings: DavSettings;
   readonly registry: Registry;
+  /** Carries out what changes of calendar objects mean to others. */
+  readonly scheduling: Scheduling;
   /** AdminPrincipals and ReadPrincipals as they stand in the directory now. */
   readonly administrators: () => Promise<readonly PrincipalUid[]>;
   readonly readers: () => Promise<readonly PrincipalUid[]>;

@@ -1,9 +1,10 @@
+import type { Directory } from "../directory/backend.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
-import type { Principal } from "../model/principal.ts";
+import { normaliseAddress, type Principal } from "../model/principal.ts";
 import { notificationFolder, notificationsOf } from "../sharing/notices.ts";
 import { isSafeName } from "../store/layout.ts";
 import { collectionResource, type OwnedCollection, placedResource, seenAs } from "./children.ts";
-import type { Context } from "./registry.ts";
+import type { Context, Urls } from "./registry.ts";
 import type { Resource, Shape } from "./resource.ts";
 import { isRecordType, principalAt, segmentsOf, uidsName } from "./urls.ts";
 
@@ -27,6 +28,14 @@ export async function resolve(segments: readonly string[], rawPath: string, cont
 export async function resolveHref(href: string, context: Context): Promise<Resource | undefined> {
   const target = segmentsOf(href);
   return target === undefined ? undefined : resolve(target.path, target.rawPath, context);
+}
+
+const isUrl = /^\s*(?:\/|https?:)/i;
+
+/** Whom a calendar user address means. Clients of the drafts use a principal's URL as its address. */
+export async function calendarUser(address: string, directory: Directory, urls: Urls): Promise<Principal | undefined> {
+  const found = await directory.byAddress(normaliseAddress(address));
+  return found ?? (isUrl.test(address) ? urls.principalOf(address.trim()) : undefined);
 }
 
 /** The parent in the same form of address. undefined for the root, and where even the parent is not there. */

@@ -32,6 +32,9 @@ export interface Proxies {
 const none: readonly PrincipalUid[] = [];
 const noProxies: Proxies = { read: none, write: none };
 
+/** Records looked at in one step. */
+const stepSize = 50;
+
 const typedKey = (type: RecordType, name: string): string => `${type}:${nameKey(name)}`;
 
 /** Builds the index. What two records claim is nobody's: a name or an address that stands in two records finds neither (they
@@ -39,12 +42,28 @@ const typedKey = (type: RecordType, name: string): string => `${type}:${nameKey(
  *  `warn` gets one sentence for each such clash and each member that does not exist. `elsewhere`: delegates are records of another
  *  directory, and not looked for here. */
 export function indexAccounts(
-  { realm, records }: Accounts,
+  accounts: Accounts,
   warn: (line: number, message: string) => void,
   elsewhere = false,
 ): AccountsIndex {
+  const work = indexing(accounts, warn, elsewhere);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of well below a millisecond, between which others may have their turn. */
+export function* indexing(
+  { realm, records }: Accounts,
+  warn: (line: number, message: string) => void,
+  elsewhere = false,
+): Generator<undefined, AccountsIndex> {
   const byUid = new Unambiguous();
-  for (const record of records) byUid.add(record.principal.uid.toLowerCase(), record);
+  for (const [at, record] of records.entries()) {
+    byUid.add(record.principal.uid.toLowerCase(), record);
+    if (at % stepSize === 0) yield;
+  }
   byUid.report((first, second) =>
     warn(
       second.line,
@@ -55,8 +74,11 @@ export function indexAccounts(
   const principals = { users: [], groups: [], locations: [], resources: [] } as Record<RecordType, Principal[]>;
   const byName = new Unambiguous();
   const byAddress = new Unambiguous();
-  const usable = records.filter((record) => byUid.get(record.principal.uid.toLowerCase()) === record);
-  for (const record of usable) {
+  const usable: AccountRecord[] = [];
+  for (const [at, record] of records.entries()) {
+    if (at % stepSize === 0) yield;
+    if (byUid.get(record.principal.uid.toLowerCase()) !== record) continue;
+    usable.push(record);
     const { principal } = record;
     principals[principal.type].push(principal);
     for (const name of record.shortNames) byName.add(typedKey(principal.type, name), record);
@@ -91,7 +113,8 @@ export function indexAccounts(
     }
     return [...uids];
   };
-  for (const record of usable) {
+  for (const [at, record] of usable.entries()) {
+    if (at % stepSize === 0) yield;
     const { uid } = record.principal;
     if (record.members.length > 0) {
       const held = resolve(record, record.members, "member");

@@ -135,17 +135,17 @@ export class AugmentedDirectory implements DirectoryBackend {
     return this.#directory.groupUids(member);
   }
 
-  async #maySignIn(user: Principal): Promise<boolean> {
+  async maySignIn(user: Principal): Promise<boolean> {
     await this.#read();
-    return this.#augment(user)?.signIn !== false;
+    return this.#augment(user)?.signIn !== false && ((await this.#directory.maySignIn?.(user)) ?? true);
   }
 
   async storedPasswords(user: Principal): Promise<readonly string[]> {
-    return (await this.#maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user)) ?? []) : [];
+    return (await this.maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user)) ?? []) : [];
   }
 
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {
-    return (await this.#maySignIn(user)) ? ((await this.#directory.verifyPassword?.(user, password)) ?? false) : false;
+    return (await this.maySignIn(user)) ? ((await this.#directory.verifyPassword?.(user, password)) ?? false) : false;
   }
 
   delegatesOf(owner: PrincipalUid): ReturnType<DirectoryBackend["delegatesOf"]> {

@@ -33,6 +33,8 @@ export interface DirectoryBackend {
   /** Asks the service itself (an LDAP bind). `unavailable`: it could not be asked, which is neither yes nor no, and the
    *  client is told 503. Asked after `storedPasswords`, where both are there. Never asked with an empty password. */
   verifyPassword?(user: Principal, password: string): Promise<boolean | "unavailable">;
+  /** For services that can take signing in away from a record that stays: false refuses every password, app passwords too. */
+  maySignIn?(user: Principal): Promise<boolean>;
   /** Delegates written in the record (accounts.xml `proxies`, `read-only-proxies`). */
   delegatesOf(
     owner: PrincipalUid,

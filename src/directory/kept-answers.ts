@@ -1,5 +1,5 @@
-import { rmSync } from "node:fs";
-import { Database, isBroken, isBusy } from "../base/sqlite.ts";
+import { rmSync, statSync } from "node:fs";
+import { Database, isBusy } from "../base/sqlite.ts";
 
 /** A place where answers of a directory outlive the process that asked, and are found by the other workers. */
 export interface Keeper<V> {
@@ -32,6 +32,10 @@ export class KeptAnswers {
   #database: Database | undefined;
   #timer: NodeJS.Timeout | undefined;
   #written = 0;
+  #inode: number | undefined;
+  #closed = false;
+  /** Another worker held the file when it was to be opened. */
+  #opensLater = false;
 
   constructor(path: string, options: KeptAnswersOptions) {
     this.#path = path;
@@ -39,8 +43,9 @@ export class KeptAnswers {
     try {
       this.#database = this.#open();
     } catch (error) {
-      if (isBusy(error)) return;
-      this.#replace(error);
+      // Another worker makes its tables; it does not matter much who shares.
+      if (isBusy(error)) this.#later();
+      else this.#replace(error);
     }
   }
 
@@ -71,8 +76,23 @@ export class KeptAnswers {
     };
   }
 
+  #later(): void {
+    this.#opensLater = true;
+    setTimeout(() => {
+      this.#opensLater = false;
+      if (this.#database !== undefined || this.#closed) return;
+      try {
+        this.#database = this.#open();
+      } catch (error) {
+        if (isBusy(error)) this.#later();
+        else this.#replace(error);
+      }
+    }, writeAfter).unref();
+  }
+
   #open(): Database {
     const database = new Database(this.#path);
+    this.#inode = inodeOf(this.#path);
     try {
       database.exec(
         `pragma journal_mode = truncate; pragma synchronous = off;
@@ -86,21 +106,18 @@ export class KeptAnswers {
     }
   }
 
+  /** Opens the file again: the one that another worker has made anew meanwhile, else a new one in its place. */
   #replace(error: unknown): void {
     this.#database?.close();
     this.#database = undefined;
     try {
-      if (isBroken(error)) {
-        rmSync(this.#path, { force: true });
-        this.#database = this.#open();
-        return;
-      }
+      if (inodeOf(this.#path) === this.#inode || this.#inode === undefined) rmSync(this.#path, { force: true });
+      this.#database = this.#open();
     } catch {
-      // Told below.
+      this.#options.warn(
+        `${this.#path}: answers of the directory cannot be kept: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
-    this.#options.warn(
-      `${this.#path}: answers of the directory cannot be kept: ${error instanceof Error ? error.message : String(error)}`,
-    );
   }
 
   #try<T>(work: (database: Database) => T): T | undefined {
@@ -115,6 +132,7 @@ export class KeptAnswers {
 
   #write(): void {
     this.#timer = undefined;
+    if (this.#database === undefined && !this.#opensLater) this.#waiting.clear();
     const some = [...this.#waiting].slice(0, atOnce);
     if (some.length === 0) return;
     const done = this.#try((database) => {
@@ -133,7 +151,6 @@ export class KeptAnswers {
       }
       return true;
     });
-    if (this.#database === undefined) this.#waiting.clear();
     // Replaced meanwhile by a newer answer: that one still waits.
     if (done === true) for (const [id, row] of some) if (this.#waiting.get(id) === row) this.#waiting.delete(id);
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#write(), done === true ? 0 : writeAfter).unref();
@@ -152,6 +169,7 @@ export class KeptAnswers {
 
   /** Writes what waits. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (let left = this.#waiting.size; left > 0; left -= atOnce) this.#write();
     clearTimeout(this.#timer);
@@ -159,3 +177,5 @@ export class KeptAnswers {
     this.#database = undefined;
   }
 }
+
+const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;

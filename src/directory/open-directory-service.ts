@@ -1,19 +1,19 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
-import { readAccounts } from "./accounts-file.ts";
-import { indexAccounts } from "./accounts-index.ts";
 import { openApacheFiles } from "./apache-files.ts";
 import { AugmentedDirectory } from "./augmented.ts";
 import { readAugments } from "./augments-file.ts";
 import type { DirectoryBackend } from "./backend.ts";
 import { openLdap } from "./ldap/open.ts";
 import type { SchemaName } from "./ldap/schema-map.ts";
+import { readAccountsApart } from "./read-apart.ts";
 import { WithResourceFile } from "./resource-file.ts";
 import { WatchedFile } from "./watched-file.ts";
 import { openXmlAccounts } from "./xml-accounts.ts";
 
 type Warn = (message: string) => void;
-type Open = (config: Config, warn: Warn, startId: string) => Promise<DirectoryBackend>;
+type Open = (config: Config, warn: Warn, startId: string | undefined) => Promise<DirectoryBackend>;
 type DirectoryType = Config["DirectoryService"]["type"];
 
 const ldap =
@@ -44,8 +44,8 @@ const ldap =
         requireComputerRecord: schema === "opendirectory" && params.requireComputerRecord,
         localUserAttribute: params.localUserAttribute === "" ? undefined : params.localUserAttribute,
         serverHostName: config.ServerHostName,
-        secret: startId,
-        keepIn: join(config.DataRoot, "directory-answers.sqlite"),
+        secret: startId ?? randomUUID(),
+        keepIn: startId === undefined ? undefined : join(config.DataRoot, "directory-answers.sqlite"),
       },
       { warn },
     );
@@ -72,11 +72,11 @@ const services: Partial<Record<DirectoryType, Open>> = {
 const maxWarnings = 50;
 
 /** Opens the directory service that the configuration names, with the files that add to it. `startId`: random for each start,
- *  the same for all workers. Throws Error with a sentence that
+ *  the same for all workers; undefined for a program that is no worker, which neither reads nor writes what they share. Throws Error with a sentence that
  *  names the key when it cannot be used. */
 export async function openDirectoryService(
   config: Config,
-  { startId, warn }: { readonly startId: string; readonly warn: Warn },
+  { startId, warn }: { readonly startId: string | undefined; readonly warn: Warn },
 ): Promise<DirectoryBackend> {
   const { type } = config.DirectoryService;
   const open = services[type];
@@ -108,8 +108,7 @@ const resourceFile = (path: string, warn: Warn) =>
     path,
     (bytes) => {
       if (bytes === undefined) throw new Error("there is no such file of resources");
-      const say = lines(path, warn);
-      return indexAccounts(readAccounts(bytes, say), say, true);
+      return readAccountsApart(bytes, lines(path, warn), true);
     },
     { warn },
   );

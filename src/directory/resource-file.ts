@@ -81,6 +81,10 @@ export class WithResourceFile implements DirectoryBackend {
     return (await this.#directory.storedPasswords?.(user)) ?? [];
   }
 
+  async maySignIn(user: Principal): Promise<boolean> {
+    return (await this.#directory.maySignIn?.(user)) ?? true;
+  }
+
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {
     return (await this.#directory.verifyPassword?.(user, password)) ?? false;
   }

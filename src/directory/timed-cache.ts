@@ -76,10 +76,10 @@ export class TimedCache<K extends string, V> {
     return this.#fetching.get(key) ?? this.#ask(key);
   }
 
-  /** Remembers what was learned on another way. */
-  learn(key: K, value: V | undefined, asked = false): V | undefined {
+  /** Remembers what was learned on another way; what was merely `listed` is not kept for others. */
+  learn(key: K, value: V | undefined, how: "asked" | "found" | "listed" = "found"): V | undefined {
     const { now, same, changed, keeper } = this.#options;
-    if (keeper !== undefined && (value !== undefined || asked)) keeper.save(key, value, now());
+    if (how !== "listed" && (value !== undefined || how === "asked")) keeper?.save(key, value, now());
     const known = this.#entries.peek(key);
     if (known !== undefined) {
       const { value: before } = known;
@@ -122,7 +122,7 @@ export class TimedCache<K extends string, V> {
   #ask(key: K): Promise<V | undefined> {
     const asked = this.#options
       .fetch(key)
-      .then((value) => this.learn(key, value, true))
+      .then((value) => this.learn(key, value, "asked"))
       .finally(() => this.#fetching.delete(key));
     this.#fetching.set(key, asked);
     return asked;

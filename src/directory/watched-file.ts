@@ -11,11 +11,14 @@ export interface WatchOptions {
 /** A file is looked at no more often than this, by one `stat` of about 3 µs. Milliseconds. */
 const lookEvery = 1000;
 
+/** Undefined: there is no such file. */
+type Parse<T> = (bytes: Buffer | undefined) => T | Promise<T>;
+
 /** What a file says, read again when its time, size or inode changes. Nothing runs in the background: the file is looked at
  *  when somebody asks, at most once a second. */
 export class WatchedFile<T> {
   readonly path: string;
-  readonly #parse: (bytes: Buffer | undefined) => T;
+  readonly #parse: Parse<T>;
   readonly #warn: (message: string) => void;
   readonly #now: () => number;
   #value: T;
@@ -25,13 +28,7 @@ export class WatchedFile<T> {
   #lookedAt: number;
   #reading: Promise<void> | undefined;
 
-  private constructor(
-    path: string,
-    parse: (bytes: Buffer | undefined) => T,
-    value: T,
-    seen: string,
-    options: WatchOptions,
-  ) {
+  private constructor(path: string, parse: Parse<T>, value: T, seen: string, options: WatchOptions) {
     this.path = path;
     this.#parse = parse;
     this.#value = value;
@@ -43,11 +40,7 @@ export class WatchedFile<T> {
 
   /** Reads the file for the first time. `parse` gets undefined when there is none; what it throws comes out here with the
    *  path in front. On later readings it is logged instead, and the value known so far stays. */
-  static async open<T>(
-    path: string,
-    parse: (bytes: Buffer | undefined) => T,
-    options: WatchOptions,
-  ): Promise<WatchedFile<T>> {
+  static async open<T>(path: string, parse: Parse<T>, options: WatchOptions): Promise<WatchedFile<T>> {
     // Before reading: a change meanwhile then shows as one.
     const seen = stamp(path);
     return new WatchedFile(path, parse, await read(path, parse), seen, options);
@@ -104,7 +97,7 @@ export class WatchedFile<T> {
   }
 }
 
-async function read<T>(path: string, parse: (bytes: Buffer | undefined) => T): Promise<T> {
+async function read<T>(path: string, parse: Parse<T>): Promise<T> {
   let bytes: Buffer | undefined;
   try {
     bytes = await readFile(path);
@@ -113,7 +106,7 @@ async function read<T>(path: string, parse: (bytes: Buffer | undefined) => T): P
       throw new Error(`${path}: cannot be read: ${messageOf(error)}`, { cause: error });
   }
   try {
-    return parse(bytes);
+    return await parse(bytes);
   } catch (error) {
     throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   }

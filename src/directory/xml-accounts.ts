@@ -3,6 +3,7 @@ import type { Principal, RecordType } from "../model/principal.ts";
 import { readAccounts } from "./accounts-file.ts";
 import { type AccountsIndex, indexAccounts, type Proxies } from "./accounts-index.ts";
 import type { DirectoryBackend } from "./backend.ts";
+import { readAccountsApart } from "./read-apart.ts";
 import { WatchedFile, type WatchOptions } from "./watched-file.ts";
 
 /** The most lines logged about one reading of the file. */
@@ -12,11 +13,15 @@ const maxWarnings = 50;
  *  within a second; should it then be missing or broken, the records known so far stay and the reason is logged.
  *  Throws when it cannot be read the first time, with file and line. */
 export async function openXmlAccounts(path: string, options: WatchOptions): Promise<DirectoryBackend> {
-  const parse = (bytes: Buffer | undefined): AccountsIndex => {
+  let serving = false;
+  const parse = async (bytes: Buffer | undefined): Promise<AccountsIndex> => {
     if (bytes === undefined) throw new Error("there is no such accounts file");
     const warnings: string[] = [];
     const warn = (line: number, message: string): void => void warnings.push(`${path}: line ${line}: ${message}`);
     try {
+      if (serving) return await readAccountsApart(bytes, warn);
+      // At the start nobody waits for the loop, and no process has to be started.
+      serving = true;
       return indexAccounts(readAccounts(bytes, warn), warn);
     } finally {
       for (const warning of warnings.slice(0, maxWarnings)) options.warn(warning);

@@ -3,6 +3,7 @@ import { utc } from "../model/ids.ts";
 import type { CalendarObject, Instance, Occurrences } from "./calendar-object.ts";
 import type { Component } from "./component.ts";
 import { parameterOf, propertyOf } from "./component.ts";
+import { Latest } from "./latest.ts";
 import type { RecurrenceSet } from "./recurrence-set.ts";
 import { keyOf, recurrenceSetOf, SetWalk, StartSet } from "./recurrence-set.ts";
 import type { Period, Shape } from "./recurrence-shape.ts";
@@ -56,14 +57,14 @@ interface Series {
   readonly shift: number;
 }
 
-const cache = new WeakMap<CalendarObject, Series>();
+const latest = new Latest<CalendarObject, Series>();
 
 function seriesOf(object: CalendarObject): Series {
-  const known = cache.get(object);
+  const known = latest.get(object);
   if (known !== undefined) return known;
   const series = readSeries(object);
   // A single event is read again as fast as it is looked up.
-  if (series.set !== undefined) cache.set(object, series);
+  if (series.set !== undefined) latest.set(object, series);
   return series;
 }
 

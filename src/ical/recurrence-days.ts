@@ -37,7 +37,8 @@ const lastDay = dayNumber(lastYear, 12, 31);
 const none: readonly number[] = [];
 const today: readonly number[] = [0];
 
-const ascending = (days: number[]): number[] => [...new Set(days)].sort((a, b) => a - b);
+/** Without duplicates. */
+export const ascending = (days: number[]): number[] => [...new Set(days)].sort((a, b) => a - b);
 
 /** Whether a day is one of the numbers, counted from 1 at the start or from -1 at the end of `length` days. */
 const listed = (numbers: readonly number[], number: number, length: number): boolean =>
@@ -62,7 +63,8 @@ export function dayLimit(rule: Rule): ((day: number) => boolean) | undefined {
   };
 }
 
-const weekdayBits = (days: readonly OrdinalWeekday[]): number =>
+/** BYDAY's weekdays as a set: bit 0 is Monday. */
+export const weekdayBits = (days: readonly OrdinalWeekday[]): number =>
   days.reduce((bits, { weekday }) => bits | (1 << weekday), 0);
 
 /** The first day from `day` on whose month is in BYMONTH: what lies between need not be walked through. */
@@ -120,7 +122,7 @@ function weekly(rule: Rule, firstDay: number): Periods {
 }
 
 /** BYMONTHDAY of one month as offsets from its first day; `skip` decides on the days it does not have. */
-function monthDays(rule: Rule, numbers: readonly number[], length: number): number[] {
+export function monthDays(rule: Rule, numbers: readonly number[], length: number): number[] {
   const days: number[] = [];
   for (const number of numbers) {
     const offset = number > 0 ? number - 1 : length + number;
@@ -133,7 +135,7 @@ function monthDays(rule: Rule, numbers: readonly number[], length: number): numb
 }
 
 /** BYDAY within a stretch of days (a month or a year), as offsets from its first day. */
-function weekdaysIn(days: readonly OrdinalWeekday[], firstWeekday: number, length: number): number[] {
+export function weekdaysIn(days: readonly OrdinalWeekday[], firstWeekday: number, length: number): number[] {
   const found: number[] = [];
   for (const { ordinal, weekday } of days) {
     const first = (weekday - firstWeekday + 7) % 7;

@@ -2,6 +2,7 @@ import type { Rule } from "./recurrence.ts";
 import type { Periods } from "./recurrence-days.ts";
 import { periodsOf } from "./recurrence-days.ts";
 import { IntervalBlocks } from "./recurrence-intervals.ts";
+import { scalePeriods } from "./recurrence-scales.ts";
 import type { Blocks, Budget, TimeSet } from "./recurrence-times.ts";
 import { timeSet } from "./recurrence-times.ts";
 import type { DateTime } from "./time.ts";
@@ -92,7 +93,7 @@ class DayBlocks implements Blocks {
     this.#lastDay = Math.floor(last / daySeconds) + 7;
     const day = Math.floor(start / daySeconds);
     const time = start - day * daySeconds;
-    this.#periods = periodsOf(rule, day);
+    this.#periods = rule.scale === undefined ? periodsOf(rule, day) : scalePeriods(rule, rule.scale, day);
     this.#times = timeSet(
       rule.byHour.length > 0 ? rule.byHour : [Math.floor(time / 3600)],
       rule.byMinute.length > 0 ? rule.byMinute : [Math.floor(time / 60) % 60],

@@ -1,5 +1,6 @@
 import { Lru } from "../base/lru.ts";
 import { Refusal } from "../model/refusal.ts";
+import { type Scale, scaleNamed } from "./scales.ts";
 import { parseDateTimeText } from "./time.ts";
 
 export const frequencies = ["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"] as const;
@@ -33,6 +34,9 @@ export interface Rule {
   readonly weekStart: number;
   /** What becomes of dates that do not exist (RFC 7529 §4.1). */
   readonly skip: "OMIT" | "BACKWARD" | "FORWARD";
+  /** The calendar that years, months and their days are those of; undefined for the Gregorian one. Only with YEARLY and MONTHLY:
+   *  the others count in days. Then `byMonth` has leap months as halves: 5.5 is 5L. */
+  readonly scale: Scale | undefined;
 }
 
 const weekdays = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
@@ -42,7 +46,7 @@ const maxLength = 10_000;
 const cache = new Lru<string, Rule>({ maxEntries: 512 });
 
 /** Reads the value of an RRULE or EXRULE; `line` is named in problems. Throws Refusal(valid-calendar-data) that names the part
- *  and its bound, or Refusal(supported-rscale) for calendars other than the Gregorian one.
+ *  and its bound, or Refusal(supported-rscale) for a calendar that is not known, or parts that are not counted in it.
  *  With `lenient`, for data already stored, what RFC 5545 forbids but is clear is taken: COUNT together with UNTIL (both
  *  hold), and parts that do not go with the frequency (they limit; ordinals in BYDAY are dropped). */
 export function parseRule(text: string, line: number, lenient = false): Rule {
@@ -62,9 +66,12 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
   if (text.length > maxLength) refuse(`longer than ${maxLength} characters`);
   const parts = readParts(text, refuse);
 
-  const scale = parts.get("RSCALE")?.toUpperCase();
-  if (scale !== undefined && scale !== "GREGORIAN" && scale !== "GREGORY")
-    throw new Refusal({ code: "supported-rscale", problem: `${place}RSCALE=${scale}: only GREGORIAN is supported` });
+  const scaleName = parts.get("RSCALE")?.toUpperCase();
+  const refuseScale = (problem: string): never => {
+    throw new Refusal({ code: "supported-rscale", problem: `${place}RSCALE=${scaleName}: ${problem}` });
+  };
+  const named = scaleName === undefined ? "gregorian" : scaleNamed(scaleName);
+  const calendar = named ?? refuseScale(`is not known; see CALDAV:supported-rscale-set`);
 
   const oneOf = <T extends string>(name: string, options: readonly T[], fallback: T): T => {
     const value = parts.get(name)?.toUpperCase();
@@ -112,17 +119,41 @@ function readRule(text: string, line: number, lenient: boolean): Rule {
     byHour: numbers("BYHOUR", 0, 23, false),
     byDay: readWeekdays(parts.get("BYDAY"), refuse),
     byMonthDay: numbers("BYMONTHDAY", 1, 31, true),
-    byYearDay: numbers("BYYEARDAY", 1, 366, true),
+    byYearDay: numbers("BYYEARDAY", 1, calendar === "gregorian" ? 366 : 385, true),
     byWeekNumber: numbers("BYWEEKNO", 1, 53, true),
-    byMonth: numbers("BYMONTH", 1, 12, false),
+    byMonth: calendar === "gregorian" ? numbers("BYMONTH", 1, 12, false) : readMonths(parts.get("BYMONTH"), refuse),
     bySetPosition: numbers("BYSETPOS", 1, 366, true),
     weekStart: weekdays.indexOf(oneOf("WKST", weekdays, "MO")),
     skip: oneOf("SKIP", ["OMIT", "BACKWARD", "FORWARD"], "OMIT"),
+    scale: undefined,
   };
-  if (lenient) return rule;
-  if (parts.has("SKIP") && scale === undefined) refuse("SKIP needs RSCALE");
+  const scaled = calendar === "gregorian" ? rule : countedIn(calendar, rule, refuseScale);
+  if (lenient) return scaled;
+  if (parts.has("SKIP") && scaleName === undefined) refuse("SKIP needs RSCALE");
   checkParts(rule, refuse);
+  return scaled;
+}
+
+/** The rule in a calendar other than the Gregorian. Days and weeks are the same in all of them. */
+function countedIn(scale: Scale, rule: Rule, refuseScale: Refuse): Rule {
+  const { frequency } = rule;
+  if (rule.byWeekNumber.length > 0) refuseScale("weeks are numbered in GREGORIAN only");
+  if (frequency === "YEARLY" || frequency === "MONTHLY") return { ...rule, scale };
+  if (rule.byMonth.length + rule.byMonthDay.length + rule.byYearDay.length > 0)
+    refuseScale(`BYMONTH, BYMONTHDAY and BYYEARDAY are counted with FREQ=YEARLY and FREQ=MONTHLY only`);
   return rule;
+}
+
+/** BYMONTH of another calendar: `5L` is the leap month after 5, 5.5 here (RFC 7529 §4.2). */
+function readMonths(text: string | undefined, refuse: Refuse): readonly number[] {
+  if (text === undefined) return [];
+  const months = text.split(",").map((item) => {
+    const [, number, leap] = /^([0-9]{1,2})(L?)$/i.exec(item) ?? [];
+    const month = Number(number ?? 0);
+    if (month < 1 || month > 13) refuse(`BYMONTH must list months such as 5 or 5L, found ${JSON.stringify(item)}`);
+    return leap === undefined || leap === "" ? month : month + 0.5;
+  });
+  return [...new Set(months)].sort((a, b) => a - b);
 }
 
 type Refuse = (problem: string) => never;

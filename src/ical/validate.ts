@@ -5,7 +5,7 @@ import { checkValues } from "./check-values.ts";
 import { type Component, parameterOf, propertyOf } from "./component.ts";
 import { instancesIn } from "./instances.ts";
 import { isObjectKind, uidOf } from "./parse.ts";
-import { invalidData, readCalendar } from "./read.ts";
+import { invalidData, readCalendar, readCalendarInTurns } from "./read.ts";
 import { type DateTime, dateTimeOf, durationOf, toUtc, type ZoneLookup } from "./time.ts";
 import { utcZone, zonesOf } from "./zones.ts";
 
@@ -29,19 +29,27 @@ export interface ObjectLimits {
  *  Taken although RFC 5545 says otherwise, because clients send it: DTEND before DTSTART, a date beside a date-time, TZID on
  *  a UTC value, several RRULEs, no DTSTAMP or PRODID, overrides without their master or of a master that does not recur,
  *  a rule without instances. A TZID without VTIMEZONE is taken when the zone is known (RFC 7809). */
-export const validateForStorage = (text: string, limits: ObjectLimits): CalendarObject =>
-  validateRead(text, readForStorage(text, limits), limits);
+export function validateForStorage(text: string, limits: ObjectLimits): CalendarObject {
+  refuseSize(text, limits);
+  return validateRead(text, readCalendar(text), limits);
+}
 
-/** The first half of `validateForStorage`, size and text: of the largest objects each half takes as long as one turn may. */
-export function readForStorage(text: string, { maxBytes }: ObjectLimits): Component {
+/** As `validateForStorage`; a long text is read in turns, since another request may not wait for all of it. */
+export async function validateInTurns(text: string, limits: ObjectLimits): Promise<CalendarObject> {
+  if (text.length < longText) return validateForStorage(text, limits);
+  refuseSize(text, limits);
+  return validateRead(text, await readCalendarInTurns(text), limits);
+}
+
+const longText = 100_000;
+
+function refuseSize(text: string, { maxBytes }: ObjectLimits): void {
   if (text === "") throw invalidData(1, "the body is empty");
   if (maxBytes !== undefined && isLarger(text, maxBytes))
     throw new Refusal({ code: "max-resource-size", limit: maxBytes });
-  return readCalendar(text);
 }
 
-/** The second half of `validateForStorage`: `root` is what the first made of the text. */
-export function validateRead(text: string, root: Component, limits: ObjectLimits): CalendarObject {
+function validateRead(text: string, root: Component, limits: ObjectLimits): CalendarObject {
   refuseMasses(root);
   const method = methodOf(root);
   for (const component of root.components) {

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync, statSync } from "node:fs";
+import { dataFolder } from "./data-folder.ts";
 import { dayNumber, daySeconds, monthLength, weekdayOf } from "./time.ts";
 
 /** How a time of the source is meant: on the clock (w), on the clock without daylight saving (s), or UTC (u). */
@@ -38,14 +38,7 @@ export interface Era {
   readonly until: { readonly local: number; readonly clock: ClockKind } | undefined;
 }
 
-/** A file of data/zones, seen from src/ and from dist/. */
-function dataFile(name: string): URL {
-  for (const up of ["../../", "../", "../../../"]) {
-    const file = new URL(`${up}data/zones/${name}`, import.meta.url);
-    if (existsSync(file)) return file;
-  }
-  throw new Error(`data/zones/${name} is missing beside ${fileURLToPath(new URL("../../", import.meta.url))}src`);
-}
+const dataFile = (name: string): URL => new URL(name, dataFolder("zones", name));
 
 // Read at start, 112 KB, and taken apart when a definition is first asked for: few servers ever write one.
 const source = dataFile("tzdata.zi");

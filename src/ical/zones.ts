@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { Lru } from "../base/lru.ts";
 import type { Component } from "./component.ts";
 import { propertyOf } from "./component.ts";
+import { dataFolder } from "./data-folder.ts";
+import { Latest } from "./latest.ts";
 import type { ZoneLookup } from "./time.ts";
 import { dayNumber, daySeconds } from "./time.ts";
 import { zoneOfComponent } from "./zone-component.ts";
@@ -14,17 +15,8 @@ export { zoneOfComponent } from "./zone-component.ts";
 export type { Zone } from "./zone-transitions.ts";
 export { utcZone } from "./zone-transitions.ts";
 
-/** The folder data/zones of the package, seen from src/ and from dist/. */
-function dataFolder(): URL {
-  for (const up of ["../../", "../", "../../../"]) {
-    const folder = new URL(`${up}data/zones/`, import.meta.url);
-    if (existsSync(new URL("zones.txt", folder))) return folder;
-  }
-  throw new Error(`data/zones/zones.txt is missing beside ${fileURLToPath(new URL("../../", import.meta.url))}src`);
-}
-
 // Read once at start, 180 KB: a request never waits for the file, and a zone is read from its line when first asked for.
-const folder = dataFolder();
+const folder = dataFolder("zones", "zones.txt");
 const text = readFileSync(new URL("zones.txt", folder), "latin1");
 const windows = new Map<string, string>(
   Object.entries(JSON.parse(readFileSync(new URL("windows.json", folder), "utf8")) as Record<string, string>),
@@ -129,10 +121,10 @@ const yearOf = (seconds: number): number => {
       : year;
 };
 
-const lookups = new WeakMap<Component, ZoneLookup>();
+const lookups = new Latest<Component, ZoneLookup>();
 
 /** How the TZIDs of an object are read: its own VTIMEZONE wins, then the names that `ianaZone` knows. A VTIMEZONE that makes no
- *  sense gives way to the IANA zone of its name, and throws its Refusal only if there is none. One lookup per object. */
+ *  sense gives way to the IANA zone of its name, and throws its Refusal only if there is none. */
 export function zonesOf(root: Component): ZoneLookup {
   let lookup = lookups.get(root);
   if (lookup === undefined) {

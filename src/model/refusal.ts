@@ -54,6 +54,10 @@ export type Reason =
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
   | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }
+  | { readonly code: "same-organizer-in-all-components"; readonly problem: string }
+  | { readonly code: "allowed-organizer-scheduling-object-change"; readonly problem: string }
+  | { readonly code: "allowed-attendee-scheduling-object-change"; readonly problem: string }
+  | { readonly code: "organizer-allowed"; readonly problem: string }
   | { readonly code: "valid-scheduling-message"; readonly problem: string }
   | { readonly code: "valid-organizer"; readonly problem: string }
   // its drafts

@@ -20,7 +20,7 @@ export async function* freeBusySet(
   inbox: Collection | undefined,
   store: CalendarStore,
   calendarAt: CalendarAt,
-  sharedAt: SharedAt,
+  sharedAt?: SharedAt,
 ): AsyncGenerator<Collection> {
   const set = (await inbox?.properties())?.get(setName);
   const listed = set === undefined ? undefined : await listedCalendars(set, calendarAt);
@@ -44,18 +44,18 @@ async function listedCalendars(set: Element, calendarAt: CalendarAt): Promise<Ma
   return listed;
 }
 
-/** Those that others share with the owner of the home as well. */
-async function* calendarsBelow(
+/** Every calendar of a home, those in its folders too; with `sharedAt` those that others share with its owner. */
+export async function* calendarsBelow(
   ref: CollectionRef,
   store: CalendarStore,
-  sharedAt: SharedAt,
+  sharedAt?: SharedAt,
 ): AsyncGenerator<Collection> {
   for (const { name, kind } of await store.children(ref)) {
     const inner: CollectionRef = { owner: ref.owner, path: [...ref.path, name] };
     if (kind === "folder") yield* calendarsBelow(inner, store, sharedAt);
     if (kind !== "calendar" && kind !== "share") continue;
     const found = await store.open(inner);
-    const calendar = found?.kind === "share" ? await sharedAt(found) : found;
+    const calendar = found?.kind === "share" ? await sharedAt?.(found) : found;
     if (calendar !== undefined) yield calendar;
   }
 }

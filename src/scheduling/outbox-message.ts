@@ -18,6 +18,8 @@ export const isOrganizerMethod = (method: Method): boolean => (organizerMethods 
 
 /** An iTIP message that a client sends (RFC 5546 §3). */
 export interface Message {
+  /** The VCALENDAR. */
+  readonly root: Component;
   readonly method: Method;
   readonly kind: ObjectKind;
   readonly uid: string;
@@ -63,7 +65,7 @@ export function readMessage(text: string): Message {
   const attendees = distinct(components.flatMap((component) => propertiesOf(component, "ATTENDEE")));
   if (attendees.length === 0) throw invalid("the message has no ATTENDEE");
   const busyTime = isBusyTime && master !== undefined ? busyTimeRequest(master, root) : undefined;
-  return { method, kind, uid, organizer, attendees, busyTime };
+  return { root, method, kind, uid, organizer, attendees, busyTime };
 }
 
 const invalid = (problem: string): Refusal => new Refusal({ code: "valid-scheduling-message", problem });

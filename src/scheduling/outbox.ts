@@ -13,7 +13,9 @@ import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
+import type { Scheduling } from "./implicit.ts";
 import { type BusyTimeRequest, isOrganizerMethod, type Message } from "./outbox-message.ts";
+import type { MayDeliver } from "./services.ts";
 
 /** What a message from an outbox is answered with, and on whose behalf. */
 export interface OutboxServices {
@@ -57,7 +59,6 @@ const delivered = "1.2;Scheduling message has been delivered";
 const success = "2.0;Success";
 const unknownUser = { status: "3.7;Invalid Calendar User", condition: "recipient-exists" } as const;
 const noAuthority = { status: "3.8;No authority", condition: "recipient-permissions" } as const;
-const unsupported = { status: "3.14;Unsupported capability" } as const;
 const unavailable = { status: "5.1;Service unavailable", condition: "recipient-failed" } as const;
 
 /** Throws Refusal unless the owner of the outbox may send the message: as its organizer (valid-organizer, RFC 6638 §5.2.2), or as
@@ -104,11 +105,28 @@ export function answerBusyTime(
   });
 }
 
-/** What COUNTER and DECLINECOUNTER are answered with: nobody here takes them, and the client must not think so. */
-export const refuseCounter = (message: Message, services: OutboxServices): Promise<readonly Answer[]> =>
-  ofRecipients(message.attendees, services, async (attendee) =>
-    (await recipientOf(attendee, services)) === undefined ? unknownUser : unsupported,
-  );
+/** What no change of an object says, and a client therefore sends itself: proposals, questions, and what is only published. */
+const ownMessages: ReadonlySet<string> = new Set(["COUNTER", "DECLINECOUNTER", "REFRESH", "ADD", "PUBLISH"]);
+
+export const isSentByClients = ({ method, kind }: Message): boolean =>
+  ownMessages.has(method) && kind !== "VFREEBUSY" && kind !== "VPOLL" && kind !== "VAVAILABILITY";
+
+/** Delivers such a message: an organizer's to its attendees, an attendee's to its organizer. RFC 5546 §3 */
+export async function sendMessage(
+  { method, root, organizer, attendees }: Message,
+  scheduling: Scheduling,
+  may: MayDeliver,
+): Promise<readonly Answer[]> {
+  const isOrganizers = isOrganizerMethod(method);
+  const recipients = (isOrganizers ? attendees : [organizer]).map(({ value }) => value);
+  const originator = (isOrganizers ? organizer : attendees[0])?.value ?? "";
+  const statusOf = await scheduling.send({ method, originator, recipients, root, says: undefined }, may);
+  return recipients.map((recipient) => {
+    const status = statusOf(recipient) ?? unavailable.status;
+    const found = [unknownUser, noAuthority, unavailable].find((one) => one.status === status);
+    return { recipient, status, ...(found === undefined ? {} : { condition: found.condition }) };
+  });
+}
 
 /** What clients of the drafts (iCal 3) are answered that deliver by POST what their PUT has delivered already. */
 export const pretendDelivery = ({ attendees, kind }: Message): readonly Answer[] =>

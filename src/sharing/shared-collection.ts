@@ -67,9 +67,15 @@ export class SharedCollection implements Collection {
     return this.#own;
   }
 
+  /** As `#ownTags`, of one object. */
+  async #ownTag(name: string): Promise<ETag | undefined> {
+    if ((await this.link.info()).objects === 0) return undefined;
+    return (await this.link.entry(name))?.etag;
+  }
+
   async entry(name: string): Promise<ObjectEntry | undefined> {
-    const [entry, tags] = await Promise.all([this.base.entry(name), this.#ownTags()]);
-    return entry && tagged(entry, tags);
+    const [entry, own] = await Promise.all([this.base.entry(name), this.#ownTag(name)]);
+    return entry && (own === undefined ? entry : { ...entry, etag: combined(entry.etag, own) });
   }
 
   async entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]> {
@@ -150,9 +156,9 @@ export class SharedCollection implements Collection {
   }
 
   async read(name: string): Promise<Content | undefined> {
-    const [content, tags] = await Promise.all([this.base.read(name), this.#ownTags()]);
+    const [content, tag] = await Promise.all([this.base.read(name), this.#ownTag(name)]);
     if (content === undefined) return undefined;
-    const own = tags?.has(name) ? await this.link.read(name) : undefined;
+    const own = tag === undefined ? undefined : await this.link.read(name);
     if (own === undefined) {
       const text = content.bytes.toString();
       const seen = withoutPersonal(text);

@@ -2,13 +2,12 @@ import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Database, retryWhileBusy } from "../base/sqlite.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
-import { elements, localOf } from "../xml/element.ts";
-import type { CollectionKind } from "./contract.ts";
+import { elements } from "../xml/element.ts";
 import { foldersIn, quickStat } from "./files.ts";
 import { IndexFile, schemaVersion } from "./index-file.ts";
 import { indexName, kindByPlace } from "./layout.ts";
 import type { PropertyStore } from "./properties.ts";
-import { resourcetypeName } from "./provision.ts";
+import { kindByType } from "./provision.ts";
 
 /** What is in a calendar home, or in several. */
 export interface Census {
@@ -50,16 +49,10 @@ export async function* calendarsIn(
   for (const folder of await foldersIn(join(home, ...below))) {
     const inside = [...below, folder];
     const path = join(home, ...inside);
-    const kind = kindByPlace(inside) ?? (await kindByType(path, properties));
+    const kind = kindByPlace(inside) ?? (await kindByType(properties, path));
     if (kind === "calendar") yield { path, name: inside.join("/") };
     else if (kind === "folder") yield* calendarsIn(home, properties, inside);
   }
-}
-
-async function kindByType(path: string, properties: PropertyStore): Promise<CollectionKind> {
-  const type = (await properties.readCollection(path)).get(resourcetypeName);
-  if (type === undefined) return "calendar";
-  return elements(type).some((node) => localOf(node.name) === "calendar") ? "calendar" : "folder";
 }
 
 const componentsName = "{urn:ietf:params:xml:ns:caldav}supported-calendar-component-set";

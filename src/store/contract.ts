@@ -4,6 +4,10 @@ import type { ETag, PrincipalUid, SyncToken, TimeRange, Utc } from "../model/ids
 import type { Lock } from "../model/lock.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
+import type { Jobs } from "./jobs.ts";
+import type { LockScope } from "./named-locks.ts";
+
+export type { Jobs } from "./jobs.ts";
 
 /** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
  *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
@@ -204,6 +208,11 @@ export interface CalendarStore {
   usedBytes(owner: Principal, except?: CollectionRef): Promise<number>;
   /** Bytes a home may hold; undefined means no quota. */
   readonly quota: number | undefined;
+  /** Runs `work` under a named lock of all workers and hosts. Collection locks may be taken inside, never the other way round.
+   *  Throws LockTimeout. */
+  exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T>;
+  /** Messages on their way. */
+  readonly jobs: Jobs;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

@@ -52,6 +52,14 @@ export class Layout {
   locks(owner: { readonly uid: PrincipalUid }): string {
     return join(this.root, ".locks", `${fileNameOf(owner.uid)}.sqlite`);
   }
+  /** Files that are locked by name, see `NamedLocks`. Disposable. */
+  get namedLocks(): string {
+    return join(this.root, ".turns");
+  }
+  /** Messages on their way, see `Jobs`. NOT disposable while there are any. */
+  get queue(): string {
+    return join(this.root, ".queue");
+  }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {
     return join(this.root, ".secret");

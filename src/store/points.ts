@@ -28,6 +28,10 @@ export const writePoints = [
   "delete.renamed",
   "lock.commit",
   "lock.committed",
+  "job.rename",
+  "job.renamed",
+  "job.remove",
+  "job.removed",
 ] as const;
 export type WritePoint = (typeof writePoints)[number];
 

@@ -2,13 +2,26 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
-import { CALDAV, CS, caldav, DAV, type Element, el, elWith, type QName, textOf } from "../xml/element.ts";
+import {
+  CALDAV,
+  CS,
+  caldav,
+  DAV,
+  type Element,
+  el,
+  elements,
+  elWith,
+  localOf,
+  type QName,
+  textOf,
+} from "../xml/element.ts";
+import type { CollectionKind } from "./contract.ts";
 import { freshName, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import { homesIn } from "./homes.ts";
 import { indexName, sidecarFolder } from "./layout.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
-import { ownerName, type Properties } from "./properties.ts";
+import { ownerName, type Properties, type PropertyStore } from "./properties.ts";
 
 /** Darwin's mark of a calendar: this attribute alone makes a directory one. */
 export const resourcetypeName: QName = `{${DAV}}resourcetype`;
@@ -151,6 +164,15 @@ export async function makeHome(parts: StoreParts, owner: Principal): Promise<str
   }
   await syncDirectory(dirname(target));
   return target;
+}
+
+/** The kind that a directory's resourcetype says. One of a home without it is a calendar that lost its attributes (a copy without
+ *  them). */
+export async function kindByType(properties: PropertyStore, path: string): Promise<CollectionKind> {
+  const type = (await properties.readCollection(path)).get(resourcetypeName);
+  if (type === undefined) return "calendar";
+  const marks = elements(type).map((node) => localOf(node.name));
+  return marks.includes("calendar") ? "calendar" : marks.includes("shared") ? "share" : "folder";
 }
 
 /** Makes a collection with its properties, complete before it is visible. Throws the errno error when the name is taken. */

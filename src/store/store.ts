@@ -6,7 +6,7 @@ import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { PrincipalUid, Utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import { type Element, elements, localOf, type QName } from "../xml/element.ts";
+import type { Element, QName } from "../xml/element.ts";
 import { StoredCollection } from "./collection.ts";
 import { ContentCache } from "./contents.ts";
 import type {
@@ -30,15 +30,18 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { LockStore } from "./locks.ts";
 import { moveMember } from "./move.ts";
+import { type LockScope, NamedLocks } from "./named-locks.ts";
 import type { StoreParts } from "./parts.ts";
 import { type PropertyMode, PropertyStore, probeProperties } from "./properties.ts";
 import {
   calendarType,
   findHome,
   folderType,
+  kindByType,
   makeCollection,
   makeHome,
   markHome,
@@ -85,6 +88,8 @@ export class FileStore implements CalendarStore {
   readonly layout: Layout;
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
+  readonly jobs: Jobs;
+  readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
   readonly #homes = new Lru<PrincipalUid, string>({ maxEntries: homeMemory });
@@ -94,6 +99,8 @@ export class FileStore implements CalendarStore {
     this.quota = options.quota;
     this.layout = layout;
     this.published = publishedPlaces(layout);
+    this.#namedLocks = new NamedLocks(layout.namedLocks);
+    this.jobs = new FileJobs(layout.queue, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -235,6 +242,10 @@ export class FileStore implements CalendarStore {
     return sum;
   }
 
+  exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T> {
+    return this.#namedLocks.exclusively(scope, name, work);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }
@@ -267,6 +278,7 @@ export class FileStore implements CalendarStore {
   async close(): Promise<void> {
     this.locks.close();
     this.#handles.clear();
+    this.#namedLocks.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {
@@ -302,7 +314,7 @@ export class FileStore implements CalendarStore {
     if (handle === undefined) {
       if (!quickStat(path)?.isDirectory()) return undefined;
       const place = kindByPlace(ref.path);
-      handle = new Handle(path, this.#parts, async () => place ?? (await this.#kindByType(path)));
+      handle = new Handle(path, this.#parts, async () => place ?? (await kindByType(this.#parts.properties, path)));
       this.#handles.set(path, handle);
     }
     const view = await handle.view();
@@ -311,14 +323,6 @@ export class FileStore implements CalendarStore {
       return undefined;
     }
     return new StoredCollection(ref, view, handle);
-  }
-
-  // A directory of a home without the mark is a calendar that lost its attributes (a copy without them).
-  async #kindByType(path: string): Promise<CollectionKind> {
-    const type = (await this.#parts.properties.readCollection(path)).get(resourcetypeName);
-    if (type === undefined) return "calendar";
-    const marks = elements(type).map((node) => localOf(node.name));
-    return marks.includes("calendar") ? "calendar" : marks.includes("shared") ? "share" : "folder";
   }
 
   #forget(path: string): void {

@@ -126,6 +126,23 @@ describe("caladmin on a store without a server", () => {
   const asText = (facts: Record<string, number>): Record<string, string> =>
     Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, `${value}`]));
 
+  test("check-local-users names those with a home here whose record says that another server has their calendars", async () => {
+    const none = await caladmin(["check-local-users"]);
+    assert.deepEqual([none.status, none.out], [0, ""]);
+    const augments = join(root, "augments.xml");
+    const elsewhere = ["ann", "cid"].map(
+      (name) => `<record><uid>GUID-${name}</uid><server-id>other.example.com</server-id></record>`,
+    );
+    await writeFile(augments, `<augments>${elsewhere.join("")}</augments>`);
+    const some = await caladmin(["-f", "csv", "-o", `AugmentService/params/xmlFiles=${augments}`, "check-local-users"]);
+    assert.equal(some.status, 1, some.err);
+    // cid has no home.
+    assert.equal(
+      some.out,
+      "principal,GUID,server,home\r\nusers:ann,GUID-ann,other.example.com,calendars/users/ann\r\n",
+    );
+  });
+
   test("principals tells of each one its home, what is in it, and its quota", async () => {
     const rows = JSON.parse((await caladmin(["-f", "json", "principals"])).out) as Record<string, unknown>[];
     assert.equal(rows.length, 9);
@@ -235,11 +252,13 @@ describe("caladmin on a store without a server", () => {
   });
 
   test("purge --delegates removes those that the directory does not know, and only them", async () => {
-    await caladmin(
+    const made = await caladmin(
       ["delegates", "import", "--new", "-"],
       "users:ann\twrite\tGUID-gone\nusers:ann\twrite\tusers:bob\nGUID-old\tread\tusers:ann\n",
     );
+    assert.equal(made.status, 0, made.err);
     const dry = await caladmin(["-f", "csv", "purge", "--delegates"]);
+    assert.equal(dry.status, 0, dry.err);
     assert.equal(dry.out, "ownerGUID,access,delegateGUID\r\nGUID-ann,write,GUID-gone\r\nGUID-old,read,GUID-ann\r\n");
     assert.equal((await caladmin(["purge", "--delegates", "--yes"])).status, 0);
     const left = JSON.parse((await caladmin(["-f", "json", "delegates", "export"])).out) as unknown;

@@ -29,14 +29,17 @@ const data = "{urn:ietf:params:xml:ns:caldav}calendar-data";
 const xml = { "content-type": "application/xml" };
 
 let worst = { took: 0, what: "" };
-/** A request, timed. What was slow is asked once more: other processes share the machine. */
+/** A request, timed: the processor time where the wall clock says more, since other processes share machine and disk. What was slow
+ *  is asked once more. */
 async function timed(...request: Parameters<typeof exchange.send>): Promise<Answer> {
   let answer: Answer | undefined;
   let best = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < 3 && best > limit / 2; tries++) {
     const start = performance.now();
+    const used = process.cpuUsage();
     answer = await exchange.send(...request);
-    best = Math.min(best, performance.now() - start);
+    const { user, system } = process.cpuUsage(used);
+    best = Math.min(best, performance.now() - start, (user + system) / 1000);
   }
   if (best > worst.took) worst = { took: best, what: `${request[0]} ${request[1]}` };
   assert.ok(answer);

@@ -146,6 +146,7 @@ describe("calendar-query", () => {
     refused(await query(events(), { asked }), "supported-calendar-data");
     refused(await query(events(), { more: "<C:timezone-id>Mars/Olympus</C:timezone-id>" }), "valid-timezone");
     refused(await query(events(), { more: "<C:timezone>nonsense</C:timezone>" }), "valid-calendar-data");
+    refused(await query(range("00000101T000000Z", "20260101T000000Z")), "min-date-time");
     assert.equal(
       (await send("REPORT", calendar, { body: `<C:calendar-query ${names}>${props}</C:calendar-query>` })).status,
       400,

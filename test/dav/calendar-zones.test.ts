@@ -148,7 +148,11 @@ test("a date in the year 0 is refused with min-date-time; one of CREATED, which 
   assert.equal(zero.status, 403);
   assert.equal(conditionIn(zero), `${caldav}min-date-time`);
   assert.equal((await put(event("zero", { more: ["CREATED:00001231T000000Z"] }))).status, 201);
-  const bounds = await propfind("<C:min-date-time/>", "<C:max-date-time/>");
+  const bounds = await propfind("<C:min-date-time/>", "<C:max-date-time/>", "<C:supported-rscale-set/>");
+  assert.match(
+    bounds.text,
+    /<C:supported-rscale-set><C:supported-rscale>GREGORIAN<\/C:supported-rscale><C:supported-rscale>CHINESE</,
+  );
   assert.equal(propertyText(bounds, calendar, `${caldav}min-date-time`), "00010101T000000Z");
   assert.equal(propertyText(bounds, calendar, `${caldav}max-date-time`), "99991231T235959Z");
 });

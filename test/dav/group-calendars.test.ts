@@ -73,16 +73,13 @@ describe("a group whose record has calendars switched on", () => {
     assert.equal((await send("GET", lunch, { as: "user01" })).status, 200);
   });
 
-  test("its ACL cannot be set, not even by an administrator", async () => {
-    const body = `<acl xmlns="DAV:"><ace><principal><authenticated/></principal><grant><privilege><read/></privilege></grant></ace></acl>`;
-    for (const [as, status] of [
-      ["admin", 403],
-      ["user01", 403],
-    ] as const) {
-      const answer = await send("ACL", `${home}calendar/`, { as, body });
-      assert.equal(answer.status, status, as);
-      if (as === "admin") assert.match(answer.text, /directory record/);
-    }
+  test("the ACL method is refused to members and to administrators alike", async () => {
+    const body = `<acl xmlns="DAV:"><ace><principal><all/></principal><grant><privilege><read/></privilege></grant></ace></acl>`;
+    for (const as of ["user01", "user02", "user04", "admin"])
+      for (const path of [`${home}calendar/`, lunch, `${home}outbox/`])
+        assert.equal((await send("ACL", path, { as, body })).status, 403, `${as} ${path}`);
+    assert.match((await send("ACL", lunch, { as: "admin", body })).text, /directory record alone/);
+    assert.equal((await send("ACL", "/calendars/users/user01/calendar/", { body })).status, 200);
   });
 
   test("its members see its private events: the group is their owner", async () => {

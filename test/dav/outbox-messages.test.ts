@@ -162,15 +162,30 @@ describe("POST to an outbox: messages of old clients", () => {
     refused(await post(invite("REPLY", ...attendees), { as: "user02", path }), "attendee-allowed");
   });
 
-  test("counter proposals are told to be unsupported", async (t) => {
+  test("a counter proposal lies in the organizer's inbox; his refusal of it in the attendee's", async (t) => {
     t.after(() => exchange.end());
+    const home = "/calendars/users/user01/";
+    await exchange.put(
+      `${home}calendar/meeting.ics`,
+      invite("REQUEST", attendees[0] ?? "").replace(/METHOD:.*\r\n/, ""),
+    );
     const path = "/calendars/users/user02/outbox/";
     const [only] = told(await post(invite("COUNTER", attendees[0] ?? ""), { as: "user02", path }));
-    assert.equal(only?.status, "3.14;Unsupported capability");
+    assert.equal(only?.status, "1.2;Scheduling message has been delivered");
     const text = invite("DECLINECOUNTER", ...attendees, "ATTENDEE:mailto:nobody@example.com");
     assert.deepEqual(
       told(await post(text)).map(({ status }) => status.slice(0, 4)),
-      ["3.14", "3.14", "3.7;"],
+      ["1.2;", "1.2;", "3.7;"],
     );
+    const methodsFor = async (user: string): Promise<readonly string[]> => {
+      const inbox = await exchange.tree.store.open({ owner: await exchange.tree.user(user), path: ["inbox"] });
+      const found: string[] = [];
+      for await (const page of inbox?.entries() ?? [])
+        for (const { name } of page)
+          found.push(/METHOD:(\w+)/.exec(String((await inbox?.read(name))?.bytes))?.[1] ?? "");
+      return found.sort();
+    };
+    assert.deepEqual(await methodsFor("user01"), ["COUNTER"]);
+    assert.deepEqual(await methodsFor("user02"), ["DECLINECOUNTER", "REQUEST"]);
   });
 });

@@ -9,6 +9,7 @@ import {
   makeRegistry,
   type Services,
 } from "../../src/dav/registry.ts";
+import { withScheduling } from "../../src/dav/scheduling-service.ts";
 import { makeUrls } from "../../src/dav/urls.ts";
 import { principalList } from "../../src/directory/access.ts";
 import { openDelegates } from "../../src/directory/delegates.ts";
@@ -67,7 +68,7 @@ export async function givenTree(
     await openXmlAccounts(accounts, { warn }),
     await openDelegates({ documentRoot: given.root, dataRoot: given.root, storeIsUsed: false, warn }),
   );
-  const services: Services = {
+  const services = withScheduling({
     store: given.store,
     directory,
     urls: makeUrls(directory),
@@ -77,7 +78,7 @@ export async function givenTree(
     readers: async () => [],
     now: () => now,
     warn: (message, details) => void given.warnings.push(`${message} ${String(details?.["error"])}`),
-  };
+  });
   const user = async (name: string): Promise<Principal> => {
     const found = await directory.byShortName("users", name);
     if (found === undefined) throw new Error(`no user ${name}`);
@@ -93,6 +94,7 @@ export async function givenTree(
       return { user: who, services, privileges: makePrivileges(who, services) };
     },
     end: async () => {
+      await services.scheduling.close();
       await directory.close();
       await given.end();
     },

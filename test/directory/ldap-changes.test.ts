@@ -59,10 +59,12 @@ describe("a directory behind LDAP that changes", { skip: withoutSlapd }, () => {
     assert.equal(await backend.verifyPassword!(await user(backend, "cora"), "cora"), false);
     const bob = await user(backend, "bob");
     assert.equal(await backend.verifyPassword!(bob, "bob"), true);
+    assert.equal(await backend.maySignIn!(bob), true);
     await server.modify(`dn: ${personDn("bob")}\nchangetype: modify\nadd: employeeType\nemployeeType: suspended\n`);
     clock.now += 121_000;
     assert.equal((await user(backend, "bob")).uid, bob.uid);
     assert.equal(await backend.verifyPassword!(bob, "bob"), false);
+    assert.equal(await backend.maySignIn!(bob), false);
   });
 
   test("a new user is found when absence is no longer believed, a deleted one is gone when presence is not", async () => {

@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { mailboxTypeOf, recordOf } from "../../src/directory/ldap/entry-record.ts";
-import { guidText, guidValue } from "../../src/directory/ldap/filters.ts";
+import { guidText, guidValue, makeFilters } from "../../src/directory/ldap/filters.ts";
+import { Lookup } from "../../src/directory/ldap/lookup.ts";
 import { schemaMap } from "../../src/directory/ldap/schema-map.ts";
 import { uuid5 } from "../../src/directory/uuid5.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
-import { repository } from "../support/server.ts";
-import { beginning, entry, groupDn, person, personDn, suffix, withoutSlapd } from "../support/slapd.ts";
+import { freePort, repository } from "../support/server.ts";
+import { beginning, entry, groupDn, person, suffix, withoutSlapd } from "../support/slapd.ts";
 import { namesIn, open, serverWith } from "./ldap-support.ts";
 
 const run = promisify(execFile);
@@ -207,6 +208,7 @@ describe("other schemas", { skip: withoutSlapd }, () => {
         cn: "J",
         sn: "B",
         title: "Commander",
+        carLicense: "{PLAIN}shaken",
         labeledURI: "mailto:seven@example.com",
         description: "Universal Exports",
       }),
@@ -222,12 +224,14 @@ describe("other schemas", { skip: withoutSlapd }, () => {
           signInNames: ["uid"],
           "users.fullName": ["description"],
           addresses: ["labeledURI"],
+          password: ["carLicense"],
         },
       },
     });
     const james = (await backend.byShortName("users", "7"))!;
     assert.equal(james.fullName, "Universal Exports");
     assert.equal(await backend.byShortName("users", "james"), james);
+    assert.deepEqual(await backend.storedPasswords!(james), ["{PLAIN}shaken"]);
     assert.equal(await backend.byAddress(normaliseAddress("mailto:seven@example.com")), james);
     assert.equal(await backend.byShortName("users", "ann"), undefined);
   });
@@ -252,24 +256,6 @@ describe("other schemas", { skip: withoutSlapd }, () => {
       [cora?.calendaring, cora?.hosting],
       [false, { local: false, server: "other.example.com", store: "store1" }],
     );
-  });
-
-  test("a group that is answered in parts is read whole", async () => {
-    // OpenLDAP answers in parts only when somebody writes them so: the attribute's options are part of the data.
-    const members = (from: number, to: number): readonly string[] =>
-      Array.from({ length: to - from }, (_, at) => personDn(`u${from + at}`));
-    const names = Array.from({ length: 5 }, (_, at) => `u${at}`);
-    const server = await serverWith({
-      global: "attributeoptions x-",
-      ldif: [
-        beginning("people", "groups"),
-        ...names.map((name) => person(name)),
-        entry(groupDn("all"), { objectClass: "groupOfNames", cn: "all", member: members(0, 5) }),
-      ].join("\n"),
-    });
-    const { backend } = await open(server);
-    const all = (await backend.byShortName("groups", "all"))!;
-    assert.equal((await backend.memberUids(all.uid)).length, 5);
   });
 
   test("the schema for cn=config is what the schema file says", async () => {
@@ -318,7 +304,9 @@ describe("other schemas", { skip: withoutSlapd }, () => {
       "-out",
       certificate,
     ]);
+    const ldapsPort = await freePort();
     const server = await serverWith({
+      ldapsPort,
       ldif: [beginning("people"), person("ann")].join("\n"),
       global: `TLSCACertificateFile ${certificate}\nTLSCertificateFile ${certificate}\nTLSCertificateKeyFile ${key}\nsecurity simple_bind=128`,
     });
@@ -335,6 +323,10 @@ describe("other schemas", { skip: withoutSlapd }, () => {
     const unknown = await open(server, { servers: [url], startTls: true });
     await assert.rejects(unknown.backend.byShortName("users", "ann"), { status: 503 });
     assert.match(unknown.warnings.join("\n"), /self-signed|certificate/);
+    const ldaps = await open(server, { servers: [`ldaps://localhost:${ldapsPort}`], caFile: certificate });
+    assert.equal(await ldaps.backend.verifyPassword!((await ldaps.backend.byShortName("users", "ann"))!, "ann"), true);
+    const doubted = await open(server, { servers: [`ldaps://localhost:${ldapsPort}`] });
+    await assert.rejects(doubted.backend.byShortName("users", "ann"), { status: 503 });
     const careless = await open(server, { servers: [url], startTls: true, verifyCertificate: false });
     assert.equal((await careless.backend.byShortName("users", "ann"))?.shortName, "ann");
     await server.stop();
@@ -363,6 +355,65 @@ test("a value of an attribute in the server's own spelling is found, bytes that 
   assert.match(String(recordOf({ dn: "cn=x" } as never, "users", options)), /has no uid/);
   assert.match(String(recordOf({ dn: "uid=..", uid: ".." } as never, "users", options)), /slash or of dots/);
   assert.equal(mailboxTypeOf({ dn: "" } as never, map), undefined);
+});
+
+test("a disabled account is told from one that was locked for a while, in the words of each server", () => {
+  const map = schemaMap("ldap", { below: {}, filters: {}, attributes: { disabled: ["state"] } }).users;
+  const options = {
+    map,
+    namespace: uuid5(annGuid, "x"),
+    localUserAttribute: undefined,
+    serverHostName: "",
+    services: undefined,
+  };
+  const enabled = (...state: readonly string[]): boolean => {
+    const record = recordOf({ dn: "uid=ann", uid: "ann", state: [...state] }, "users", options);
+    assert.ok(typeof record !== "string");
+    return record.enabled;
+  };
+  assert.ok(enabled());
+  for (const value of [
+    "FALSE",
+    "0",
+    "no",
+    "20261120180000Z",
+    ";Kerberosv5;;ann@X;X;",
+    "1.0;ApplePasswordv2;0x1:127.0.0.1",
+  ])
+    assert.ok(enabled(value), value);
+  for (const value of ["TRUE", "000001010000Z", "1", ";DisabledUser;;ApplePasswordv2;0x1"])
+    assert.ok(!enabled(value), value);
+  assert.ok(!enabled(";Kerberosv5;;ann@X;X;", "1.0;DisabledUser;"));
+});
+
+test("a large group of Active Directory comes in parts and is read whole", async () => {
+  const dns = Array.from({ length: 3200 }, (_, at) => `cn=m${at},dc=x`);
+  const asked: string[] = [];
+  const pages = async function* (): AsyncGenerator<readonly never[]> {};
+  const lookup = new Lookup({
+    pool: {
+      pages,
+      // 1,500 values at once, as domain controllers do.
+      search: async ({ base, attributes = [] }) => {
+        const from = Number(/range=(\d+)/.exec(attributes[0] ?? "")?.[1] ?? 0);
+        asked.push(attributes.join());
+        const part = dns.slice(from, from + 1500);
+        const end = from + 1500 >= dns.length ? "*" : from + part.length - 1;
+        return [{ dn: base, member: [], [`member;range=${from}-${end}`]: part }];
+      },
+    },
+    filters: makeFilters(await import("ldapts")),
+    map: schemaMap("activedirectory", { below: {}, filters: {}, attributes: {} }),
+    base: "dc=x",
+    namespace: uuid5(annGuid, "x"),
+    localUserAttribute: undefined,
+    serverHostName: "",
+    services: async () => undefined,
+    warn: () => {},
+  });
+  const members = await lookup.members({ dn: "cn=all,dc=x" } as never);
+  assert.deepEqual(members?.memberDns, dns);
+  assert.deepEqual(asked, ["member", "member;range=1500-*", "member;range=3000-*"]);
 });
 
 test("what the configuration says wrong is told with its key", () => {

@@ -110,17 +110,12 @@ describe("hostile calendar data is refused or bounded, and no other request wait
         ),
       { status: 403, condition: `{${caldav}}max-attendees-per-instance` },
     ],
-    ["100,000 EXDATEs, within the usual limit", () => series("h17", ...exdates(100_000)), { status: 201 }],
-    // Nine times the size an object may have: who raises the limit so far has chosen to wait.
-    [
-      "1,000,000 EXDATEs, within a raised limit",
-      () => series("h18", ...exdates(1_000_000)),
-      { status: 201, bound: 1000 },
-    ],
+    ["20,000 EXDATEs", () => series("h17", ...exdates(20_000)), { status: 201 }],
+    ["100,000 EXDATEs, within the usual limit", () => series("h18", ...exdates(100_000)), invalid],
     [
       "100,000 RDATEs",
       () => series("h19", ...exdates(100_000).map((line) => line.replace("EXDATE", "RDATE"))),
-      { status: 201 },
+      invalid,
     ],
     ["20,000 overrides", () => overrides(20_000), { status: 201 }],
     ["bytes that are no text", () => "\0\x01\x02".repeat(100_000), invalid],

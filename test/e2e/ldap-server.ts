@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository, type Server, type ServerOptions, startServer } from "../support/server.ts";
@@ -6,14 +7,20 @@ import { type Slapd, suffix } from "../support/slapd.ts";
 
 type Value = string | number | boolean | readonly string[] | { readonly [key: string]: Value };
 
+const folders = new Set<string>();
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A server whose users are in the directory: the test's property list with another DirectoryService. */
 export async function startWithDirectory(
   slapd: Pick<Slapd, "url">,
   params: Readonly<Record<string, Value>> = {},
   options: ServerOptions = {},
+  augments: readonly string[] = [],
 ): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-ldap-plist-"));
-  process.once("exit", () => void rm(folder, { recursive: true, force: true }));
+  folders.add(folder);
   const text = await readFile(join(repository, "plist/caldavd-test.plist"), "utf8");
   const service = plistOf({
     type: "ldap",
@@ -30,7 +37,10 @@ export async function startWithDirectory(
   await writeFile(
     plist,
     text
-      .replace(/(<key>DirectoryService<\/key>\s*)<dict>[\s\S]*?<\/dict>\s*<\/dict>/, (_, key: string) => key + service)
+      .replace(
+        /(<key>DirectoryService<\/key>\s*)<dict>[\s\S]*?<\/dict>\s*<\/dict>/,
+        (_, key: string) => `${key}${service}<key>AugmentService</key>${plistOf({ params: { xmlFiles: augments } })}`,
+      )
       .replace(/\.\.\/data\//g, `${repository}/data/`),
   );
   return startServer({ ...options, plist });

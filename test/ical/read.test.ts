@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readCalendar } from "../../src/ical/read.ts";
+import { readCalendar, readCalendarInTurns } from "../../src/ical/read.ts";
 import { Refusal } from "../../src/model/refusal.ts";
 
 const lines = (...text: readonly string[]): string => `${text.join("\r\n")}\r\n`;
@@ -169,4 +169,19 @@ test("hostile text takes time in proportion to its length", () => {
 test("parameters, values and depth are bounded", () => {
   refused(event(`X-A${";P=1".repeat(257)}:x`), "more than 256 parameters");
   refused(event(`X-A;P=${"1,".repeat(10_001)}:x`), "more than 10000 parameter values");
+});
+
+test("a long text read in turns is what it is read whole, and so is what is wrong with it", async () => {
+  const alarm = "BEGIN:VALARM\r\nTRIGGER;RELATED=END:-PT5M\r\nDESCRIPTION:folded\r\n  line\r\nEND:VALARM\r\n";
+  const text = `BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n${alarm.repeat(4_000)}END:VEVENT\r\nEND:VCALENDAR\r\n`;
+  assert.ok(text.length > 300_000);
+  assert.deepEqual(await readCalendarInTurns(text), readCalendar(text));
+  for (const broken of [text.slice(0, -30), text.replace(/VALARM\r\n(?=END:VEVENT)/, "VTODO\r\n"), `${text}X:1`]) {
+    const problem = (error: unknown): string => String(error);
+    const whole = await Promise.resolve()
+      .then(() => readCalendar(broken))
+      .catch(problem);
+    assert.match(String(whole), /line \d+/);
+    assert.equal(await readCalendarInTurns(broken).catch(problem), whole);
+  }
 });

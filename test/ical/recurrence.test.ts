@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { parseRule } from "../../src/ical/recurrence.ts";
 import type { StartsOptions } from "../../src/ical/recurrence-starts.ts";
 import { startsOf } from "../../src/ical/recurrence-starts.ts";
-import { formatDate, formatLocal, parseDateTimeText } from "../../src/ical/time.ts";
+import { dayNumber, formatDate, formatLocal, parseDateTimeText } from "../../src/ical/time.ts";
 import { Refusal } from "../../src/model/refusal.ts";
+import { seeded } from "../support/recurring-cases.ts";
 import { dates } from "./calendar-text.ts";
 
 const local = (text: string): number => parseDateTimeText(text)!.local;
@@ -74,9 +75,14 @@ for (const [rule, problem] of refusals)
     refusedFor(rule, "valid-calendar-data", problem);
   });
 
-test("a rule of another calendar is refused with supported-rscale", () => {
-  refusedFor("RSCALE=CHINESE;FREQ=YEARLY", "supported-rscale", /RSCALE=CHINESE/);
+test("a rule of an unknown calendar, or with parts not counted in it, is refused with supported-rscale", () => {
+  refusedFor("RSCALE=MAYAN;FREQ=YEARLY", "supported-rscale", /RSCALE=MAYAN: is not known/);
+  refusedFor("RSCALE=CHINESE;FREQ=YEARLY;BYWEEKNO=1", "supported-rscale", /weeks are numbered in GREGORIAN only/);
+  refusedFor("RSCALE=HEBREW;FREQ=DAILY;BYMONTH=5L", "supported-rscale", /FREQ=YEARLY and FREQ=MONTHLY only/);
+  refusedFor("RSCALE=GREGORIAN;FREQ=YEARLY;BYMONTH=5L", "valid-calendar-data", /BYMONTH/);
+  refusedFor("RSCALE=HEBREW;FREQ=YEARLY;BYMONTH=14", "valid-calendar-data", /BYMONTH must list months such as 5 or 5L/);
   assert.equal(parseRule("rscale=gregorian;freq=yearly", 1).frequency, "YEARLY");
+  assert.equal(parseRule("RSCALE=BUDDHIST;FREQ=YEARLY", 1).scale, undefined);
 });
 
 test("parts stand in any order and case, X- parts say nothing, a semicolon may end the list", () => {
@@ -164,6 +170,64 @@ test("SKIP of RFC 7529 moves what a month or year does not have", () => {
   assert.deepEqual(starts("20140131", backward, 4), dates("2014 Jan 31 Feb 28 Mar 31 Apr 30"));
   assert.deepEqual(starts("20140131", `${backward};COUNT=3`, 9), dates("2014 Jan 31 Feb 28 Mar 31"));
 });
+
+test("rules count in other calendars: the examples of RFC 7529 §4.3", () => {
+  assert.deepEqual(
+    starts("20130210", "RSCALE=CHINESE;FREQ=YEARLY", 5),
+    "20130210 20140131 20150219 20160208 20170128".split(" "),
+  );
+  assert.deepEqual(
+    starts("20130906", "RSCALE=ETHIOPIC;FREQ=MONTHLY;BYMONTH=13", 5),
+    "20130906 20140906 20150906 20160906 20170906".split(" "),
+  );
+  const adar = "RSCALE=HEBREW;FREQ=YEARLY;BYMONTH=5L;BYMONTHDAY=8";
+  assert.deepEqual(
+    starts("20140208", `${adar};SKIP=FORWARD`, 5),
+    "20140208 20150227 20160217 20170306 20180223".split(" "),
+  );
+  assert.deepEqual(starts("20140208", `${adar};SKIP=BACKWARD`, 3), "20140208 20150128 20160217".split(" "));
+  assert.deepEqual(starts("20140208", adar, 3), "20140208 20160217 20190213".split(" "));
+});
+
+test("in another calendar a leap month is a month of MONTHLY, and days that it lacks are skipped as SKIP says", () => {
+  // The leap month after the second of the Chinese year 2023 began on 22 March and had 29 days.
+  assert.deepEqual(
+    starts("20230122", "RSCALE=CHINESE;FREQ=MONTHLY", 5),
+    "20230122 20230220 20230322 20230420 20230519".split(" "),
+  );
+  // The thirtieth day, which the leap month does not have.
+  assert.deepEqual(starts("20230321", "RSCALE=CHINESE;FREQ=MONTHLY;SKIP=BACKWARD", 2), "20230321 20230419".split(" "));
+  assert.deepEqual(starts("20230321", "RSCALE=CHINESE;FREQ=MONTHLY;SKIP=FORWARD", 2), "20230321 20230420".split(" "));
+  const lastOfYear = "RSCALE=CHINESE;FREQ=YEARLY;BYYEARDAY=-1";
+  assert.deepEqual(starts("20230121", lastOfYear, 3), "20230121 20240209 20250128".split(" "));
+  assert.deepEqual(starts("20230121", `${lastOfYear};COUNT=2`, 3, { from: local("20230201") }), ["20240209"]);
+  // The last Sunday of each Persian year's first month, far ahead.
+  const nowruz = "RSCALE=PERSIAN;FREQ=YEARLY;BYMONTH=1;BYDAY=1SU";
+  assert.deepEqual(starts("20260322", nowruz, 2, { from: local("20990101") }), "20990322 21000321".split(" "));
+});
+
+for (const [scale, calendar] of [
+  ...[["CHINESE", "chinese"] as const, ["DANGI", "dangi"] as const, ["HEBREW", "hebrew"] as const],
+  ...[["ETHIOPIC", "ethiopic"] as const, ["COPTIC", "coptic"] as const, ["PERSIAN", "persian"] as const],
+  ...[["ISLAMIC-UMALQURA", "islamic-umalqura"] as const, ["INDIAN", "indian"] as const],
+])
+  test(`${scale}: a birthday is on the same month and day of that calendar each year, as the platform reckons`, () => {
+    const format = new Intl.DateTimeFormat(`en-u-ca-${calendar}`, { timeZone: "UTC", month: "long", day: "numeric" });
+    const random = seeded(7529);
+    for (let birthdays = 0; birthdays < 12; birthdays++) {
+      const day = dayNumber(
+        1950 + Math.floor(random() * 70),
+        1 + Math.floor(random() * 12),
+        1 + Math.floor(random() * 28),
+      );
+      const found = starts(formatDate(day * 86_400), `RSCALE=${scale};FREQ=YEARLY`, 8).map((text) => {
+        const { local: at = 0 } = parseDateTimeText(text) ?? {};
+        return format.format(at * 1000).replace(/ II\b/, "");
+      });
+      assert.ok(found.length > 3);
+      assert.equal(new Set(found).size, 1, `${formatDate(day * 86_400)}: ${found.join()}`);
+    }
+  });
 
 test("a day moved onto one that is there anyway is one instance", () => {
   const rule = "RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD;BYMONTHDAY=1,31;BYHOUR=9,17";

@@ -28,6 +28,8 @@ export interface SlapdOptions {
   readonly global?: string;
   /** And in the database. */
   readonly database?: string;
+  /** Another port that speaks TLS; `global` names the certificates. */
+  readonly ldapsPort?: number;
 }
 
 /** A real directory server. */
@@ -44,11 +46,18 @@ export interface Slapd {
   signal(name: NodeJS.Signals): void;
 }
 
+// A test that fails leaves nothing behind.
+const leftOver = new Set<() => void>();
+process.once("exit", () => {
+  for (const end of leftOver) end();
+});
+
 /** Starts a server with the entries, in a folder of its own that is removed when the test's process ends. */
-export async function startSlapd({ ldif, global = "", database = "" }: SlapdOptions): Promise<Slapd> {
+export async function startSlapd({ ldif, global = "", database = "", ldapsPort }: SlapdOptions): Promise<Slapd> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-slapd-"));
   const port = await freePort();
   const url = `ldap://127.0.0.1:${port}`;
+  const urls = ldapsPort === undefined ? `${url}/` : `${url}/ ldaps://127.0.0.1:${ldapsPort}/`;
   await mkdir(join(folder, "data"));
   const configuration = join(folder, "slapd.conf");
   const included = [
@@ -82,13 +91,13 @@ ${database}
   await writeFile(entries, ldif);
   await run("/usr/sbin/slapadd", ["-q", "-f", configuration, "-l", entries]);
   let child: ChildProcess | undefined;
-  process.once("exit", () => {
+  leftOver.add(() => {
     child?.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   });
   const start = async (): Promise<void> => {
     // Debugging level 0 keeps it in the foreground and silent.
-    const started = spawn(slapd, ["-d", "0", "-h", `${url}/`, "-f", configuration], { stdio: "ignore" });
+    const started = spawn(slapd, ["-d", "0", "-h", urls, "-f", configuration], { stdio: "ignore" });
     started.unref();
     child = started;
     await until("slapd to listen", () => {

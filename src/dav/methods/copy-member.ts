@@ -1,9 +1,13 @@
 import { parseContentType } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
+import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
+import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
+import { hasOrganizer } from "../../scheduling/plan.ts";
+import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
@@ -15,32 +19,37 @@ import type { Shape } from "../resource.ts";
 import { type Place, touchedBy, touchedIn } from "./members.ts";
 import { checkEntry } from "./preconditions.ts";
 import { roomIn } from "./quota.ts";
+import { removeScheduled } from "./scheduled.ts";
 import { asSeen, checkMember, storeMember } from "./store-member.ts";
 import { checkObject } from "./upload.ts";
 
 type Source = Shape<"object" | "file">;
 
-/** Copies a member with its properties. Its ACL stays behind (RFC 3744 §7.3). */
+/** Copies a member with its properties. Its ACL stays behind (RFC 3744 §7.3), its schedule tag is another's. From elsewhere into a
+ *  calendar, an object with an ORGANIZER is stored as a PUT would (RFC 6638 §3.2.3.3). Answers the schedule tag, if it has one. */
 export async function copyMember(
   source: Source,
   place: Place,
   overwrite: boolean,
   context: Context,
   request: HttpRequest,
-): Promise<void> {
+): Promise<string | undefined> {
   const { bytes, object, properties } = await contentFor(source, place, context);
   if (shareOf(place.collection) !== undefined) {
     // As if it were sent there: what is the copier's own in it stays his own.
     const locks = lockGuard(request, place.owner, context);
-    await storeMember(place, { bytes, type: undefined }, context, (existing) => {
+    await storeMember(place, { bytes, type: undefined }, context, request, (existing) => {
       refuseOverwriting(existing, overwrite, request);
       return locks.check(...touchedIn(place, existing));
     });
-    return;
+    return undefined;
   }
+  const arrives = await arrival(source, place, object, overwrite, context, request);
+  if (arrives !== undefined) return arrives;
   const room = await roomIn(place, context);
   const kept = new Map(properties);
   kept.delete(dav("acl"));
+  kept.delete(scheduleTagName);
   const guard = lockGuard(request, place.owner, context);
   const staged = await place.collection.stage(bytes, kept);
   try {
@@ -58,18 +67,79 @@ export async function copyMember(
   }
 }
 
-/** Moves a member; its locks do not go with it (RFC 4918 §7.6). The conditions of the request are about the source, and are asked again under both locks. */
+/** An object with an ORGANIZER that comes from elsewhere into a calendar is one that a PUT stores (RFC 6638 §3.2.3.3, .4): answers
+ *  its tag then. From calendar to calendar there would be two of it: throws Refusal(unique-scheduling-object-resource) for a copy. */
+async function arrival(
+  { collection, entry, href }: Source,
+  place: Place,
+  object: CalendarObject | undefined,
+  overwrite: boolean,
+  context: Context,
+  request: HttpRequest,
+): Promise<string | undefined> {
+  if (place.collection.kind !== "calendar" || object === undefined) return undefined;
+  refuseScheduledTarget(place, entry);
+  if (collection.kind === "calendar") {
+    if (entry.scheduleTag !== undefined)
+      throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
+    return undefined;
+  }
+  if (!hasOrganizer(object)) return undefined;
+  const upload = { bytes: Buffer.from(object.text), type: undefined };
+  const guard = lockGuard(request, place.owner, context);
+  const stored = await storeMember(place, upload, context, request, (existing) => {
+    refuseOverwriting(existing, overwrite, request);
+    return guard.check(...touchedIn(place, existing));
+  });
+  return stored?.entry.scheduleTag;
+}
+
+/** What others take part in is not overwritten by something else. */
+function refuseScheduledTarget({ existing, parentHref, name }: Place, source: ObjectEntry): void {
+  if (existing?.scheduleTag === undefined || existing.uid === source.uid) return;
+  const href = (parentHref + encodeSegment(name)) as Href;
+  throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
+}
+
+/** Moves a member; its locks do not go with it (RFC 4918 §7.6). The conditions of the request are about the source, and are asked again under both locks. Out of the calendars
+ *  a scheduling object is removed, into them it is stored as by PUT; from one to another it only gets a new schedule tag, which is
+ *  answered (RFC 6638 §3.2.3.4). */
 export async function moveMember(
   source: Source,
   place: Place,
   overwrite: boolean,
   context: Context,
   request: HttpRequest,
-): Promise<void> {
+): Promise<string | undefined> {
   const { object } = await contentFor(source, place, context);
-  const { name } = source.entry;
-  const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
+  const { name, scheduleTag } = source.entry;
   const guard = lockGuard(request, source.owner, context);
+  const path = lockPath(source.collection.ref.path, name);
+  const isInside = source.collection.kind === "calendar";
+  if (place.collection.kind === "calendar" && object !== undefined) {
+    refuseScheduledTarget(place, source.entry);
+    if (!isInside) {
+      const arrived = await arrival(source, place, object, overwrite, context, request);
+      if (arrived !== undefined) {
+        await source.collection.change(async (change) => {
+          if (change.entry(name) === undefined) return;
+          await guard.check(...touchedBy({ collection: source.collection, name }));
+          await change.remove(name);
+        });
+        await guard.removed(path);
+        return arrived;
+      }
+    }
+  } else if (isInside && scheduleTag !== undefined) {
+    await copyMember(source, place, overwrite, context, request);
+    await removeScheduled(source, context, request, (existing) => {
+      if (existing?.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
+      return guard.check(...touchedBy({ collection: source.collection, name }));
+    });
+    await guard.removed(path);
+    return undefined;
+  }
+  const samePlace = source.collection.ref.path.join("/") === place.collection.ref.path.join("/");
   const check = async (from: CollectionChange, to: CollectionChange): Promise<void> => {
     const entry = from.entry(name);
     if (entry === undefined) throw new HttpError(404, `${source.href} does not exist`);
@@ -85,7 +155,13 @@ export async function moveMember(
   } catch (error) {
     throw await asSeen(error, place, context);
   }
-  await guard.removed(lockPath(source.collection.ref.path, name));
+  await guard.removed(path);
+  if (scheduleTag === undefined) return undefined;
+  const tag = freshTag();
+  await place.collection.change((change) =>
+    change.setProperties(place.name, new Map([[scheduleTagName, tagElement(tag)]])),
+  );
+  return tag;
 }
 
 function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean, request: HttpRequest): void {

@@ -44,8 +44,7 @@ export const copyMethod: Method = {
       return tellingInside(async () => {
         const place = placeIn(target);
         if (target.resource.kind === "folder") await clear(target.resource, guard, context);
-        await copyMember(source, place, target.overwrite, context, request);
-        return answer(target);
+        return answer(target, await copyMember(source, place, target.overwrite, context, request));
       });
     const depth = depthOf(request.headers, "infinity");
     if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
@@ -74,8 +73,7 @@ export const moveMethod: Method = {
       return tellingInside(async () => {
         const place = placeIn(target);
         if (target.resource.kind === "folder") await clear(target.resource, guard, context);
-        await moveMember(source, place, target.overwrite, context, request);
-        return answer(target);
+        return answer(target, await moveMember(source, place, target.overwrite, context, request));
       });
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is moved with Depth infinity or without Depth");
@@ -227,5 +225,9 @@ async function clear(resource: Resource, guard: LockGuard, context: Context): Pr
   }
 }
 
-const answer = ({ resource }: Target): HttpResponse =>
-  resource.kind === "unmapped" ? { status: 201, headers: { Location: resource.href } } : { status: 204 };
+function answer({ resource }: Target, scheduleTag?: string): HttpResponse {
+  const headers = scheduleTag === undefined ? {} : { "Schedule-Tag": scheduleTag };
+  return resource.kind === "unmapped"
+    ? { status: 201, headers: { ...headers, Location: resource.href } }
+    : { status: 204, headers };
+}

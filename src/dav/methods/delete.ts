@@ -3,6 +3,7 @@ import { HttpError, type HttpResponse } from "../../http/message.ts";
 import { lockPath } from "../../model/lock.ts";
 import { leaveShare } from "../../sharing/share.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
+import type { ObjectEntry } from "../../store/contract.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
 import { parentPath } from "../locks/place.ts";
@@ -11,7 +12,8 @@ import { collectionKinds, memberKinds } from "../resource.ts";
 import { afterRemoval } from "../sharing/follow.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { touchedBy } from "./members.ts";
-import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { checkPreconditions } from "./preconditions.ts";
+import { checkRemoval, removeAllScheduled, removeScheduled } from "./scheduled.ts";
 
 const done: HttpResponse = { status: 204 };
 
@@ -25,15 +27,20 @@ export const deleteMethod: Method = {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
       const { owner, collection } = resource;
-      const { name } = resource.entry;
+      const { name, scheduleTag } = resource.entry;
       const guard = lockGuard(request, owner, context);
-      await collection.change(async (change) => {
-        const entry = change.entry(name);
-        if (entry === undefined) throw new HttpError(404, `${resource.href} does not exist`);
-        checkEntry(request, entry);
-        await guard.check(...touchedBy({ collection, name }));
-        await change.remove(name);
-      });
+      const removable = checkRemoval(request, resource.href);
+      const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
+        removable(existing);
+        return guard.check(...touchedBy({ collection, name }));
+      };
+      if (scheduleTag !== undefined && collection.kind === "calendar")
+        await removeScheduled(resource, context, request, recheck);
+      else
+        await collection.change(async (change) => {
+          await recheck(change.entry(name));
+          await change.remove(name);
+        });
       await guard.removed(lockPath(collection.ref.path, name));
       return done;
     }
@@ -53,6 +60,8 @@ export const deleteMethod: Method = {
     const path = lockPath(collection.ref.path);
     const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
     return tellingInside(async () => {
+      await guard.check(...touched);
+      await removeAllScheduled(resource, context, request);
       await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
       await guard.removed(path);
       await after();

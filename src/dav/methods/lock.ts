@@ -142,7 +142,7 @@ async function occupy(resource: Resource, guard: LockGuard, context: Context, re
   const empty = { bytes: Buffer.alloc(0), type: undefined };
   const there = new HttpError(409, `${resource.href} was made meanwhile`);
   try {
-    await storeMember(place, empty, context, (existing) => {
+    await storeMember(place, empty, context, request, (existing) => {
       if (existing !== undefined) throw there;
       return guard.check({ path: above });
     });

@@ -17,6 +17,8 @@ export interface Place {
   readonly name: string;
   /** As resolved; to be asked again under the collection's lock. */
   readonly existing: ObjectEntry | undefined;
+  /** A sharee writes, who may: what follows is done in the owner's name (caldav-sharing §5.5.5). */
+  readonly inOwnersName?: boolean;
 }
 
 const holdsMembers: ReadonlySet<string> = new Set<CollectionKind>(["home", "calendar", "inbox", "outbox", "folder"]);

@@ -4,11 +4,10 @@ import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import type { Component } from "../../ical/component.ts";
 import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeFolded } from "../../ical/write.ts";
-import { normaliseAddress } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Answer, OutboxServices } from "../../scheduling/outbox.ts";
-import { answerBusyTime, checkSender, pretendDelivery, refuseCounter } from "../../scheduling/outbox.ts";
-import { type Message, readMessage } from "../../scheduling/outbox-message.ts";
+import { answerBusyTime, checkSender, isSentByClients, pretendDelivery, sendMessage } from "../../scheduling/outbox.ts";
+import { isOrganizerMethod, type Message, readMessage } from "../../scheduling/outbox-message.ts";
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
@@ -17,8 +16,9 @@ import { xmlType } from "../multistatus.ts";
 import { product } from "../product.ts";
 import type { Context } from "../registry.ts";
 import { floatingZoneOf } from "../reports/floating-zone.ts";
-import { resolveHref } from "../resolve.ts";
+import { calendarUser, resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
+import { schedulingOf } from "./scheduled.ts";
 import { calendarText } from "./upload.ts";
 
 /** Bytes of a message where calendar objects have no bound. */
@@ -40,7 +40,7 @@ export async function postToOutbox(
   const services = outboxServices(context);
   await checkSender(message, outbox.owner, services);
   request.log.items.push(`recipients=${message.attendees.length}`);
-  const answers = await answersTo(message, outbox, context, services);
+  const answers = await answersTo(message, outbox, context, request, services);
   const json = type?.type === jcalType;
   return { status: 200, headers: { "content-type": xmlType }, body: scheduleResponse(answers, json) };
 }
@@ -48,12 +48,19 @@ export async function postToOutbox(
 async function answersTo(
   message: Message,
   { owner, href }: Shape<"outbox">,
-  { user, services: { settings, warn } }: Context,
+  context: Context,
+  request: HttpRequest,
   services: OutboxServices,
 ): Promise<readonly Answer[]> {
+  const { user } = context;
+  const { settings, warn } = context.services;
   const { method, kind, uid, attendees, busyTime } = message;
   if (busyTime !== undefined) return answerBusyTime(message, busyTime, owner, services);
-  if (method === "COUNTER" || method === "DECLINECOUNTER") return refuseCounter(message, services);
+  if (isSentByClients(message)) {
+    const { may, maySend } = schedulingOf(request, { owner }, context);
+    await maySend(isOrganizerMethod(method) ? "schedule-send-invite" : "schedule-send-reply");
+    return sendMessage(message, context.services.scheduling, may);
+  }
   if (!settings.scheduling.oldDraftCompatibility)
     throw new Refusal({
       code: "valid-scheduling-message",
@@ -80,10 +87,7 @@ function outboxServices(context: Context): OutboxServices {
     maxRecipients: freeBusyAttendees,
     maxInstances: Math.min(maxInstances, settings.maxQueryResults),
     floatingZoneOf,
-    // Clients of the drafts use a principal's URL as its address.
-    calendarUser: async (address) =>
-      (await directory.byAddress(normaliseAddress(address))) ??
-      (isUrl.test(address) ? await urls.principalOf(address.trim()) : undefined),
+    calendarUser: (address) => calendarUser(address, directory, urls),
     may: async (collection, privilege, member) => {
       const resource = await resourceOf(collection, context);
       const entry = member === undefined ? undefined : await collection.entry(member);
@@ -100,8 +104,6 @@ function outboxServices(context: Context): OutboxServices {
     failed: ({ shortName }, error) => warn("busy time could not be found out", { of: shortName, error }),
   };
 }
-
-const isUrl = /^\s*(?:\/|https?:)/i;
 
 const resourceOf = (collection: Collection, { services: { urls } }: Context) =>
   collectionResource(urls.collection(collection.ref), collection.ref.owner, collection);

@@ -43,10 +43,11 @@ export const postMethod: Method = {
     const place: Place = { owner, collection, parentHref: href, name, existing: undefined };
     const upload = await uploadOf(request, place, context);
     const guard = lockGuard(request, owner, context);
-    const stored = await storeMember(place, upload, context, (existing) => {
+    const stored = await storeMember(place, upload, context, request, (existing) => {
       if (existing !== undefined) throw new HttpError(409, `${name} exists already`);
       return guard.check(...touchedIn(place, undefined));
     });
+    if (stored === undefined) return { status: 201 };
     return answer(stored, place, (href + encodeSegment(name)) as Href, context, request);
   },
 };

@@ -31,10 +31,12 @@ export const putMethod: Method = {
     await checkPreconditions(resource, context, request);
     const upload = await uploadOf(request, place, context);
     const guard = lockGuard(request, place.owner, context);
-    const stored = await storeMember(place, upload, context, (existing) => {
+    const stored = await storeMember(place, upload, context, request, (existing) => {
       checkEntry(request, existing);
       return guard.check(...touchedIn(place, existing));
     });
+    // What its organizer has given up is stored nowhere, and was where it stood (as the original).
+    if (stored === undefined) return { status: resource.kind === "unmapped" ? 201 : 200 };
     return answer(stored, place, resource.href, context, request);
   },
 };

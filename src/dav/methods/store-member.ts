@@ -1,7 +1,11 @@
+import type { HttpRequest } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
+import type { MemberChange } from "../../scheduling/implicit.ts";
+import { concernsScheduling } from "../../scheduling/plan.ts";
+import { scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
@@ -12,7 +16,8 @@ import { storeShared } from "../sharing/store-shared.ts";
 import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
-import { accessCopy, accessOf, checkObject, type Upload } from "./upload.ts";
+import { schedulingOf } from "./scheduled.ts";
+import { accessCopy, accessOf, type CheckedObject, checkObject, type Upload } from "./upload.ts";
 
 /** A member as it was stored. */
 export interface Stored {
@@ -23,19 +28,23 @@ export interface Stored {
   readonly verbatim: boolean;
 }
 
-/** Stores what a PUT or POST sent. What can be checked without the lock is checked first and the file is made durable; under the
+/** Stores what a PUT or POST sent. An object with an ORGANIZER goes by way of who takes part (RFC 6638); undefined: that left
+ *  nothing to be stored. What can be checked without the lock is checked first and the file is made durable; under the
  *  lock `recheck` gets the row that cannot move any more, and the limits and the UID are compared with what is there. */
 export async function storeMember(
   place: Place,
   upload: Upload,
   context: Context,
+  request: HttpRequest,
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
-): Promise<Stored> {
+): Promise<Stored | undefined> {
   const { collection } = place;
   const shared = shareOf(collection);
-  if (shared !== undefined) return storeShared(shared, place, upload, context, recheck, storeMember);
+  if (shared !== undefined) return storeShared(shared, place, upload, context, request, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
+  if (checked !== undefined && collection.kind === "calendar" && concernsScheduling(place.existing, checked.object))
+    return storeScheduled(place, upload, checked, context, request, recheck);
   const bytes = checked?.bytes ?? upload.bytes;
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
@@ -73,17 +82,69 @@ export async function asSeen(
   return seen ? error : new Refusal({ code: "no-uid-conflict", existing: undefined });
 }
 
+async function storeScheduled(
+  place: Place,
+  upload: Upload,
+  checked: CheckedObject,
+  context: Context,
+  request: HttpRequest,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+): Promise<Stored | undefined> {
+  const { owner, collection, name } = place;
+  const { object: sent } = checked;
+  const room = await roomIn(place, context);
+  const conflict = await collection.nameOf(sent.uid);
+  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), place, context);
+  const change: MemberChange<Stored> = {
+    ...schedulingOf(request, place, context),
+    owner,
+    collection,
+    name,
+    sent,
+    check: recheck,
+    commit: async (object = sent, tag) => {
+      const same = object.text === sent.text;
+      const bytes = same ? checked.bytes : Buffer.from(object.text);
+      const properties = new Map(await propertiesFor(place, upload, object));
+      if (tag === undefined) properties.delete(scheduleTagName);
+      else properties.set(scheduleTagName, tagElement(tag));
+      const staged = await collection.stage(bytes, properties);
+      try {
+        return await collection.change(async (open) => {
+          const existing = open.entry(name);
+          await recheck(existing);
+          checkMember(open, place, existing, object, context);
+          room(open, staged.size - (existing?.size ?? 0));
+          const entry = await open.put(name, staged, object);
+          return { entry, created: existing === undefined, bytes, verbatim: same && checked.verbatim };
+        });
+      } catch (error) {
+        await staged.discard();
+        throw await asSeen(error, place, context);
+      }
+    },
+  };
+  const { value, messages } = await context.services.scheduling.change(change, sent.uid);
+  if (messages > 0) request.log.items.push(`itip.requests=${messages}`);
+  await lookAfterBoxes(sent, place, context);
+  return value;
+}
+
+const uidConflict = ({ parentHref }: Place, name: string): Refusal =>
+  new Refusal({ code: "no-uid-conflict", existing: (parentHref + encodeSegment(name)) as Href });
+
 /** What must hold of a collection for a member to be put into it: its size limit, and one name per UID in a calendar. A name
  *  keeps its UID, or sync clients would take one event for another. `leaving` is a name that the object gives up in the same
  *  change. Throws Refusal. */
 export function checkMember(
   change: CollectionChange,
-  { collection, name, parentHref }: Place,
+  place: Place,
   existing: ObjectEntry | undefined,
   object: CalendarObject | undefined,
   { services: { settings } }: Context,
   leaving?: string,
 ): void {
+  const { collection, name } = place;
   const limit = settings.maxResourcesPerCollection;
   if (existing === undefined && limit !== undefined && change.totals().objects >= limit)
     throw new Refusal({ code: "max-resources", limit });
@@ -95,8 +156,7 @@ export function checkMember(
       : existing?.uid !== undefined && existing.uid !== object.uid
         ? name
         : undefined;
-  if (conflicting !== undefined)
-    throw new Refusal({ code: "no-uid-conflict", existing: (parentHref + encodeSegment(conflicting)) as Href });
+  if (conflicting !== undefined) throw uidConflict(place, conflicting);
 }
 
 const contentType = dav("getcontenttype");

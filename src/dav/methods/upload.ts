@@ -1,10 +1,10 @@
 import { Buffer, isUtf8 } from "node:buffer";
-import { yieldToLoop } from "../../base/stream.ts";
 import type { ContentType } from "../../http/headers.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
-import { type Component, type Property, propertyOf } from "../../ical/component.ts";
+import { propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType } from "../../ical/jcal.ts";
-import { type ObjectLimits, readForStorage, validateRead } from "../../ical/validate.ts";
+import { parseCalendarObject } from "../../ical/parse.ts";
+import { validateInTurns } from "../../ical/validate.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";
 import { type QName, TWISTED, textOf } from "../../xml/element.ts";
@@ -28,9 +28,6 @@ export interface CheckedObject {
   readonly verbatim: boolean;
 }
 
-/** Texts of so many characters are read and checked in two turns. */
-const longText = 100_000;
-
 /** Checks a body for a calendar, inbox or outbox in the original server's order. Throws Refusals of RFC 4791 §5.3.2.1 and of
  *  caldav-privateevents §4.2.6. */
 export async function checkObject(
@@ -43,15 +40,12 @@ export async function checkObject(
   const text = calendarText(sent, type);
   const isJson = type?.type === jcalType;
   const kinds = await kindsOf(collection);
-  const limits: ObjectLimits = {
+  const object = await validateInTurns(text, {
     ...(maxResourceSize === undefined ? {} : { maxBytes: maxResourceSize }),
     ...(maxAttendeesPerInstance === undefined ? {} : { maxAttendees: maxAttendeesPerInstance }),
     ...(kinds === undefined ? {} : { kinds }),
     maxInstances,
-  };
-  const root = readForStorage(text, limits);
-  if (text.length > longText) await yieldToLoop();
-  const object = validateRead(text, root, limits);
+  });
   if (settings.privateEvents) {
     const access = accessOf(object);
     const before =
@@ -118,7 +112,5 @@ function withAccess(object: CalendarObject, access: string): CheckedObject {
   const { text } = object;
   const end = text.indexOf("\n", text.search(/BEGIN:VCALENDAR/i)) + 1;
   const restored = `${text.slice(0, end)}${accessName}:${access}\r\n${text.slice(end)}`;
-  const property: Property = { name: accessName, parameters: [], value: access, line: 0 };
-  const root: Component = { ...object.root, properties: [property, ...object.root.properties] };
-  return { object: { ...object, text: restored, root }, bytes: Buffer.from(restored), verbatim: false };
+  return { object: parseCalendarObject(restored), bytes: Buffer.from(restored), verbatim: false };
 }

@@ -3,6 +3,7 @@ import { objectKinds, usualKinds } from "../../ical/calendar-object.ts";
 import { type Component, componentsNamed, propertyOf } from "../../ical/component.ts";
 import { fromJCal, jcalType, toJCal } from "../../ical/jcal.ts";
 import { readCalendar } from "../../ical/read.ts";
+import { scaleNames } from "../../ical/scales.ts";
 import { writeComponent } from "../../ical/write.ts";
 import { definitionFor } from "../../ical/zone-writer.ts";
 import { ianaZone, type Zone, zoneOfComponent } from "../../ical/zones.ts";
@@ -88,6 +89,15 @@ export const supportedCollationSet = property({
   on: ["home", "calendar", "inbox", "outbox"],
   allprop: false,
   get: () => collations,
+});
+
+const scales = scaleNames.map((name) => el(caldav("supported-rscale"), name));
+/** RFC 7529 §10.1: the calendars that a rule may count in. */
+export const supportedRscaleSet = property({
+  name: caldav("supported-rscale-set"),
+  on: ["home", "calendar", "inbox", "outbox"],
+  allprop: false,
+  get: () => scales,
 });
 
 const limited = ["home", "calendar", "inbox", "outbox"] as const;

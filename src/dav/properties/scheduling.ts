@@ -1,5 +1,7 @@
+import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
-import { caldav, childrenNamed, dav, type Element, el, href, textOf } from "../../xml/element.ts";
+import { calendarsBelow, freeBusySet as countedCalendars } from "../../scheduling/free-busy-set.ts";
+import { caldav, child, childrenNamed, dav, type Element, el, href, textOf } from "../../xml/element.ts";
 import { type Context, property } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
@@ -15,14 +17,22 @@ const hrefsIn = (value: Element): readonly string[] =>
   childrenNamed(value, dav("href")).map((element) => textOf(element).trim());
 
 /** caldav-sched draft §6.1, RFC 6638 leaves it out: the calendars that count for free-busy. Clients of 2007 set it; today's say
- *  so on each calendar (schedule-calendar-transp). Only what is added is checked, so that a list with a calendar that is gone
- *  can still be edited. */
+ *  so on each calendar (schedule-calendar-transp), and each sees what the other kind has set: the value is the calendars that
+ *  count, and setting it tells the calendars that say something themselves. Only what is added is checked, so that a list with a
+ *  calendar that is gone can still be edited. */
 export const freeBusySet = property({
   name: caldav("calendar-free-busy-set"),
   on: ["inbox"],
   allprop: false,
-  get: (_inbox, _context, _requested, stored) => stored ?? [],
-  accept: async (value, { collection }, context) => {
+  get: async ({ owner, collection }, context) => {
+    const { store, urls } = context.services;
+    const found: Element[] = [];
+    const opened = async (address: string) => (await calendarAt(address, context))?.collection;
+    for await (const calendar of countedCalendars(owner, collection, store, opened))
+      found.push(href(urls.collection(calendar.ref)));
+    return found;
+  },
+  accept: async (value, { owner, collection }, context) => {
     if (value === null) return null;
     const before = (await collection.properties()).get(caldav("calendar-free-busy-set"));
     const kept = new Set(before === undefined ? [] : hrefsIn(before));
@@ -34,9 +44,23 @@ export const freeBusySet = property({
       const { urls } = context.services;
       canonical.push(href(calendar === undefined ? address : urls.collection(calendar.collection.ref)));
     }
+    await tellCalendars(owner, new Set(canonical.map((one) => textOf(one))), context);
     return el(caldav("calendar-free-busy-set"), ...canonical);
   },
 });
+
+const transparency = caldav("schedule-calendar-transp");
+
+/** A calendar's own word goes before the list, so it is made to say the same. */
+async function tellCalendars(owner: Principal, listed: ReadonlySet<string>, { services }: Context): Promise<void> {
+  for await (const calendar of calendarsBelow({ owner, path: [] }, services.store)) {
+    const said = (await calendar.properties()).get(transparency);
+    const isListed = listed.has(services.urls.collection(calendar.ref));
+    if (said === undefined || isListed === (child(said, caldav("transparent")) === undefined)) continue;
+    const now = el(transparency, el(caldav(isListed ? "opaque" : "transparent")));
+    await calendar.change((change) => change.setProperties(undefined, new Map([[transparency, now]])));
+  }
+}
 
 /** RFC 6638 §9.2: where invitations go. Falls back to the home's `calendar` when the one that was set is gone. */
 export const defaultCalendarUrl = property({

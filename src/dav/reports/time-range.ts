@@ -8,7 +8,7 @@ import { localOf } from "../../xml/element.ts";
 
 /** The `start` and `end` of CALDAV:time-range, expand, limit-recurrence-set or limit-freebusy-set (RFC 4791 §9.6, §9.9):
  *  UTC date-times, the end after the start. `open`: one of them may be missing and stands at infinity then.
- *  Throws HttpError(400) when nothing is said at all, else whatever `refuse` makes of the problem. */
+ *  Throws HttpError(400) when nothing is said at all, Refusal(min-date-time) for the year 0, else whatever `refuse` makes of the problem. */
 export function timeRangeOf(element: Element, open: boolean, refuse: (problem: string) => Error): TimeRange {
   const { start, end } = element.attributes;
   const name = `CALDAV:${localOf(element.name)}`;
@@ -23,7 +23,14 @@ export function timeRangeOf(element: Element, open: boolean, refuse: (problem: s
 }
 
 function instantOf(text: string, where: string, refuse: (problem: string) => Error): Utc {
-  const parsed = parseDateTimeText(text.trim());
+  const written = text.trim();
+  // RFC 4791 §7.8; no date that can be written is too late.
+  if (/^0000\d{4}T\d{6}Z$/.test(written))
+    throw new Refusal({
+      code: "min-date-time",
+      problem: `${where}: the earliest date is 00010101T000000Z, found ${written}`,
+    });
+  const parsed = parseDateTimeText(written);
   if (parsed === undefined || parsed.date || !parsed.utc)
     throw refuse(`${where} must be a date with UTC time such as 20260102T000000Z, found "${text}"`);
   return utc(parsed.local);

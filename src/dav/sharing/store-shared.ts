@@ -1,5 +1,5 @@
 import { principalNamed } from "../../directory/access.ts";
-import { HttpError } from "../../http/message.ts";
+import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
@@ -27,9 +27,10 @@ export async function storeShared(
   place: Place,
   upload: Upload,
   context: Context,
+  request: HttpRequest,
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
-): Promise<Stored> {
+): Promise<Stored | undefined> {
   // Of an event whose content is hidden from him a sharee does not learn by guessing it.
   if (place.existing?.access !== undefined) await demandWriting(shared, place, place.existing, context);
   const checked = await checkObject(upload, place, context);
@@ -40,12 +41,13 @@ export async function storeShared(
     const outcome =
       text === undefined && current !== undefined
         ? await unchanged(shared, place, current, recheck)
-        : await changed(shared, place, text ?? sent.text, current, context, recheck, store);
+        : await changed(shared, place, text ?? sent.text, current, context, request, recheck, store);
     if (outcome === undefined) {
       if (attempt === attempts)
         throw new HttpError(503, `${place.name} is being changed by others`, { "retry-after": "1" });
       continue;
     }
+    if (outcome === "nothing") return undefined;
     const { entry, created, seen } = outcome;
     const etag = await keepOwn(shared, place.name, checked.bytes, seen, entry, context);
     return { entry: { ...entry, etag }, created, bytes: checked.bytes, verbatim: checked.verbatim };
@@ -81,20 +83,25 @@ async function changed(
   text: string,
   current: Content | undefined,
   context: Context,
+  request: HttpRequest,
   recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
   store: typeof storeMember,
-): Promise<Outcome | undefined> {
+): Promise<Outcome | "nothing" | undefined> {
   const { name } = place;
   const before = await shared.entry(name);
   if (before !== undefined) await demandWriting(shared, place, before, context);
   await checkOrganizer(text, current?.bytes.toString(), place.owner, context);
-  const base: Place = { ...place, collection: shared.base, existing: await shared.base.entry(name) };
+  const existing = await shared.base.entry(name);
+  const base: Place = { ...place, collection: shared.base, existing, inOwnersName: true };
   try {
-    const { entry, created } = await store(base, { bytes: Buffer.from(text), type: undefined }, context, (existing) => {
+    const upload = { bytes: Buffer.from(text), type: undefined };
+    const stored = await store(base, upload, context, request, (existing) => {
       if (existing?.etag !== current?.etag) throw new ChangedMeanwhile();
       return recheck(existing && before);
     });
-    return { entry, created, seen: withoutPersonal(text) };
+    // What its organizer has given up is stored nowhere.
+    if (stored === undefined) return "nothing";
+    return { entry: stored.entry, created: stored.created, seen: withoutPersonal(text) };
   } catch (error) {
     if (error instanceof ChangedMeanwhile) return undefined;
     throw error;

@@ -32,6 +32,8 @@ interface Trusting {
 const noUids: readonly PrincipalUid[] = [];
 const noProxies: Proxies = { read: noUids, write: noUids };
 const nested = 1000;
+/** Derived facts are believed at least this long. Milliseconds. */
+const shortestTurn = 1000;
 
 const sameUids = (a: readonly PrincipalUid[], b: readonly PrincipalUid[]): boolean =>
   a.length === b.length && a.every((uid, at) => uid === b[at]);
@@ -111,7 +113,8 @@ export class LdapBackend implements DirectoryBackend {
             address: [...mail, ...addresses],
           });
     for await (const records of lookup.pages(type, filter))
-      for (const { principal } of await Promise.all(records.map((record) => this.#finished(record)))) yield principal;
+      for (const { principal } of await Promise.all(records.map((record) => this.#resolver.listed(record))))
+        yield principal;
   }
 
   async byUid(uid: PrincipalUid): Promise<Principal | undefined> {
@@ -160,6 +163,10 @@ export class LdapBackend implements DirectoryBackend {
     return record?.enabled === true && record.password !== undefined ? [record.password] : [];
   }
 
+  async maySignIn(user: Principal): Promise<boolean> {
+    return (await this.#resolver.record(user.uid))?.enabled === true;
+  }
+
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {
     if (password === "") return false;
     try {
@@ -175,7 +182,7 @@ export class LdapBackend implements DirectoryBackend {
    *  memory mostly, and changes that nobody asked about come to light. */
   generation(): number {
     const now = this.#options.now();
-    if (now - this.#turnedAt >= this.#options.freshFor || now < this.#turnedAt) {
+    if (now - this.#turnedAt >= Math.max(this.#options.freshFor, shortestTurn) || now < this.#turnedAt) {
       this.#turnedAt = now;
       this.#generation++;
     }

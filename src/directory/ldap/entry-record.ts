@@ -118,7 +118,10 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
       lastName: first("lastName"),
       ...addressesOf(uid, texts("mail"), addresses),
       calendaring:
-        (calendaring === undefined ? type !== "groups" : !off.has(calendaring.toLowerCase())) &&
+        // In Open Directory the services are what enables a group.
+        (calendaring === undefined
+          ? type !== "groups" || services !== undefined
+          : !off.has(calendaring.toLowerCase())) &&
         hosting?.local !== false &&
         served,
       autoSchedule: autoScheduleOf(first("autoSchedule")) ?? (info?.accepts === true ? "automatic" : "none"),
@@ -158,8 +161,13 @@ function namesInOrder(names: readonly string[], dn: string): readonly string[] {
 function isEnabled(disabled: readonly string[], accountControl: string | undefined): boolean {
   // ADS_UF_ACCOUNTDISABLE (MS-ADTS §2.2.16).
   if (accountControl !== undefined && (Number(accountControl) & 2) !== 0) return false;
-  // A moment in pwdAccountLockedTime passes, and only signing in takes it away; the year 0 stands for an administrator's no.
-  return disabled.every((value) => off.has(value.toLowerCase()) || /^(?!0000)\d{12,14}(?:\.\d+)?Z$/i.test(value));
+  return disabled.every((value) => {
+    // Open Directory's authAuthority: `;Kerberosv5;…`, `1.0;ApplePasswordv2;…`, and when disabled `;DisabledUser;` in front.
+    const authority = /^[\d.]*;([^;]*)/.exec(value)?.[1];
+    if (authority !== undefined) return authority.toLowerCase() !== "disableduser";
+    // A moment in pwdAccountLockedTime passes, and only signing in takes it away; the year 0 stands for an administrator's no.
+    return off.has(value.toLowerCase()) || /^(?!0000)\d{12,14}(?:\.\d+)?Z$/i.test(value);
+  });
 }
 
 function autoScheduleOf(value: string | undefined): AutoSchedule | undefined {

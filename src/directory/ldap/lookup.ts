@@ -9,7 +9,7 @@ import { placeOf, type RecordPart, type RecordTypeMap, type SchemaMap } from "./
 import { resultCodeOf } from "./servers.ts";
 
 export interface LookupOptions {
-  readonly pool: SearchPool;
+  readonly pool: Pick<SearchPool, "search" | "pages">;
   readonly filters: Filters;
   readonly map: SchemaMap;
   readonly base: string;

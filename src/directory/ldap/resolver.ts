@@ -119,6 +119,14 @@ export class Resolver {
     return this.#records.learn(key, record) ?? record;
   }
 
+  /** The record as it is to be seen. Of a listing as much is remembered as leaves room for those who are at work. */
+  async listed(found: LdapRecord): Promise<LdapRecord> {
+    const record = await this.#options.finished(found);
+    const key = guidKey(record.principal.uid);
+    if (this.#records.size >= this.#options.cacheSize / 2 && this.#records.peek(key) === undefined) return record;
+    return this.#records.learn(key, record, "listed") ?? record;
+  }
+
   /** The uids of those that exist, each once. */
   async uidsOfDns(dns: readonly string[]): Promise<readonly PrincipalUid[]> {
     return this.#spelled(

@@ -30,7 +30,7 @@ export const recordParts = [
   "resourceInfo",
   /** Open Directory: `<computer GUID>:<virtual host GUID>:calendar` of the servers that serve the record. */
   "servicesLocator",
-  /** Any value but FALSE, 0 or none: the user must not sign in. */
+  /** Any value but FALSE, 0 or none: the user must not sign in. Of authAuthority `;DisabledUser;` means that. */
   "disabled",
   /** Active Directory's flags. */
   "accountControl",
@@ -108,6 +108,7 @@ const presets: Readonly<Record<SchemaName, Preset>> = {
       servicesLocator: ["apple-serviceslocator"],
       signInNames: ["altSecurityIdentities"],
       resourceInfo: ["apple-resource-info"],
+      disabled: ["authAuthority"],
     },
     types: {
       users: {

@@ -32,7 +32,7 @@ export interface Link {
 
 /** Back-off after the first failure and at most; each failure doubles it. Milliseconds. */
 const firstPause = 500;
-const longestPause = 30_000;
+const longestPause = 5_000;
 
 /** One server: whether it works, and since when not. */
 export class LdapServer {

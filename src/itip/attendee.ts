@@ -1,0 +1,241 @@
+import type { Component } from "../ical/component.ts";
+import { parameterOf, propertyOf } from "../ical/component.ts";
+import { mapProperties, withComponents, withoutParameters } from "../ical/edit.ts";
+import type { Utc } from "../model/ids.ts";
+import { Refusal } from "../model/refusal.ts";
+import { mergedByAttendee } from "./attendee-merge.ts";
+import { type ItipMessage, messageRoot, replied, viewFor } from "./message.ts";
+import {
+  agentOf,
+  attendeeIn,
+  type Identify,
+  isCancelled,
+  organizerOf,
+  partstatOf,
+  withOrganizerStatus,
+} from "./people.ts";
+import { componentsOf, deriveInstance, type Key, mapMembers, membersOf, type Series, seriesOf } from "./series.ts";
+
+/** What an attendee did to his copy: before undefined, created; after undefined, removed. */
+export interface AttendeeChange {
+  readonly before: Component | undefined;
+  readonly after: Component | undefined;
+  /** The attendee, as `identify` names him. */
+  readonly owner: string;
+  readonly identify: Identify;
+  readonly now: Utc;
+  /** Where the organizer is: only of one of this server is the original known, and the attendee held to it. */
+  readonly organizer:
+    | { readonly is: "here"; readonly copy: Component | undefined }
+    | { readonly is: "elsewhere" }
+    | { readonly is: "nobody" };
+  /** Schedule-Reply: F (RFC 6638 §8.1). */
+  readonly silent: boolean;
+}
+
+/** What follows from it. */
+export interface AttendeePlan {
+  readonly messages: readonly ItipMessage[];
+  /** The VCALENDAR to store. Undefined: nothing is stored; what was stored goes, if the attendee's copy means nothing any more
+   *  ("gone"), or stays away ("removed", by the client itself). */
+  readonly store: Component | undefined;
+  readonly result: "stored" | "removed" | "gone";
+}
+
+/** RFC 6638 §3.2.2: what an attendee's create, modify or remove replies, and what is stored of it. Beyond what he may change
+ *  (§3.2.2.1) the organizer's data wins silently, as the original did it: a client that touches more only loses that.
+ *  Throws Refusal(allowed-attendee-scheduling-object-change) for another ORGANIZER, for taking himself off, and for instances
+ *  that do not exist. */
+export function planAttendee(change: AttendeeChange): AttendeePlan {
+  const { before, after } = change;
+  const was = before && seriesOf(before);
+  if (after === undefined)
+    return { messages: was === undefined ? [] : declineAll(was, change), store: undefined, result: "removed" };
+  const client = seriesOf(after);
+  if (was !== undefined) refuseOtherOrganizer(was, client, change.identify);
+  const { organizer } = change;
+  if (organizer.is === "nobody")
+    return { messages: [], store: edited(after, (one) => withOrganizerStatus(one, "5.3")), result: "stored" };
+  if (organizer.is === "elsewhere") return planAlone(was, client, change);
+  const view = organizer.copy && viewOf(seriesOf(organizer.copy), change);
+  const base = was ?? view;
+  if (view === undefined || base === undefined) {
+    // What its organizer has given up means nothing; a cancelled copy is kept for its owner to look at.
+    if (componentsOf(client).every(isCancelled))
+      return was !== undefined && componentsOf(was).every(isCancelled)
+        ? { messages: [], store: before, result: "stored" }
+        : { messages: [], store: undefined, result: "gone" };
+    if (was !== undefined) return { messages: [], store: undefined, result: "gone" };
+    throw new Refusal({
+      code: "allowed-attendee-scheduling-object-change",
+      problem: "the organizer is of this server and has no such event with this attendee",
+    });
+  }
+  const merged = mergedByAttendee(base, client, change);
+  const final = seriesOf(merged.root);
+  const keys = isForced(client) ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
+  return {
+    messages: keys.size === 0 ? [] : [replyMessage(final, keys, change)],
+    store: withoutForce(merged.root),
+    result: "stored",
+  };
+}
+
+function refuseOtherOrganizer(was: Series, client: Series, identify: Identify): void {
+  const old = organizerOf(componentsOf(was));
+  const now = organizerOf(componentsOf(client));
+  if (old === undefined || (now !== undefined && identify(old.value) === identify(now.value))) return;
+  throw new Refusal({
+    code: "allowed-attendee-scheduling-object-change",
+    problem: `the ORGANIZER stays ${old.value.slice(0, 100)}`,
+  });
+}
+
+/** The organizer's copy as far as the attendee may see it; undefined when he is on none of it. */
+function viewOf(original: Series, { owner, identify }: AttendeeChange): Series | undefined {
+  const view = viewFor(original, owner, identify, "all");
+  if (view.length === 0) return undefined;
+  const others = original.root.components.filter(({ name }) => name === "VTIMEZONE");
+  const components = view.map((component) => ({
+    ...mapProperties(component, (property) => {
+      if (property.name.startsWith("X-")) return undefined;
+      return property.name === "ATTENDEE" || property.name === "ORGANIZER"
+        ? withoutParameters(property, (name) => name.startsWith("SCHEDULE-"))
+        : property;
+    }),
+    components: component.components.filter(({ name }) => name !== "VALARM"),
+  }));
+  return seriesOf(withComponents(original.root, [...others, ...components]));
+}
+
+const edited = (root: Component, edit: (component: Component) => Component): Component =>
+  mapMembers(seriesOf(root), edit);
+
+/** An organizer that only messages reach: the attendee's client may have had the event from anywhere, so it is believed. */
+function planAlone(was: Series | undefined, client: Series, change: AttendeeChange): AttendeePlan {
+  const keys =
+    was === undefined || isForced(client) ? answered(client, change) : answeredKeys(was, client, new Set(), change);
+  return {
+    messages: keys.size === 0 ? [] : [replyMessage(client, keys, change)],
+    store: withoutForce(client.root),
+    result: "stored",
+  };
+}
+
+/** Components in which the attendee has said yes, no or perhaps. */
+const answered = (series: Series, { owner, identify }: AttendeeChange): Set<Key> => {
+  const keys = new Set<Key>();
+  for (const [key, component] of membersOf(series)) {
+    const own = attendeeIn(component, owner, identify);
+    if (own !== undefined && partstatOf(own) !== "NEEDS-ACTION") keys.add(key);
+  }
+  return keys;
+};
+
+const allKeys = (series: Series): Set<Key> => new Set([...membersOf(series)].map(([key]) => key));
+
+const isForced = (series: Series): boolean =>
+  componentsOf(series).some((component) => {
+    const organizer = propertyOf(component, "ORGANIZER");
+    return organizer !== undefined && parameterOf(organizer, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REPLY";
+  });
+
+const privateComment = "X-CALENDARSERVER-PRIVATE-COMMENT";
+
+/** Components in which the attendee's own answer, his comment to the organizer or the state of his work on a task changed. */
+function answeredKeys(
+  was: Series,
+  now: Series,
+  declined: ReadonlySet<Key>,
+  { owner, identify }: AttendeeChange,
+): Set<Key> {
+  const keys = new Set<Key>(declined);
+  const answerIn = (component: Component | undefined): string => {
+    const own = component && attendeeIn(component, owner, identify);
+    const comment = component && propertyOf(component, privateComment)?.value;
+    const work =
+      component?.name === "VTODO"
+        ? ["PERCENT-COMPLETE", "COMPLETED"].map((name) => propertyOf(component, name)?.value ?? "").join(" ")
+        : "";
+    return `${own === undefined ? "" : partstatOf(own)} ${comment ?? ""} ${work}`;
+  };
+  for (const [key, component] of membersOf(now)) {
+    const old = key === "master" ? was.master : (was.overrides.get(key) ?? deriveInstance(was, key));
+    if (answerIn(component) !== answerIn(old)) keys.add(key);
+  }
+  // An override that is the master's again answers as the master does.
+  for (const [key, component] of was.overrides)
+    if (!now.overrides.has(key)) {
+      const derived = deriveInstance(now, key);
+      if (derived !== undefined && answerIn(derived) !== answerIn(component)) keys.add(key);
+    }
+  return keys;
+}
+
+/** A REPLY for these components, with the answers they have or with one for all. RFC 5546 §3.2.3 */
+export function replyMessage(
+  series: Series,
+  keys: ReadonlySet<Key>,
+  { owner, identify, now }: Pick<AttendeeChange, "owner" | "identify" | "now">,
+  partstat?: string,
+): ItipMessage {
+  const components: Component[] = [];
+  const instances = [];
+  for (const key of keys) {
+    const component = key === "master" ? series.master : (series.overrides.get(key) ?? deriveInstance(series, key));
+    const own = component && attendeeIn(component, owner, identify);
+    if (component === undefined || own === undefined) continue;
+    components.push(replied(component, owner, identify, now, partstat === undefined ? {} : { partstat }));
+    instances.push({ key, id: undefined, properties: [], attendees: "partstat" as const });
+  }
+  const [first] = componentsOf(series);
+  return {
+    method: "REPLY",
+    originator: (first && attendeeIn(first, owner, identify)?.value) ?? ownAddress(series, owner, identify),
+    recipients: [organizerOf(componentsOf(series))?.value ?? ""],
+    root: messageRoot("REPLY", series.root, components),
+    says: { instances },
+  };
+}
+
+const ownAddress = (series: Series, owner: string, identify: Identify): string => {
+  for (const component of componentsOf(series)) {
+    const own = attendeeIn(component, owner, identify);
+    if (own !== undefined) return own.value;
+  }
+  return "";
+};
+
+/** Removing the copy declines (RFC 6638 §8.1), unless there is nothing left to decline or nobody to tell. */
+function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[] {
+  const { owner, identify, silent } = change;
+  if (silent || change.organizer.is === "nobody") return [];
+  const keys = new Set<Key>();
+  for (const [key, component] of membersOf(was)) {
+    const own = attendeeIn(component, owner, identify);
+    if (own !== undefined && !isCancelled(component)) keys.add(key);
+  }
+  if (keys.size === 0) return [];
+  return [replyMessage(was, keys, change, "DECLINED")];
+}
+
+/** The copy with what became of its reply on its ORGANIZER. RFC 6638 §7.3 */
+export const withReplyStatus = (root: Component, code: string): Component =>
+  edited(root, (component) => withOrganizerStatus(component, code));
+
+const withoutForce = (root: Component): Component =>
+  edited(root, (component) =>
+    mapProperties(component, (property) =>
+      property.name === "ORGANIZER" ? withoutParameters(property, (name) => name === "SCHEDULE-FORCE-SEND") : property,
+    ),
+  );
+
+/** Whether the server replies for this attendee: neither he nor the copy's ORGANIZER says CLIENT or NONE. */
+export function isServed(series: Series, owner: string, identify: Identify): boolean {
+  const organizer = organizerOf(componentsOf(series));
+  if (organizer === undefined || agentOf(organizer) !== "SERVER") return false;
+  return componentsOf(series).some((component) => {
+    const own = attendeeIn(component, owner, identify);
+    return own !== undefined && agentOf(own) === "SERVER";
+  });
+}

@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { replyMessage, withReplyStatus } from "../itip/attendee.ts";
+import { type Answered, autoAccept, horizonOf } from "../itip/auto-accept.ts";
+import { attendeeIn, partstatOf } from "../itip/people.ts";
+import { refreshes } from "../itip/refresh.ts";
+import { type Key, membersOf, seriesOf } from "../itip/series.ts";
+import type { TimeRange } from "../model/ids.ts";
+import type { Principal } from "../model/principal.ts";
+import { type Copy, copyOf } from "./copies.ts";
+import { asOutgoing, codeOf, deliverAll } from "./deliver.ts";
+import { type BusyCalendar, busyTime } from "./free-busy.ts";
+import { freeBusySet } from "./free-busy-set.ts";
+import { type FollowUp, followUpName, type Job, joined, readJob, writeJob } from "./jobs.ts";
+import type { Dispatch } from "./local.ts";
+import { People } from "./people.ts";
+import type { SchedulingServices } from "./services.ts";
+import { freshTag, putObject, withText } from "./store-object.ts";
+
+/** How long answers are collected before the others are told of them, ms: replies come in bursts. */
+const gathering = 100;
+const attempts = 8;
+/** Instances of busy time looked at for one room. */
+const maxInstances = 20_000;
+
+/** What is done for an object when the lock of its UID is free: rooms answer, attendees hear of answers. Each is written down before
+ *  the operation that causes it ends. */
+export class FollowUps {
+  readonly #services: SchedulingServices;
+  /** Names of jobs that are going to run. */
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(services: SchedulingServices) {
+    this.#services = services;
+  }
+
+  /** Writes one down. The lock of its UID is held. */
+  async add(next: FollowUp): Promise<void> {
+    const { jobs } = this.#services.store;
+    const name = followUpName(next);
+    const known = await jobs.read(name);
+    const job = joined(known === undefined ? undefined : readJob(known), next);
+    await jobs.put(name, writeJob({ ...job, id: randomUUID() }));
+  }
+
+  /** Begins what was written down; answers at once. */
+  begin(later: readonly FollowUp[]): void {
+    for (const next of later) this.start(followUpName(next), next.kind === "refresh" ? gathering : 0);
+  }
+
+  /** Begins a job by its name, if it is not about to begin. `isRepeated`: a process that died may have done some of it. */
+  start(name: string, delay: number, isRepeated = false): void {
+    if (this.#waiting.has(name) || this.#isClosed) return;
+    this.#waiting.add(name);
+    const run = wait(delay)
+      .then(() => {
+        this.#waiting.delete(name);
+        return this.#isClosed ? undefined : this.#run(name, isRepeated);
+      })
+      .catch((error: unknown) => this.#services.warn("a scheduling job failed; it stays in the queue", { name, error }))
+      .finally(() => this.#running.delete(run));
+    this.#running.add(run);
+  }
+
+  async #run(name: string, isRepeated: boolean): Promise<void> {
+    const { store } = this.#services;
+    const text = await store.jobs.read(name);
+    const job = text === undefined ? undefined : readJob(text);
+    if (job === undefined || job.kind === "implicit") return;
+    const later: FollowUp[] = [];
+    await store.exclusively("uid", job.uid, async () => {
+      const now = await store.jobs.read(name);
+      const current: Job | undefined = now === undefined ? undefined : readJob(now);
+      if (current === undefined || current.kind === "implicit") return;
+      await this.#do(current, later, isRepeated);
+      for (const next of later) await this.add(next);
+      await store.jobs.remove(name);
+    });
+    this.begin(later);
+  }
+
+  async #do(job: FollowUp, later: FollowUp[], isRepeated: boolean): Promise<void> {
+    const owner = await this.#services.userByUid(job.owner);
+    const copy = owner && (await copyOf(owner, job.uid, this.#services.store));
+    if (owner === undefined || copy === undefined) return;
+    const people = new People((address) => this.#services.calendarUser(address));
+    people.add(owner);
+    await people.learn(copy.object.root);
+    const dispatch: Dispatch = {
+      id: job.id ?? randomUUID(),
+      people,
+      may: undefined,
+      isRepeated,
+      followUp: (next) => void later.push(next),
+    };
+    if (job.kind === "answer") await this.#answer(owner, job.uid, dispatch);
+    else {
+      const { to, except } = job;
+      const isMeant = (person: string): boolean => (to === undefined ? person !== except : to.includes(person));
+      const messages = refreshes(copy.object.root, isMeant, owner.uid, people.identify, this.#services.now());
+      await deliverAll(asOutgoing(messages), dispatch, this.#services);
+    }
+  }
+
+  /** A room or resource answers. Looking whether it is free and taking the time is one step for all workers: two cannot both find
+   *  it free. */
+  async #answer(room: Principal, uid: string, dispatch: Dispatch): Promise<void> {
+    const { store, now } = this.#services;
+    const { people, isRepeated } = dispatch;
+    const { identify } = people;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const done = await store.exclusively("person", room.uid, async () => {
+        const copy = await copyOf(room, uid, store);
+        if (copy === undefined) return "done";
+        await people.learn(copy.object.root);
+        const { root, answered } = await this.#answered(room, copy, people);
+        if (root === copy.object.root)
+          return isRepeated ? { object: copy.object, answered: answersIn(copy, room, people) } : "done";
+        const marked = answered.size === 0 ? root : withReplyStatus(root, "1.2");
+        const object = withText(marked, [copy.object]);
+        if ((await putObject(copy.collection, copy.entry.name, object, copy.entry, freshTag())) === undefined)
+          return undefined;
+        return { object, answered };
+      });
+      if (done === "done") return;
+      if (done === undefined) continue;
+      if (done.answered.size === 0) return;
+      const reply = replyMessage(seriesOf(done.object.root), done.answered, { owner: room.uid, identify, now: now() });
+      const statuses = await deliverAll(asOutgoing([reply]), dispatch, this.#services);
+      const [status] = statuses.values();
+      if (status !== undefined && codeOf(status) !== "1.2") await this.#correct(room, uid, codeOf(status));
+      return;
+    }
+  }
+
+  async #answered(room: Principal, copy: Copy, people: People): Promise<Answered> {
+    const { now, floatingZoneOf, store, calendarAt } = this.#services;
+    const zone = await floatingZoneOf(copy.collection);
+    const horizon = horizonOf(now());
+    const services = this.#services;
+    async function* calendars(): AsyncGenerator<BusyCalendar> {
+      const inbox = await store.open({ owner: room, path: ["inbox"] });
+      for await (const collection of freeBusySet(room, inbox, store, calendarAt))
+        yield { collection, floatingZone: await services.floatingZoneOf(collection) };
+    }
+    const needsTime = room.autoSchedule !== "accept-always" && room.autoSchedule !== "decline-always";
+    const busy = needsTime
+      ? await busyTime(calendars(), horizon, { exceptUid: copy.object.uid, limit: maxInstances })
+      : [];
+    return autoAccept(copy.object.root, {
+      mode: room.autoSchedule,
+      recipient: room.uid,
+      identify: people.identify,
+      now: now(),
+      zone,
+      isBusy: (range) => overlapsAny(busy, range),
+    });
+  }
+
+  /** The reply did not arrive, and the room's copy says so. */
+  async #correct(room: Principal, uid: string, code: string): Promise<void> {
+    const copy = await copyOf(room, uid, this.#services.store);
+    if (copy === undefined) return;
+    const root = withReplyStatus(copy.object.root, code);
+    await putObject(
+      copy.collection,
+      copy.entry.name,
+      withText(root, [copy.object]),
+      copy.entry,
+      copy.entry.scheduleTag,
+    );
+  }
+
+  /** Resolves when nothing is waiting or under way. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /** Waits for what is under way; what has not begun is found at the next start. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#running);
+  }
+}
+
+/** What the room has answered: a process that died may not have told its organizer. */
+const answersIn = ({ object }: Copy, room: Principal, { identify }: People): ReadonlySet<Key> =>
+  new Set(
+    [...membersOf(seriesOf(object.root))].flatMap(([key, component]) => {
+      const own = attendeeIn(component, room.uid, identify);
+      return own === undefined || partstatOf(own) === "NEEDS-ACTION" ? [] : [key];
+    }),
+  );
+
+/** Busy periods are in order of start, and may overlap each other. */
+function overlapsAny(busy: readonly TimeRange[], { start, end }: TimeRange): boolean {
+  for (const period of busy) {
+    if (period.start >= end) return false;
+    if (period.end > start) return true;
+  }
+  return false;
+}
+
+const wait = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    if (ms === 0) setImmediate(resolve);
+    else setTimeout(resolve, ms);
+  });

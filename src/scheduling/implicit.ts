@@ -1,0 +1,323 @@
+import { randomUUID } from "node:crypto";
+import type { CalendarObject } from "../ical/calendar-object.ts";
+import type { Component } from "../ical/component.ts";
+import type { Source } from "../ical/write-kept.ts";
+import { planAttendee } from "../itip/attendee.ts";
+import type { ItipMessage } from "../itip/message.ts";
+import { planOrganizer } from "../itip/organizer.ts";
+import { organizerOf } from "../itip/people.ts";
+import { type Role, roleOf, tidied } from "../itip/role.ts";
+import { componentsOf, seriesOf } from "../itip/series.ts";
+import type { Principal } from "../model/principal.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { Collection, ObjectEntry } from "../store/contract.ts";
+import { type Copy, copyAt, copyOf } from "./copies.ts";
+import { asOutgoing, deliverAll } from "./deliver.ts";
+import type { FollowUps } from "./follow-ups.ts";
+import { calendarsBelow } from "./free-busy-set.ts";
+import { type FollowUp, type ImplicitJob, implicitName, outgoing, readJob, storedMessage, writeJob } from "./jobs.ts";
+import type { Dispatch, Outgoing } from "./local.ts";
+import { People } from "./people.ts";
+import { refuseChangeOfRole, resultOf, withOutcome } from "./plan.ts";
+import type { MayDeliver, SchedulingServices } from "./services.ts";
+import { freshTag, putObject, removeObject, withText } from "./store-object.ts";
+
+/** What a client does to a member of a calendar. */
+export interface MemberChange<T> {
+  readonly owner: Principal;
+  readonly collection: Collection;
+  readonly name: string;
+  /** What it sends; undefined: it removes the member. */
+  readonly sent: CalendarObject | undefined;
+  /** If-Schedule-Tag-Match was there, so what attendees answered meanwhile is merged in. RFC 6638 §3.2.10.1 */
+  readonly merge: boolean;
+  /** Schedule-Reply: F */
+  readonly silent: boolean;
+  readonly may: MayDeliver;
+  /** The conditions of the request, asked before anything is sent. Throws. */
+  check(existing: ObjectEntry | undefined): void | Promise<void>;
+  /** Throws unless who asks may send in the owner's name. RFC 6638 §6.2 */
+  maySend(privilege: "schedule-send-invite" | "schedule-send-reply"): Promise<void>;
+  /** Stores (or, undefined, removes) under the collection's lock, with a schedule tag for a scheduling object. */
+  commit(object: CalendarObject | undefined, tag: string | undefined): Promise<T>;
+}
+
+export interface Changed<T> {
+  readonly value: T | undefined;
+  /** "gone": what was sent means nothing any more, and neither does what was stored: there is no member now. */
+  readonly result: "stored" | "removed" | "gone";
+  readonly messages: number;
+}
+
+interface Plan {
+  readonly role: Role;
+  readonly messages: readonly ItipMessage[];
+  readonly store: Component | undefined;
+  readonly result: "stored" | "removed" | "gone";
+  /** What is stored is a scheduling object resource. */
+  readonly isScheduled: boolean;
+  /** Texts that lines of `store` come from. */
+  readonly sources: readonly Source[];
+}
+
+/** Carries out what clients' changes mean to others. RFC 6638 §3.2
+ *
+ *  Everything about one UID happens under its lock: read, plan, write the plan down, deliver to one collection after the other,
+ *  store the owner's object with what became of it, forget the plan. A process killed on the way leaves the plan; whoever finds it
+ *  carries it on, and what is done already is done once. Answers that others' objects cause follow when the lock is free. */
+export class Scheduling {
+  readonly #services: SchedulingServices;
+  readonly #followUps: FollowUps;
+
+  constructor(services: SchedulingServices, followUps: FollowUps) {
+    this.#services = services;
+    this.#followUps = followUps;
+  }
+
+  /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
+   *  RFC 6638 §3.2.4. */
+  async change<T>(change: MemberChange<T>, uid: string): Promise<Changed<T>> {
+    const { store } = this.#services;
+    const later: FollowUp[] = [];
+    const changed = await store.exclusively("uid", uid, async () => {
+      const before = await copyAt(change.collection, change.name);
+      await change.check(before?.entry);
+      const people = new People((address) => this.#services.calendarUser(address));
+      people.add(change.owner);
+      const plan = await this.#plan(change, before, people);
+      if (plan.messages.length > 0)
+        await change.maySend(plan.role === "organizer" ? "schedule-send-invite" : "schedule-send-reply");
+      return this.#carryOut(change, before, plan, people, later);
+    });
+    this.#followUps.begin(later);
+    return changed;
+  }
+
+  async #plan<T>(change: MemberChange<T>, before: Copy | undefined, people: People): Promise<Plan> {
+    const { owner, sent } = change;
+    const { now, organizers } = this.#services;
+    await people.learn(before?.object.root, sent?.root);
+    const { identify } = people;
+    const after = sent && tidied(sent.root, identify);
+    const sources: Source[] = [sent, before?.object].filter((one) => one !== undefined);
+    const was = before === undefined ? "none" : roleOf(seriesOf(before.object.root), owner.uid, identify);
+    const is = after === undefined ? "none" : roleOf(seriesOf(after), owner.uid, identify);
+    refuseChangeOfRole(was, is, after, owner, identify);
+    if (is !== "none") await this.#refuseSecond(change, before);
+    const role = is === "none" ? was : is;
+    const stored = was === role ? before?.object.root : undefined;
+    if (role === "organizer") {
+      if (!organizers.includes(owner.type))
+        throw new Refusal({ code: "organizer-allowed", problem: `${owner.type} are not organizers here` });
+      const planned = planOrganizer({
+        before: stored,
+        after: is === "none" ? undefined : after,
+        owner: owner.uid,
+        identify,
+        now: now(),
+        merge: change.merge,
+      });
+      return {
+        role,
+        messages: planned.messages,
+        store: planned.store ?? after,
+        isScheduled: is !== "none",
+        sources,
+        result: resultOf(after),
+      };
+    }
+    if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
+    // Nobody here takes part: it is stored as it was sent.
+    return { role, messages: [], store: sent?.root, isScheduled: false, sources, result: resultOf(after) };
+  }
+
+  async #planAttendee<T>(
+    { owner, silent }: MemberChange<T>,
+    before: Component | undefined,
+    after: Component | undefined,
+    people: People,
+    sources: readonly Source[],
+  ): Promise<Plan> {
+    const root = after ?? before;
+    const { identify } = people;
+    const address = root && organizerOf(componentsOf(seriesOf(root)))?.value;
+    const organizer = address === undefined ? undefined : people.principal(identify(address));
+    const copy = organizer && root && (await copyOf(organizer, seriesOf(root).uid, this.#services.store));
+    await people.learn(copy?.object.root);
+    const planned = planAttendee({
+      before,
+      after,
+      owner: owner.uid,
+      identify,
+      now: this.#services.now(),
+      silent,
+      organizer: organizer?.calendaring === true ? { is: "here", copy: copy?.object.root } : { is: "nobody" },
+    });
+    const all = copy === undefined ? sources : [...sources, copy.object];
+    return {
+      role: "attendee",
+      messages: planned.messages,
+      store: planned.store,
+      isScheduled: true,
+      sources: all,
+      result: planned.result,
+    };
+  }
+
+  /** One scheduling object per UID and user (RFC 6638 §3.2.4.1); of one collection, no-uid-conflict says so. */
+  async #refuseSecond<T>({ owner, collection, sent }: MemberChange<T>, before: Copy | undefined): Promise<void> {
+    if (before !== undefined || sent === undefined) return;
+    const own = collection.ref.path.join("/");
+    for await (const other of calendarsBelow({ owner, path: [] }, this.#services.store)) {
+      if (other.ref.path.join("/") === own) continue;
+      const name = await other.nameOf(sent.uid);
+      if (name === undefined) continue;
+      const existing = this.#services.memberHref(other.ref, name);
+      throw new Refusal({ code: "unique-scheduling-object-resource", existing });
+    }
+  }
+
+  async #carryOut<T>(
+    change: MemberChange<T>,
+    before: Copy | undefined,
+    plan: Plan,
+    people: People,
+    later: FollowUp[],
+  ): Promise<Changed<T>> {
+    const { store } = this.#services;
+    const id = randomUUID();
+    const messages = asOutgoing(plan.messages);
+    const tag = plan.isScheduled && plan.store !== undefined ? freshTag() : undefined;
+    const final = plan.store && withText(plan.store, plan.sources);
+    const job = implicitName(id);
+    if (messages.length > 0)
+      await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
+    try {
+      const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, false, later), this.#services);
+      const told = final && withText(withOutcome(final.root, plan.role, statuses, people), plan.sources);
+      if (plan.result === "gone") {
+        if (before !== undefined) await removeObject(before.collection, before.entry);
+        return { value: undefined, result: "gone", messages: messages.length };
+      }
+      const value = await change.commit(told, tag);
+      return { value, result: plan.result, messages: messages.length };
+    } finally {
+      if (messages.length > 0) {
+        for (const next of later) await this.#followUps.add(next);
+        await store.jobs.remove(job);
+      }
+    }
+  }
+
+  #dispatch(id: string, people: People, may: MayDeliver, isRepeated: boolean, later: FollowUp[]): Dispatch {
+    return { id, people, may, isRepeated, followUp: (next) => void later.push(next) };
+  }
+
+  /** Delivers a message that a client has made itself. Answers the status of each recipient, by what `identify` gives. */
+  async send(message: ItipMessage, may: MayDeliver): Promise<(address: string) => string | undefined> {
+    const later: FollowUp[] = [];
+    const people = new People((address) => this.#services.calendarUser(address));
+    const statuses = await this.#services.store.exclusively("uid", seriesOf(message.root).uid, async () => {
+      const told = await deliverAll(
+        asOutgoing([message]),
+        this.#dispatch(randomUUID(), people, may, false, later),
+        this.#services,
+      );
+      for (const next of later) await this.#followUps.add(next);
+      return told;
+    });
+    this.#followUps.begin(later);
+    return (address) => statuses.get(people.identify(address));
+  }
+
+  /** Begins what processes that died have left. Others' work in progress is met at its lock, and found done. */
+  async recover(): Promise<void> {
+    const { jobs } = this.#services.store;
+    for (const name of await jobs.list()) {
+      const text = await jobs.read(name);
+      const job = text === undefined ? undefined : readJob(text);
+      try {
+        if (job?.kind === "implicit") await this.#resume(name, job);
+        else if (job !== undefined) this.#followUps.start(name, 0, true);
+      } catch (error) {
+        this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
+      }
+    }
+  }
+
+  /** Resolves when all that follows from changes so far is done. */
+  idle(): Promise<void> {
+    return this.#followUps.idle();
+  }
+
+  /** Waits for what is under way. The rest is in the queue. */
+  close(): Promise<void> {
+    return this.#followUps.close();
+  }
+
+  /** Carries on what a process that died had written down. Done under the UID's lock, and not at all if somebody has. */
+  async #resume(name: string, job: ImplicitJob): Promise<void> {
+    const { store } = this.#services;
+    const later: FollowUp[] = [];
+    await store.exclusively("uid", job.uid, async () => {
+      if ((await store.jobs.read(name)) === undefined) return;
+      const people = new People((address) => this.#services.calendarUser(address));
+      const messages = job.messages.map(outgoing);
+      const statuses = await deliverAll(
+        messages,
+        this.#dispatch(job.id, people, undefined, true, later),
+        this.#services,
+      );
+      await this.#restore(job, statuses, people);
+      for (const next of later) await this.#followUps.add(next);
+      await store.jobs.remove(name);
+    });
+    this.#followUps.begin(later);
+  }
+
+  /** The owner's own object, if it still is what it was before. */
+  async #restore({ object }: ImplicitJob, statuses: ReadonlyMap<string, string>, people: People): Promise<void> {
+    if (object === undefined) return;
+    const { owner, path, name, before, text, tag, role } = object;
+    const principal = await this.#services.userByUid(owner);
+    const collection = principal && (await this.#services.store.open({ owner: principal, path }));
+    if (collection === undefined) return;
+    const entry = await collection.entry(name);
+    if ((entry?.etag ?? null) !== before) return;
+    if (text === null) {
+      if (entry !== undefined) await removeObject(collection, entry);
+      return;
+    }
+    const { root } = outgoing({ method: "REQUEST", originator: "", recipients: [], text, says: undefined }).source;
+    await people.learn(root);
+    const told = withText(withOutcome(root, role, statuses, people), [{ text, root }]);
+    await putObject(collection, name, told, entry, tag ?? undefined);
+  }
+}
+
+function implicitJob<T>(
+  id: string,
+  { owner, collection, name }: MemberChange<T>,
+  before: Copy | undefined,
+  messages: readonly Outgoing[],
+  object: CalendarObject | undefined,
+  tag: string | undefined,
+  role: Role,
+): ImplicitJob {
+  const [first] = messages;
+  return {
+    kind: "implicit",
+    id,
+    uid: object?.uid ?? (first === undefined ? "" : seriesOf(first.message.root).uid),
+    messages: messages.map(storedMessage),
+    object: {
+      owner: owner.uid,
+      path: collection.ref.path,
+      name,
+      before: before?.entry.etag ?? null,
+      text: object?.text ?? null,
+      tag: tag ?? null,
+      role: role === "organizer" ? "organizer" : "attendee",
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { CalendarObject } from "../ical/calendar-object.ts";
+import type { Component } from "../ical/component.ts";
+import { withReplyStatus } from "../itip/attendee.ts";
+import { withStatuses } from "../itip/organizer.ts";
+import { organizerOf } from "../itip/people.ts";
+import type { Role } from "../itip/role.ts";
+import { componentsOf, seriesOf } from "../itip/series.ts";
+import type { Principal } from "../model/principal.ts";
+import { Refusal } from "../model/refusal.ts";
+import type { ObjectEntry } from "../store/contract.ts";
+import { codeOf } from "./deliver.ts";
+import type { People } from "./people.ts";
+
+/** Whether a change of the member has anything to do with scheduling. Costs nothing for the others: a look at the row, and at the
+ *  names of the object's properties. */
+export const concernsScheduling = (existing: ObjectEntry | undefined, sent: CalendarObject | undefined): boolean =>
+  existing?.scheduleTag !== undefined || (sent !== undefined && hasOrganizer(sent));
+
+export const hasOrganizer = ({ master, overrides }: CalendarObject): boolean =>
+  (master !== undefined && names(master)) || overrides.some(names);
+
+const names = ({ properties }: Component): boolean => {
+  for (const { name } of properties) if (name === "ORGANIZER") return true;
+  return false;
+};
+
+export const resultOf = (after: Component | undefined): "stored" | "removed" =>
+  after === undefined ? "removed" : "stored";
+
+/** An attendee's copy stays one, and nobody becomes the organizer of what another one organizes. */
+export function refuseChangeOfRole(
+  was: Role,
+  is: Role,
+  after: Component | undefined,
+  owner: Principal,
+  identify: People["identify"],
+): void {
+  if (after === undefined || was === "none" || was === is) return;
+  const organizer = organizerOf(componentsOf(seriesOf(after)));
+  if (was === "organizer") {
+    if (organizer !== undefined && identify(organizer.value) !== owner.uid)
+      throw new Refusal({
+        code: "allowed-organizer-scheduling-object-change",
+        problem: "the ORGANIZER of an object does not change",
+      });
+    return;
+  }
+  throw new Refusal({
+    code: "allowed-attendee-scheduling-object-change",
+    problem: "an attendee leaves ORGANIZER, its SCHEDULE-AGENT and himself among the ATTENDEEs as they are",
+  });
+}
+
+/** The object with the statuses of its messages. */
+export function withOutcome(
+  root: Component,
+  role: Role,
+  statuses: ReadonlyMap<string, string>,
+  people: People,
+): Component {
+  if (statuses.size === 0) return root;
+  if (role === "organizer") {
+    const codes = new Map([...statuses].map(([person, status]) => [person, codeOf(status)] as const));
+    return withStatuses(root, codes, people.identify);
+  }
+  const [status] = statuses.values();
+  return role === "attendee" && status !== undefined ? withReplyStatus(root, codeOf(status)) : root;
+}

@@ -1,6 +1,7 @@
+import { yieldToLoop } from "../base/stream.ts";
 import { HttpError } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
-import type { Href } from "../model/ids.ts";
+import type { Href, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { openShare } from "../sharing/links.ts";
 import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
@@ -136,9 +137,13 @@ export async function* recordsOf(
  *  time from all others, so those that only the directory knows are left out, and what a stranger may not read is not opened. */
 async function* homes(resource: Shape<"calendar-type">, context: Context): AsyncGenerator<readonly Resource[]> {
   const { user, services } = context;
+  let looked = 0;
   for await (const page of recordsOf(resource, context)) {
+    if (user === undefined) return;
+    const concerned = (await readsAll(user, context)) ? undefined : await ownersFor(user, context);
     for (const owner of page) {
-      if (user === undefined || !(await concerns(user, owner, context))) continue;
+      if (++looked % pause === 0) await yieldToLoop();
+      if (concerned?.has(owner.uid) === false) continue;
       const collection = await services.store.open({ owner, path: [] });
       if (collection === undefined) continue;
       yield [await collectionResource(`${resource.href}${encodeSegment(owner.shortName)}/` as Href, owner, collection)];
@@ -146,12 +151,21 @@ async function* homes(resource: Shape<"calendar-type">, context: Context): Async
   }
 }
 
-async function concerns(user: Principal, owner: Principal, { services }: Context): Promise<boolean> {
-  if (user.uid === owner.uid || (await services.directory.delegateAccess(user, owner)) !== "none") return true;
-  const identities = await services.directory.identities(user);
-  if (identities.has(owner.uid)) return true;
+/** Others get their turn after so many homes. */
+const pause = 64;
+
+/** Whether the user is one of AdminPrincipals or ReadPrincipals. */
+async function readsAll(user: Principal, { services }: Context): Promise<boolean> {
   const { admins, readers } = await aclSettings(services);
+  if (admins.length + readers.length === 0) return false;
+  const identities = await services.directory.identities(user);
   return [...admins, ...readers].some((uid) => identities.has(uid));
+}
+
+/** Whose homes the user may read else: the own, those of the groups it is in, and those of whoever made it a delegate. */
+async function ownersFor(user: Principal, { services: { directory } }: Context): Promise<ReadonlySet<PrincipalUid>> {
+  const trusting = await Promise.all([directory.delegatedBy(user, "read"), directory.delegatedBy(user, "write")]);
+  return new Set([...(await directory.identities(user)), ...trusting.flat().map(({ uid }) => uid)]);
 }
 
 async function* inside(parent: OwnedCollection, context: Context): AsyncGenerator<readonly Resource[]> {

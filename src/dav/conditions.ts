@@ -105,8 +105,8 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     element: el(dav("lock-token-matches-request-uri")),
     text: "the resource is not under a lock with this token",
   }),
-  "default-calendar-delete-allowed": fixed(
-    caldav("default-calendar-delete-allowed"),
+  "default-calendar-needed": fixed(
+    caldav("default-calendar-needed"),
     403,
     "the default calendar for scheduling cannot be deleted",
   ),

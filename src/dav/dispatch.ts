@@ -2,6 +2,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { beginning, hidden } from "./hidden.ts";
 import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
 import { demand, mayLook } from "./privileges.ts";
@@ -13,14 +14,16 @@ import { principalAt } from "./urls.ts";
 /** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
  *  hands over. Throws what `errorResponse` turns into an answer. */
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  beginning(request);
   if (request.path[0] === ".well-known") return wellKnown(request);
   if (request.method === "OPTIONS") return options(request, context);
   const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
   const resource = await resolve(request.path, request.rawPath, context);
-  if (context.user === undefined) challengeStrangers(resource, method);
+  if (context.user === undefined) await challengeStrangers(resource, method, request);
   await checkRights(resource, method, request, context);
-  if (request.headers["if"] !== undefined) await checkIf(resource, context, request);
+  if (request.headers["if"] !== undefined && (await hasRights(resource, method, request, context)))
+    await checkIf(resource, context, request);
   if (!isCollection(resource) || request.rawPath.endsWith("/")) return method.handle(resource, context, request);
   // Browsers must be sent to the slash, or the relative links of a listing go astray. DAV clients hate redirects, so they are
   // answered at once and told the right address (RFC 4918 §5.2).
@@ -45,8 +48,11 @@ const ours: ReadonlySet<Kind> = new Set<Kind>([...navigationKinds, ...principalK
 
 /** Places that anyone may look at with a browser still ask DAV clients to sign in: Apple's, Thunderbird and Evolution never send
  *  a password when PROPFIND on "/" succeeds without. What an owner opened to everybody stays open. */
-function challengeStrangers(resource: Resource, method: Method): void {
-  if (ours.has(resource.kind) && !reading.has(method.name)) throw new HttpError(401, "sign in first");
+async function challengeStrangers({ kind }: Resource, method: Method, request: HttpRequest): Promise<void> {
+  if (!ours.has(kind) || reading.has(method.name)) return;
+  // In homes it takes as long as where there is something.
+  if (kind === "unmapped" && request.path.length > 2) await hidden(request, request.rawPath);
+  throw new HttpError(401, "sign in first");
 }
 
 /** Throws unless the user may do it. Who may not even look around hears the same of everything that is or is not there: whatever
@@ -58,9 +64,18 @@ async function checkRights(resource: Resource, method: Method, request: HttpRequ
   } catch (error) {
     if (!(error instanceof Refusal) || error.reason.code !== "need-privileges") throw error;
     if (await mayLook(resource, request.path, request.rawPath, context)) throw error;
-    throw new Refusal({ code: "need-privileges", href: request.rawPath as Href, privileges: ["read"] });
+    throw await hidden(request, request.rawPath);
   }
 }
+
+/** Whether the user holds any right here that has been asked for: a method that asks for none by itself, but for one that depends
+ *  on the body, lets in whoever wants to. */
+const hasRights = async (
+  resource: Resource,
+  method: Method,
+  { path, rawPath }: HttpRequest,
+  context: Context,
+): Promise<boolean> => method.needs(resource).length > 0 || mayLook(resource, path, rawPath, context);
 
 async function checkMapped(
   resource: Exclude<Resource, { kind: "unmapped" }>,

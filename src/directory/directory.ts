@@ -26,6 +26,8 @@ class JoinedDirectory implements Directory {
   // Valid while both generations stay.
   #all = -1;
   readonly #access = new Lru<string, Promise<"none" | Access>>({ maxEntries: cacheSize });
+  // A group is asked about once for each of its members.
+  readonly #trusts = new Lru<string, Promise<readonly PrincipalUid[]>>({ maxEntries: cacheSize });
 
   constructor(backend: DirectoryBackend, delegates: Delegates) {
     this.#backend = backend;
@@ -109,7 +111,7 @@ class JoinedDirectory implements Directory {
     const owners = new Set<PrincipalUid>();
     for (const uid of await this.identities(delegate)) {
       for (const owner of await this.#ownersInRecords(uid, access)) owners.add(owner);
-      for (const owner of await this.#delegates.whoTrust(uid, access)) owners.add(owner);
+      for (const owner of await this.#whoTrust(uid, access)) owners.add(owner);
     }
     owners.delete(delegate.uid);
     return this.#principals(owners);
@@ -117,17 +119,32 @@ class JoinedDirectory implements Directory {
 
   delegateAccess(user: Principal, owner: Principal): Promise<"none" | Access> {
     if (user.uid === owner.uid) return noAccess;
-    const generation = this.generation();
-    if (generation !== this.#all) {
-      this.#all = generation;
-      this.#access.clear();
-    }
+    this.#checkAll();
     const key = `${user.uid}\0${owner.uid}`;
     const known = this.#access.get(key);
     if (known !== undefined) return known;
     const found = this.#strongest(user, owner);
     this.#access.set(key, found);
     found.catch(() => this.#access.delete(key));
+    return found;
+  }
+
+  #checkAll(): void {
+    const generation = this.generation();
+    if (generation === this.#all) return;
+    this.#all = generation;
+    this.#access.clear();
+    this.#trusts.clear();
+  }
+
+  #whoTrust(uid: PrincipalUid, access: Access): Promise<readonly PrincipalUid[]> {
+    this.#checkAll();
+    const key = `${access} ${uid}`;
+    const known = this.#trusts.get(key);
+    if (known !== undefined) return known;
+    const found = this.#delegates.whoTrust(uid, access);
+    this.#trusts.set(key, found);
+    found.catch(() => this.#trusts.delete(key));
     return found;
   }
 

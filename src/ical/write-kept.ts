@@ -41,7 +41,8 @@ function linesOf(text: string): readonly string[] {
 function collect({ properties, components }: Component, lines: readonly string[], kept: Map<Property, string>): void {
   for (const property of properties) {
     const line = property.line > 0 ? lines[property.line] : undefined;
-    if (line !== undefined) kept.set(property, line);
+    // A tree that is not the text's would write one property for another.
+    if (line?.slice(0, property.name.length).toUpperCase() === property.name) kept.set(property, line);
   }
   for (const component of components) collect(component, lines, kept);
 }

@@ -42,6 +42,7 @@ export function applyRequest(
   const isInvited = componentsOf(message).some((one) => attendeeIn(one, recipient, identify) !== undefined);
   if (method === "REQUEST" && !isInvited) return { outcome: "ignored", because: "not-invited" };
   if (copy === undefined) {
+    if (method === "REQUEST" && isDeclined(message, arrival)) return { outcome: "ignored", because: "declined" };
     const root = mapMembers(seriesOf(asObject(message.root)), (component) => receivedNew(component, arrival));
     return stored(
       root,
@@ -73,6 +74,13 @@ const stored = (root: Component, isConsequential: boolean, instances: readonly K
   tellOthers: false,
   instances,
 });
+
+/** Who has declined and put the event away does not get it back with every change of it, only when he is asked again. */
+const isDeclined = (message: Series, { recipient, identify }: Arrival): boolean =>
+  componentsOf(message).every((component) => {
+    const attendee = attendeeIn(component, recipient, identify);
+    return attendee === undefined || partstatOf(attendee) === "DECLINED";
+  });
 
 /** A room that has answered is asked nothing. */
 const withoutRsvp = (message: Series, { recipient, identify }: Arrival): Component =>

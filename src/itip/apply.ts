@@ -33,7 +33,10 @@ export interface ReplyChange {
 /** What comes of it. */
 export type Outcome =
   /** Nothing is to be done, and the sender hears that it was delivered. */
-  | { readonly outcome: "ignored"; readonly because: "out-of-sequence" | "unknown-uid" | "not-invited" | "no-change" }
+  | {
+      readonly outcome: "ignored";
+      readonly because: "out-of-sequence" | "unknown-uid" | "not-invited" | "declined" | "no-change";
+    }
   /** Not for the calendar, but for its owner to read: COUNTER, DECLINECOUNTER. */
   | { readonly outcome: "noted" }
   /** An attendee asks for the latest state, to be sent to him (RFC 5546 §3.2.6). */

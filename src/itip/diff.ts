@@ -24,7 +24,14 @@ export interface SeriesChange {
   readonly isRescheduled: boolean;
 }
 
-const everything: Difference = { properties: ["DTSTART"], changesZone: false, people: [], answers: [], roles: [] };
+const everything: Difference = {
+  properties: ["DTSTART"],
+  timeParameters: [],
+  people: [],
+  answers: [],
+  roles: [],
+  asks: false,
+};
 
 /** Undefined when both mean the same: no line's order, folding or spelling is a change. */
 export function changeOf(before: Series, after: Series, identify: Identify): SeriesChange | undefined {

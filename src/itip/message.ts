@@ -41,7 +41,7 @@ export interface MessageSummary {
     readonly key: Key;
     /** As RECURRENCE-ID, in UTC. Undefined for the master. */
     readonly id: string | undefined;
-    /** Names, with ";TZID" where that parameter changed. */
+    /** Names, each with the parameters that changed: "DTSTART;TZID". */
     readonly properties: readonly string[];
     /** Whether ATTENDEEs changed, and whether only their PARTSTAT did. */
     readonly attendees: "none" | "partstat" | "list";

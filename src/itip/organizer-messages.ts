@@ -125,16 +125,17 @@ export class Requests {
   }
 }
 
-const zoned = new Set(["DTSTART", "DTEND", "DUE"]);
+const times = new Set(["DTSTART", "DTEND", "DUE"]);
 
 export function summaryOf(was: Series, difference: SeriesChange | undefined): MessageSummary {
   const instances: MessageSummary["instances"][number][] = [];
   const add = (
     key: Key,
-    { properties, changesZone, people, answers, roles }: NonNullable<SeriesChange["master"]>,
+    { properties, timeParameters, people, answers, roles, asks }: NonNullable<SeriesChange["master"]>,
   ): void => {
-    const attendees = people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : "none";
-    const named = changesZone ? properties.map((name) => (zoned.has(name) ? `${name};TZID` : name)) : properties;
+    const attendees =
+      people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : asks ? "list" : "none";
+    const named = properties.map((name) => (times.has(name) ? [name, ...timeParameters].join(";") : name));
     instances.push(instanceSummary(key, was, named, attendees));
   };
   if (difference?.master !== undefined) add("master", difference.master);

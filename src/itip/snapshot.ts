@@ -1,5 +1,5 @@
 import type { Component, Property } from "../ical/component.ts";
-import { propertyOf } from "../ical/component.ts";
+import { parameterOf, propertyOf } from "../ical/component.ts";
 import { recurrenceSetOf } from "../ical/recurrence-set.ts";
 import { readPeriod, shapeOf } from "../ical/recurrence-shape.ts";
 import { formatDateTime, type ZoneLookup } from "../ical/time.ts";
@@ -16,6 +16,8 @@ export interface Snapshot {
 
 export interface AttendeeSnapshot {
   readonly partstat: string;
+  /** Whether he is asked to answer: no change by itself, but told with others. */
+  readonly rsvp: boolean;
   /** All else that counts: role, type, name, delegation. */
   readonly rest: string;
 }
@@ -70,6 +72,7 @@ export function snapshotOf(component: Component, zones: ZoneLookup, identify: Id
     if (name === "ATTENDEE")
       attendees.set(identify(value), {
         partstat: partstatOf(property),
+        rsvp: parameterOf(property, "RSVP")?.toUpperCase() === "TRUE",
         // Who sends to somebody is of interest to the others too: RFC 6638 §3.2.1.2 asks for a REQUEST.
         rest: agentOf(property) + parametersText(property, "PARTSTAT"),
       });
@@ -131,14 +134,16 @@ function parametersText({ parameters }: Property, except?: string): string {
 /** What differs between two components: names of properties, with the names of changed ATTENDEE parameters. */
 export interface Difference {
   readonly properties: readonly string[];
-  /** The start is in another time zone, or in none. */
-  readonly changesZone: boolean;
+  /** Parameters of the start that differ: TZID, VALUE. */
+  readonly timeParameters: readonly string[];
   /** Persons that are on one side only. */
   readonly people: readonly string[];
   /** Persons whose PARTSTAT differs. */
   readonly answers: readonly string[];
   /** Persons of whom something else differs. */
   readonly roles: readonly string[];
+  /** RSVP of somebody differs. */
+  readonly asks: boolean;
 }
 
 /** Undefined when the two mean the same. */
@@ -150,18 +155,29 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   const people: string[] = [];
   const answers: string[] = [];
   const roles: string[] = [];
+  let asks = false;
   for (const [person, now] of after.attendees) {
     const was = before.attendees.get(person);
     if (was === undefined) people.push(person);
-    else if (was.partstat !== now.partstat) answers.push(person);
+    else if (was.rsvp !== now.rsvp) asks = true;
+    if (was === undefined) continue;
+    if (was.partstat !== now.partstat) answers.push(person);
     else if (was.rest !== now.rest) roles.push(person);
   }
   for (const person of before.attendees.keys()) if (!after.attendees.has(person)) people.push(person);
   if (properties.length + people.length + answers.length + roles.length === 0) return undefined;
-  return { properties, changesZone: zoneOf(before) !== zoneOf(after), people, answers, roles };
+  return { properties, timeParameters: timeParameters(before, after), people, answers, roles, asks };
 }
 
-const zoneOf = ({ values }: Snapshot): string | undefined => values.get("DTSTART")?.split(" ")[1];
+function timeParameters(before: Snapshot, after: Snapshot): readonly string[] {
+  const was = before.values.get("DTSTART") ?? "";
+  const now = after.values.get("DTSTART") ?? "";
+  const names: string[] = [];
+  if (was.split(" ")[1] !== now.split(" ")[1]) names.push("TZID");
+  // A date is written without a time.
+  if (/^\d{8} /.test(was) !== /^\d{8} /.test(now)) names.push("VALUE");
+  return names;
+}
 
 /** The end is told by the name of a time, however it is written; it moves with the start. */
 function nameEnd(properties: string[], before: Snapshot, after: Snapshot): void {

@@ -50,7 +50,7 @@ export type Reason =
   | { readonly code: "no-conflicting-lock"; readonly roots: readonly Href[]; readonly inside: boolean }
   | { readonly code: "lock-token-matches-request-uri"; readonly refresh: boolean }
   // RFC 6638
-  | { readonly code: "default-calendar-delete-allowed" }
+  | { readonly code: "default-calendar-needed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
   | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }

@@ -2,7 +2,7 @@ import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { MessageSummary, Method } from "../itip/message.ts";
 import type { Key } from "../itip/series.ts";
 import type { Collection } from "../store/contract.ts";
-import { caldav, cs, type Element, el, elWith, href, type QName } from "../xml/element.ts";
+import { cs, type Element, el, elWith, type QName } from "../xml/element.ts";
 
 /** A message as its recipient finds it in his inbox until he puts it away. RFC 6638 §4 */
 export interface InboxItem {
@@ -10,7 +10,6 @@ export interface InboxItem {
   readonly object: CalendarObject;
   readonly method: Method;
   readonly originator: string;
-  readonly recipient: string;
   readonly says: MessageSummary | undefined;
   /** Of a REPLY: what it changed. */
   readonly answered: readonly AnsweredInstance[];
@@ -29,11 +28,9 @@ const changesName: QName = cs("schedule-changes");
 
 /** Puts an item into an inbox. Of one name there is one: a message delivered again after a crash does not come twice. */
 export async function putInboxItem(inbox: Collection, name: string, item: InboxItem): Promise<void> {
-  const properties = new Map<QName, Element>([
-    [caldav("originator"), el(caldav("originator"), href(item.originator))],
-    [caldav("recipient"), el(caldav("recipient"), href(item.recipient))],
-    [changesName, changesOf(item)],
-  ]);
+  // Originator and recipient, which the drafts had as properties, are in the text: RFC 6638 has them no more, and each attribute of
+  // a file costs as much as its name in the directory.
+  const properties = new Map<QName, Element>([[changesName, changesOf(item)]]);
   const staged = await inbox.stage(Buffer.from(item.object.text), properties);
   try {
     await inbox.change((change) => change.put(name, staged, item.object));
@@ -86,7 +83,7 @@ function actionOf(
         keyElement(key, id),
         el(
           cs("changes"),
-          ...properties.map((name) => property(...(name.split(";") as [string, string?]))),
+          ...properties.map((named) => property(...named.split(";"))),
           ...(attendees === "none"
             ? []
             : [attendees === "partstat" ? property("ATTENDEE", "PARTSTAT") : property("ATTENDEE")]),
@@ -96,9 +93,5 @@ function actionOf(
   );
 }
 
-const property = (name: string, parameter?: string): Element =>
-  elWith(
-    cs("changed-property"),
-    { name },
-    ...(parameter === undefined ? [] : [elWith(cs("changed-parameter"), { name: parameter })]),
-  );
+const property = (name = "", ...parameters: readonly string[]): Element =>
+  elWith(cs("changed-property"), { name }, ...parameters.map((one) => elWith(cs("changed-parameter"), { name: one })));

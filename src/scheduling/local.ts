@@ -165,7 +165,6 @@ async function note(
     object: withText(source.root, [source]),
     method,
     originator,
-    recipient,
     says,
     answered: outcome.outcome === "stored" ? repliesIn(message.root, outcome.replies ?? []) : [],
     stamp: (first && propertyOf(first, "DTSTAMP")?.value) ?? "",

@@ -80,9 +80,10 @@ export type PropertyEdits = ReadonlyMap<QName, Element | null>;
 export interface Changes {
   readonly token: SyncToken;
   readonly changed: readonly ObjectEntry[];
-  /** Names that were there at the token, in order of their going. */
+  /** Names, in order of their going; also what came after the token. */
   readonly removed: readonly string[];
-  /** Of both, the names that only an owner may know of as of the token: PRIVATE ones ever since they came, and what came later. */
+  /** Of both, the names that only an owner may know of as of the token: PRIVATE ones ever since they came, and what came later
+   *  and is, or ended, with an ACL of its own. */
   readonly unheard: ReadonlySet<string>;
   /** More changes exist; `token` stands after the last one given. */
   readonly truncated: boolean;

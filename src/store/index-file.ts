@@ -6,7 +6,7 @@ import { utc } from "../model/ids.ts";
 import type { CollectionKind, ObjectEntry } from "./contract.ts";
 
 /** Version of the schema; an index with any other (the original's 6 and 10 among them) is replaced. */
-export const schemaVersion = "caldavd-2";
+export const schemaVersion = "caldavd-3";
 
 // CALDAV is the original's frame: finding another version there, an original server deletes the file and makes its own,
 // so going back to one needs nothing. `era` makes tokens fail safely: see tokens.ts.
@@ -34,6 +34,7 @@ const schema = `
     where end - start <= ${8 * 86400};
   create index instance_long on instance (end, start, floating, resource, busy)
     where end - start > ${8 * 86400};
+  -- shown: 0 it was PRIVATE all the time, 1 it was not, 2 it had an ACL of its own in the end
   create table removed (name text primary key, revision integer not null, born integer not null,
     shown integer not null) without rowid;
   create index removed_revision on removed (revision);
@@ -240,7 +241,7 @@ export class IndexFile {
     const earlier = before
       ? undefined
       : this.db.prepare("select born, shown from removed where name = ?").get(row.name);
-    const shown = row.access !== "PRIVATE" || earlier?.[1] === 1 ? shownFlag : 0;
+    const shown = row.access !== "PRIVATE" || (earlier?.[1] ?? 0) !== 0 ? shownFlag : 0;
     const whole = occurrences && occurrences.from === -Infinity && occurrences.until === Infinity;
     const id = this.db
       .prepare(
@@ -307,7 +308,10 @@ export class IndexFile {
 
   remove(name: string, revision: number): { objects: number; bytes: number } {
     const before = this.db
-      .prepare(`select id, size, born, flags & ${shownFlag} <> 0 from resource where name = ?`)
+      .prepare(
+        `select id, size, born, case when flags & ${shownFlag} = 0 then 0 when flags & ${hasAclFlag} = 0 then 1 else 2 end
+         from resource where name = ?`,
+      )
       .get(name);
     if (!before) return { objects: 0, bytes: 0 };
     this.db.prepare("delete from instance where resource = ?").run(before[0] as number);
@@ -339,13 +343,15 @@ export class IndexFile {
       .map((row) => ({ entry: entryOf(row), revision: row[9] as number, known: row[10] !== 0 }));
   }
 
-  /** Members that were there at that revision and are no more. `known` as above. */
+  /** Members that are no more, also what came after that revision and went again. `known` as above. */
   removedSince(
     revision: number,
     limit: number,
   ): readonly { readonly name: string; readonly revision: number; readonly known: boolean }[] {
     return this.db
-      .prepare("select name, revision, shown from removed where revision > ? and born <= ? order by revision limit ?")
+      .prepare(
+        `select name, revision, shown = 1 or shown = 2 and born <= ? from removed where revision > ? order by revision limit ?`,
+      )
       .all(revision, revision, limit)
       .map((row) => ({ name: row[0] as string, revision: row[1] as number, known: row[2] !== 0 }));
   }

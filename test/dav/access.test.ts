@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { methods, reports } from "../../src/server.ts";
 import { localOf } from "../../src/xml/element.ts";
-import { type As, type GivenHandler, givenHandler } from "../support/handler.ts";
+import { type As, type GivenHandler, givenHandler, type Said } from "../support/handler.ts";
 import { event } from "./exchange.ts";
 
 // Who may do what, where. test/dav/access/*.txt are the tables: a row for each method and report, a column for each asker, in a cell
@@ -185,20 +185,35 @@ const busyTime = [
   "",
 ].join("\r\n");
 
-const reading = new Set(["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT", "POST"]);
-// Their own tests ask who may lock.
-const elsewhere = new Set(["LOCK", "UNLOCK"]);
+const reading = new Set(["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT", "POST", "LOCK", "UNLOCK"]);
 
 const rows: readonly string[] = [
   "OPTIONS",
-  ...methods.map(({ name }) => name as string).filter((name) => name !== "REPORT" && !elsewhere.has(name)),
+  ...methods.map(({ name }) => name as string).filter((name) => name !== "REPORT"),
   ...reports.flatMap(({ name }) => (bodies[localOf(name)] === undefined ? [] : [`REPORT ${localOf(name)}`])),
 ];
 
 async function statusOf(row: string, target: string, path: string, as: As): Promise<number> {
   const [method, at, options] = request(row, target, path);
+  if (method === "LOCK" || method === "UNLOCK") return statusOfLock(method, path, as);
   const { status } = await handler.send(method, at, as, options);
   if (!reading.has(method) && status < 300) await restore();
+  return status;
+}
+
+const lockInfo = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`;
+
+/** LOCK by the asker, or UNLOCK by the asker of what the owner has locked. Nothing stays locked. */
+async function statusOfLock(method: "LOCK" | "UNLOCK", path: string, as: As): Promise<number> {
+  const locked = await handler.send("LOCK", path, method === "LOCK" ? as : "user01", { body: lockInfo });
+  const token = locked.headers["lock-token"] ?? "<urn:uuid:none>";
+  const unlock = (by: As): Promise<Said> => handler.send("UNLOCK", path, by, { headers: { "lock-token": token } });
+  if (method === "LOCK") {
+    if (locked.status < 300) assert.equal((await unlock(as)).status, 204);
+    return locked.status;
+  }
+  const { status } = await unlock(as);
+  if (status >= 300) await unlock("user01");
   return status;
 }
 

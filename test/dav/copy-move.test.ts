@@ -118,9 +118,9 @@ describe("collections", () => {
     assert.equal((await send("PROPFIND", `${home}old/`, { headers: { depth: "0" } })).status, 404);
   });
 
-  test("MOVE over the default calendar is refused with default-calendar-delete-allowed", async () => {
+  test("MOVE over the default calendar is refused with default-calendar-needed", async () => {
     await send("MKCALENDAR", `${home}usurper/`);
-    refused(await go("MOVE", `${home}usurper/`, calendar), "default-calendar-delete-allowed");
+    refused(await go("MOVE", `${home}usurper/`, calendar), "default-calendar-needed");
   });
 
   test("COPY of a calendar is 403, of a folder it takes everything along", async () => {

@@ -122,8 +122,8 @@ describe("DELETE", () => {
     assert.deepEqual(hrefsOf(await send("PROPFIND", `${home}gone/`, { headers: { depth: "1" } })), [`${home}gone/`]);
   });
 
-  test("of the default calendar is refused with default-calendar-delete-allowed", async () =>
-    refused(await send("DELETE", `${home}calendar/`), "default-calendar-delete-allowed"));
+  test("of the default calendar is refused with default-calendar-needed", async () =>
+    refused(await send("DELETE", `${home}calendar/`), "default-calendar-needed"));
 
   test("of inbox, outbox and the home is 403", async () => {
     for (const path of [`${home}inbox/`, `${home}outbox/`, home])

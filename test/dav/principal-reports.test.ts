@@ -115,6 +115,60 @@ test("principal-search-property-set names what can be searched, on principal col
   refused(await send("REPORT", "/calendars/users/user01/", { body }), "supported-report");
 });
 
+test("principal-property-search on a calendar searches nothing, unless it is told to search all principals", async () => {
+  const search = (more: string) =>
+    send("REPORT", "/calendars/users/user01/calendar/", {
+      body: `<D:principal-property-search ${names}><D:property-search><D:prop><D:displayname/></D:prop><D:match match-type="equals">User 03</D:match></D:property-search><D:prop><D:displayname/></D:prop>${more}</D:principal-property-search>`,
+    });
+  assert.deepEqual(hrefsOf(await search("")), []);
+  assert.deepEqual(hrefsOf(await search("<D:apply-to-principal-collection-set/>")), [uid("03")]);
+});
+
+test("principal-match finds groups and the proxy groups one is in, in the words of the address", async () => {
+  const [owner, delegate] = [await tree.user("user05"), await tree.user("user06")];
+  await tree.services.directory.setDelegates(owner, "read", [delegate]);
+  const body = `<D:principal-match ${names}><D:self/></D:principal-match>`;
+  const match = async (path: string): Promise<readonly string[]> =>
+    hrefsOf(await send("REPORT", path, { as: "user06", body }));
+  assert.deepEqual(await match("/principals/users/"), [
+    "/principals/users/user06/",
+    "/principals/users/user05/calendar-proxy-read/",
+  ]);
+  const all = await match("/principals/");
+  assert.ok(all.includes(uid("06")) && all.includes(`${uid("05")}calendar-proxy-read/`));
+  // group02 holds user06, and group04 holds group02.
+  assert.ok(all.includes("/principals/__uids__/20000000-0000-0000-0000-000000000002/"));
+  assert.ok(all.includes("/principals/__uids__/20000000-0000-0000-0000-000000000004/"));
+  assert.deepEqual(await match("/principals/users/user05/"), ["/principals/users/user05/calendar-proxy-read/"]);
+  assert.deepEqual(await match("/principals/users/user07/"), []);
+});
+
+test("principal-match by a property finds what is inside at any depth, and only what one may read", async () => {
+  const home = "/calendars/users/user01/";
+  await send("MKCOL", `${home}folder/`);
+  await send("MKCALENDAR", `${home}folder/deep/`);
+  const body = `<D:principal-match ${names}><D:principal-property><D:owner/></D:principal-property></D:principal-match>`;
+  const found = hrefsOf(await send("REPORT", home, { body }));
+  assert.ok(found.includes(`${home}folder/deep/`) && found.includes(`${home}calendar/`), found.join());
+  assert.deepEqual(hrefsOf(await send("REPORT", home, { as: "admin", body })), []);
+});
+
+test("expand-property tells neither what is hidden nor what the server keeps for itself", async () => {
+  const home = "/calendars/users/user09/";
+  await send("PROPFIND", home, { as: "user09", headers: { depth: "0" } });
+  const links = ["/calendars/users/user01/calendar/", "/calendars/users/user01/none/"];
+  await send("PROPPATCH", home, {
+    as: "user09",
+    body: `<D:propertyupdate ${names}><D:set><D:prop><x:link xmlns:x="urn:x">${links.map((link) => `<D:href>${link}</D:href>`).join("")}</x:link></D:prop></D:set></D:propertyupdate>`,
+  });
+  const answer = await send("REPORT", home, {
+    as: "user09",
+    body: `<D:expand-property ${names}><D:property name="link" namespace="urn:x"><D:property name="displayname"/></D:property><D:property name="owner" namespace="urn:caldavd:store"/><D:property name="calendar-access" namespace="http://twistedmatrix.com/xml_namespace/dav/"/></D:expand-property>`,
+  });
+  assert.equal(answer.text.match(/403 Forbidden/g)?.length, 2);
+  assert.doesNotMatch(answer.text, /10000000-0000-0000-0000-000000000009<\/[^>]*owner/);
+});
+
 test("principal-match finds oneself below /principals/users/", async () => {
   const body = `<D:principal-match ${names}><D:self/></D:principal-match>`;
   assert.deepEqual(hrefsOf(await send("REPORT", "/principals/users/", { body })), ["/principals/users/user01/"]);
@@ -141,6 +195,17 @@ test("acl-principal-prop-set shows the principals of an ACL, to who may read it"
   const found = hrefsOf(await send("REPORT", "/calendars/users/user01/calendar/", { body }));
   assert.ok(found.includes(uid("01")), found.join());
   assert.equal((await send("REPORT", "/calendars/users/user01/", { as: "user03", body })).status, 403);
+});
+
+test("acl-principal-prop-set follows the properties that an ACL names", async () => {
+  const calendar = "/calendars/users/user01/calendar/";
+  await send("PROPPATCH", calendar, {
+    body: `<D:propertyupdate ${names}><D:set><D:prop><x:boss xmlns:x="urn:x"><D:href>${uid("08")}</D:href></x:boss></D:prop></D:set></D:propertyupdate>`,
+  });
+  const acl = `<D:acl ${names}><D:ace><D:principal><D:property><x:boss xmlns:x="urn:x"/></D:property></D:principal><D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>`;
+  assert.equal((await send("ACL", calendar, { body: acl })).status, 200);
+  const body = `<D:acl-principal-prop-set ${names}><D:prop><D:displayname/></D:prop></D:acl-principal-prop-set>`;
+  assert.ok(hrefsOf(await send("REPORT", calendar, { body })).includes(uid("08")));
 });
 
 test("calendarserver-principal-search finds invitees by the beginnings of words", async () => {

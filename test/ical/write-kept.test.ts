@@ -66,3 +66,13 @@ test("a byte order mark and a missing last line end do no harm", () => {
     text.replace("begin:vevent", "BEGIN:VEVENT").replace("VERSION:2.0\r\n", "VERSION:2.0\r\nX:1\r\n"),
   );
 });
+
+test("a tree whose lines are not those of the text is written anew, never one property for another", () => {
+  const root = readCalendar(text);
+  const shifted = text.replace("VERSION:2.0\r\n", "X-NEW:1\r\nVERSION:2.0\r\n");
+  const written = writeKept(root, [{ text: shifted, root }]);
+  assert.deepEqual(
+    readCalendar(written).components[0]?.properties.map(({ name, value }) => `${name}:${value}`),
+    root.components[0]?.properties.map(({ name, value }) => `${name}:${value}`),
+  );
+});

@@ -38,6 +38,7 @@ export const aclMethod: Method = {
     const acl = bare ? null : el(aclName, ...aces.map(storedAce));
     const allowed = resourceGuard(target, context, request);
     await target.collection.change(async (change) => {
+      // RFC 3744 §7.5: a lock keeps the ACL too.
       await allowed();
       const name = "entry" in target ? target.entry.name : undefined;
       const entry = name === undefined ? undefined : change.entry(name);

@@ -1,10 +1,11 @@
 import { HttpError } from "../../http/message.ts";
+import { Refusal } from "../../model/refusal.ts";
 import type { Collection, CollectionRef } from "../../store/contract.ts";
 import { dav, type Element, type QName } from "../../xml/element.ts";
 import { inTree, type LockGuard } from "../locks/guard.ts";
 import type { Context } from "../registry.ts";
 import { arrival, touchedIn } from "./members.ts";
-import { roomIn } from "./quota.ts";
+import { countBelow, refuseCollections, roomIn } from "./quota.ts";
 
 /** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done.
  *  Throws HttpError(403). */
@@ -14,6 +15,33 @@ export async function refuseCalendarsInside(ref: CollectionRef, context: Context
     if (kind === "calendar") throw new HttpError(403, `${inside.path.join("/")} is a calendar and cannot be copied`);
     await refuseCalendarsInside(inside, context);
   }
+}
+
+/** A copy that would not fit is refused before anything is done: half a copy is none. With `deep` all that is in the source
+ *  counts; `replaced` makes room. Throws Refusal: max-collections, quota-not-exceeded. */
+export async function refuseCopyBeyondLimits(
+  source: CollectionRef,
+  to: CollectionRef,
+  replaced: CollectionRef | undefined,
+  deep: boolean,
+  context: Context,
+): Promise<void> {
+  const { store } = context.services;
+  const more = 1 + (deep ? await countBelow(source, store) : 0);
+  const fewer = replaced === undefined ? 0 : 1 + (await countBelow(replaced, store));
+  if (to.path[0] !== "dropbox") await refuseCollections(to.owner, more - fewer, context);
+  if (!deep || store.quota === undefined) return;
+  const growth = (await bytesIn(source, context)) - (replaced === undefined ? 0 : await bytesIn(replaced, context));
+  if (growth > 0 && (await store.usedBytes(to.owner)) + growth > store.quota)
+    throw new Refusal({ code: "quota-not-exceeded" });
+}
+
+async function bytesIn(ref: CollectionRef, context: Context): Promise<number> {
+  const { store } = context.services;
+  let bytes = (await (await store.open(ref))?.info())?.bytes ?? 0;
+  for (const { name } of await store.children(ref))
+    bytes += await bytesIn({ owner: ref.owner, path: [...ref.path, name] }, context);
+  return bytes;
 }
 
 /** Copies a plain collection with its properties, and with `deep` everything in it (RFC 4918 §9.8.3). ACLs stay behind. */
@@ -62,6 +90,9 @@ async function copyFile(
     await copy.change(async (change) => {
       const existing = change.entry(name);
       await guard.check(...touchedIn({ collection: copy, name }, existing));
+      const limit = context.services.settings.maxResourcesPerCollection;
+      if (existing === undefined && limit !== undefined && change.totals().objects >= limit)
+        throw new Refusal({ code: "max-resources", limit });
       room(change, staged.size - (existing?.size ?? 0));
       await change.put(name, staged, undefined);
     });

@@ -1,10 +1,9 @@
 import { type Destination, depthOf, destinationOf, overwriteOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
-import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
-import { Refusal } from "../../model/refusal.ts";
 import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
+import { hidden } from "../hidden.ts";
 import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
 import { parentPath } from "../locks/place.ts";
@@ -13,7 +12,7 @@ import type { Context, Method } from "../registry.ts";
 import { parentOf, resolve } from "../resolve.ts";
 import { collectionKinds, memberKinds, type Resource, type Shape } from "../resource.ts";
 import { afterRemoval, followTo } from "../sharing/follow.ts";
-import { copyFolder, refuseCalendarsInside } from "./copy-folder.ts";
+import { copyFolder, refuseCalendarsInside, refuseCopyBeyondLimits } from "./copy-folder.ts";
 import { copyMember, moveMember } from "./copy-member.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { arrival, checkName, type Place, placeOf, touchedBy } from "./members.ts";
@@ -51,6 +50,8 @@ export const copyMethod: Method = {
     if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
     const to = collectionTarget(source, target);
     await refuseCalendarsInside(source.collection.ref, context);
+    const replaced = "info" in target.resource ? target.resource.collection.ref : undefined;
+    await refuseCopyBeyondLimits(source.collection.ref, to, replaced, depth === "infinity", context);
     return tellingInside(async () => {
       await clear(target.resource, guard, context);
       await copyFolder(source.collection, to, depth === "infinity", guard, context);
@@ -106,7 +107,7 @@ async function targetOf(
   const resource = await resolve(destination.path, destination.rawPath, context);
   const parent = await parentOf(resource, destination.path, destination.rawPath, context);
   if (isSame(source, resource)) throw new HttpError(403, "the source and the destination are the same resource");
-  await demandTarget(resource, parent, method, destination, context);
+  await demandTarget(resource, parent, method, destination, context, request);
   if (parent === undefined)
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
   if (resource.kind !== "unmapped" && !overwrite)
@@ -137,6 +138,7 @@ async function demandTarget(
   method: "COPY" | "MOVE",
   { path, rawPath }: Destination,
   context: Context,
+  request: HttpRequest,
 ): Promise<void> {
   try {
     if (resource.kind === "unmapped" && parent !== undefined) return await demand(context, parent, ["bind"]);
@@ -146,8 +148,7 @@ async function demandTarget(
   } catch (error) {
     if (await mayLook(resource, path, rawPath, context)) throw error;
   }
-  if (!(await mayLook(resource, path, rawPath, context)))
-    throw new Refusal({ code: "need-privileges", href: rawPath as Href, privileges: ["read"] });
+  if (!(await mayLook(resource, path, rawPath, context))) throw await hidden(request, rawPath);
 }
 
 /** By the name the client used, or the server's own; ports do not matter, a proxy has others. */

@@ -4,9 +4,9 @@ import type { Context } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
 
-/** Throws Refusal(default-calendar-delete-allowed) for the calendar that invitations are put into (RFC 6638 §4.3). */
+/** Throws Refusal(default-calendar-needed) for the calendar that invitations are put into (RFC 6638 §4.3). */
 export async function refuseDefaultCalendar(calendar: Shape<"calendar">, context: Context): Promise<void> {
-  if (await isDefault(calendar, context)) throw new Refusal({ code: "default-calendar-delete-allowed" });
+  if (await isDefault(calendar, context)) throw new Refusal({ code: "default-calendar-needed" });
 }
 
 /** Whether invitations would be put into this calendar (RFC 6638 §9.2). */

@@ -2,7 +2,6 @@ import { bodyOf } from "../../http/body.ts";
 import { contentTypeOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { CollectionKind } from "../../store/contract.ts";
 import { caldav, dav, type Element, elements, type QName } from "../../xml/element.ts";
 import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
@@ -13,6 +12,7 @@ import { isHidden } from "../stored.ts";
 import { arrival, checkName } from "./members.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { failureOf, type Instruction, instructionsOf, withDependents } from "./property-edits.ts";
+import { refuseCollections } from "./quota.ts";
 import { parseXmlBody } from "./xml-body.ts";
 
 type NewKind = "calendar" | "folder";
@@ -153,16 +153,10 @@ async function make(
   context: Context,
   request: HttpRequest,
 ): Promise<void> {
-  const { store, settings } = context.services;
+  const { store } = context.services;
   const { owner } = parent;
-  const limit = settings.maxCollectionsPerHome;
-  if (limit !== undefined) {
-    const present = (await store.children({ owner, path: [] })).filter(({ kind }) => isClients(kind)).length;
-    if (present >= limit) throw new Refusal({ code: "max-collections", limit });
-  }
   const ref = { owner, path: [...parent.collection.ref.path, name] };
+  if (ref.path[0] !== "dropbox") await refuseCollections(owner, 1, context);
   const guard = lockGuard(request, owner, context);
   await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }
-
-const isClients = (kind: CollectionKind): boolean => kind === "calendar" || kind === "folder";

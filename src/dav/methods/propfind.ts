@@ -69,6 +69,9 @@ async function* descendants(
   for await (const page of childrenOf(resource, context)) {
     yield page;
     if (depth === "1") continue;
-    for (const inner of page) if (isCollection(inner)) yield* descendants(inner, depth, context);
+    // Nobody is led through what they may not read.
+    for (const inner of page)
+      if (isCollection(inner) && (await context.privileges(inner)).has("read"))
+        yield* descendants(inner, depth, context);
   }
 }

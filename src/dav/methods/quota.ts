@@ -1,5 +1,6 @@
+import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { CalendarStore, CollectionChange } from "../../store/contract.ts";
+import type { CalendarStore, CollectionChange, CollectionRef } from "../../store/contract.ts";
 import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
 
@@ -50,4 +51,27 @@ async function bytesElsewhere(
   if (half) sums.set(key, { others, until: performance.now() + freshness });
   else sums.delete(key);
   return others;
+}
+
+/** Throws Refusal(max-collections) unless the home may have so many more collections. Those that clients made count, at any
+ *  depth; not what is in the drop box, where old clients make a box for each event with attachments. */
+export async function refuseCollections(
+  owner: Principal,
+  more: number,
+  { services: { store, settings } }: Context,
+): Promise<void> {
+  const limit = settings.maxCollectionsPerHome;
+  if (limit === undefined) return;
+  if (more > 0 && (await countBelow({ owner, path: [] }, store)) + more > limit)
+    throw new Refusal({ code: "max-collections", limit });
+}
+
+/** The collections below one that clients made. */
+export async function countBelow(ref: CollectionRef, store: CalendarStore): Promise<number> {
+  let count = 0;
+  for (const { name, kind } of await store.children(ref)) {
+    if (kind === "calendar" || kind === "folder") count += 1;
+    if (kind === "folder") count += await countBelow({ owner: ref.owner, path: [...ref.path, name] }, store);
+  }
+  return count;
 }

@@ -1,9 +1,9 @@
 import { HttpError, type HttpRequest } from "../../http/message.ts";
-import type { Href } from "../../model/ids.ts";
 import type { Privilege } from "../../model/privilege.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Element, QName } from "../../xml/element.ts";
 import { CALDAV, CS, DAV, localOf, namespaceOf } from "../../xml/element.ts";
+import { hidden } from "../hidden.ts";
 import { demand } from "../privileges.ts";
 import type { Context, Method } from "../registry.ts";
 import { type Resource, resourceKinds } from "../resource.ts";
@@ -47,7 +47,7 @@ async function bodyOfUnread(
     const report = root && registry.report(root.name, resource.kind);
     if (root !== undefined && report !== undefined && held.has(report.needs)) return root;
   }
-  throw new Refusal({ code: "need-privileges", href: request.rawPath as Href, privileges: ["read"] });
+  throw await hidden(request, request.rawPath);
 }
 
 const prefixes: Readonly<Record<string, string>> = { [DAV]: "DAV", [CALDAV]: "CalDAV", [CS]: "CS" };

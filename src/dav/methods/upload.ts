@@ -112,5 +112,6 @@ function withAccess(object: CalendarObject, access: string): CheckedObject {
   const { text } = object;
   const end = text.indexOf("\n", text.search(/BEGIN:VCALENDAR/i)) + 1;
   const restored = `${text.slice(0, end)}${accessName}:${access}\r\n${text.slice(end)}`;
+  // Read again, so that its lines are those of the text.
   return { object: parseCalendarObject(restored), bytes: Buffer.from(restored), verbatim: false };
 }

@@ -7,3 +7,18 @@ export const collectionTag = property({
   on: ["calendar", "inbox", "outbox", "notification"],
   get: ({ info }) => info.syncToken,
 });
+
+/** MaxCollectionsPerHome, as later originals told it; absent without a limit. */
+export const maxCollections = property({
+  name: cs("max-collections"),
+  on: ["home"],
+  allprop: false,
+  get: (_home, { services: { settings } }) => settings.maxCollectionsPerHome?.toString(),
+});
+/** MaxResourcesPerCollection */
+export const maxResources = property({
+  name: cs("max-resources"),
+  on: ["calendar"],
+  allprop: false,
+  get: (_calendar, { services: { settings } }) => settings.maxResourcesPerCollection?.toString(),
+});

@@ -1,3 +1,4 @@
+import { yieldToLoop } from "../../base/stream.ts";
 import type { PrincipalField, PrincipalQuery } from "../../directory/backend.ts";
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpRequest } from "../../http/message.ts";
@@ -41,21 +42,65 @@ export interface Criterion {
   readonly caseless: boolean;
 }
 
+/** What becomes of a directory's records in a search: whether one is meant. */
+export type Test = (principal: Principal) => boolean;
+
 /** Whether a principal meets the criteria: all of them, or with `anyOf` one. Properties that cannot be searched are overlooked,
  *  as the original did; with none left, nobody is found. */
-export function meets(principal: Principal, criteria: readonly Criterion[], anyOf: boolean): boolean {
-  const known = criteria
-    .map((criterion) => ({ ...criterion, properties: criterion.properties.filter((name) => searchFields.has(name)) }))
-    .filter(({ properties }) => properties.length > 0);
-  if (known.length === 0) return false;
-  const holds = (criterion: Criterion): boolean =>
-    criterion.properties.every((name) =>
-      searchFields
-        .get(name)
-        ?.values(principal)
-        .some((value) => value !== undefined && agrees(value, criterion)),
+export function meeting(criteria: readonly Criterion[], anyOf: boolean): Test {
+  const tests = criteria.flatMap(({ properties, ...match }) => {
+    const fields = properties.flatMap((name) => searchFields.get(name) ?? []);
+    return fields.length === 0 ? [] : [holding(fields, match)];
+  });
+  if (tests.length === 0) return () => false;
+  return anyOf
+    ? (principal) => tests.some((holds) => holds(principal))
+    : (principal) => tests.every((holds) => holds(principal));
+}
+
+/** Every one of the fields holds a value that agrees (RFC 3744 §9.4). */
+function holding(fields: readonly Field[], match: Omit<Criterion, "properties">): Test {
+  const { caseless } = match;
+  const wanted = caseless ? match.text.toLowerCase() : match.text;
+  const agrees = comparisons[match.type];
+  return (principal) => {
+    for (const { values } of fields) {
+      let found = false;
+      for (const value of values(principal)) {
+        if (value === undefined || !agrees(caseless ? value.toLowerCase() : value, wanted)) continue;
+        found = true;
+        break;
+      }
+      if (!found) return false;
+    }
+    return true;
+  };
+}
+
+const comparisons: Readonly<Record<Criterion["type"], (held: string, wanted: string) => boolean>> = {
+  contains: (held, wanted) => held.includes(wanted),
+  equals: (held, wanted) => held === wanted,
+  "starts-with": (held, wanted) => held.startsWith(wanted),
+  "ends-with": (held, wanted) => held.endsWith(wanted),
+};
+
+/** Whether every word is at the beginning of one of the principal's names or addresses (calendarserver-principal-search). */
+export function meetingWords(words: readonly string[]): Test {
+  const wanted = words.map((word) => word.toLowerCase());
+  return ({ fullName, shortName, emailAddresses }) => {
+    const name = fullName.toLowerCase();
+    const short = shortName.toLowerCase();
+    return wanted.every(
+      (word) => beginsWord(name, word) || short.startsWith(word) || emailAddresses.some((one) => one.startsWith(word)),
     );
-  return anyOf ? known.some(holds) : known.every(holds);
+  };
+}
+
+const blank = /\s/;
+function beginsWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + 1))
+    if (at === 0 || blank.test(text.charAt(at - 1))) return true;
+  return false;
 }
 
 /** What a directory is asked for, so that those who meet the criteria are among the answers. */
@@ -82,37 +127,22 @@ export const queryOfWords = (words: readonly string[]): PrincipalQuery => ({
   })),
 });
 
-function agrees(value: string, { text, type, caseless }: Criterion): boolean {
-  const [held, wanted] = caseless ? [value.toLowerCase(), text.toLowerCase()] : [value, text];
-  switch (type) {
-    case "contains":
-      return held.includes(wanted);
-    case "equals":
-      return held === wanted;
-    case "starts-with":
-      return held.startsWith(wanted);
-    case "ends-with":
-      return held.endsWith(wanted);
-  }
-}
+/** Records looked at before others get their turn: a ms of work. */
+const slice = 512;
 
-/** Whether every word is at the beginning of one of the principal's names or addresses (calendarserver-principal-search). */
-export function meetsWords({ fullName, shortName, emailAddresses }: Principal, words: readonly string[]): boolean {
-  const held = [...fullName.toLowerCase().split(/\s+/), shortName.toLowerCase(), ...emailAddresses];
-  return words.length > 0 && words.every((word) => held.some((one) => one.startsWith(word.toLowerCase())));
-}
-
-/** The principals of these types that pass the test, at most one more than `limit`. The query finds them, and perhaps more. */
+/** The principals of these types that pass the test, at most one more than `limit`. A directory of any size holds up nobody. */
 export async function found(
   types: readonly RecordType[],
   query: PrincipalQuery,
-  passes: (principal: Principal) => boolean,
+  passes: Test,
   limit: number,
   { services: { directory } }: Context,
 ): Promise<readonly Principal[]> {
   const principals: Principal[] = [];
+  let looked = 0;
   for (const type of types)
     for await (const principal of directory.search(type, query)) {
+      if (++looked % slice === 0) await yieldToLoop();
       if (!passes(principal)) continue;
       principals.push(principal);
       if (principals.length > limit) return principals;

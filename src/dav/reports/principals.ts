@@ -16,8 +16,8 @@ import { navigationKinds, principalKinds, type Resource, resourceKinds } from ".
 import {
   type Criterion,
   found,
-  meets,
-  meetsWords,
+  meeting,
+  meetingWords,
   queryOf,
   queryOfWords,
   requireDepth0,
@@ -91,8 +91,8 @@ export const principalPropertySearch = report({
     requireDepth0(request);
     const scope = scopeOf(query.everywhere ? undefined : resource);
     const types = scope.filter((type) => query.types?.includes(type) ?? true);
-    const passes = (principal: Principal): boolean => meets(principal, query.criteria, query.anyOf);
-    const principals = await found(types, queryOf(query.criteria, query.anyOf), passes, query.limit, context);
+    const { criteria, anyOf } = query;
+    const principals = await found(types, queryOf(criteria, anyOf), meeting(criteria, anyOf), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });
@@ -179,7 +179,7 @@ export const calendarserverPrincipalSearch = report({
   },
   async run({ types, words, ...query }, resource, context, request) {
     requireDepth0(request);
-    const principals = await found(types, queryOfWords(words), (one) => meetsWords(one, words), query.limit, context);
+    const principals = await found(types, queryOfWords(words), meetingWords(words), query.limit, context);
     return listed(principals, query, resource, context, request);
   },
 });

@@ -70,7 +70,13 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     const { username } = claim;
     const turn = nonces.proved(claim.nonce, username) ? undefined : attempts.turn(request, username, "Digest");
     if (turn !== undefined) await turn;
-    const secrets = remember(username) ?? (await secretsOf(username));
+    let secrets = remember(username);
+    try {
+      secrets ??= await secretsOf(username);
+    } catch (error) {
+      attempts.unknown(request, username);
+      throw error;
+    }
     const verdict = secrets === undefined ? "refused" : judge(claim, request, secrets);
     if (verdict !== "refused") attempts.succeeded(request, username);
     else if (secrets?.length === 0) {

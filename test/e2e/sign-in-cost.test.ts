@@ -52,9 +52,10 @@ test("polling a ctag signed in, by Basic with an argon2 account or by Digest, co
       basic: () => ({ ...basic, "x-authorization": digest().slice(basic.authorization.length) }),
       digest: () => ({ authorization: digest() }),
     };
-    const best: Record<string, number> = {};
+    const rounds: Record<string, number>[] = [];
     const workers = server.workers();
-    for (let round = 0; round < 8; round++)
+    for (let round = 0; round < 10; round++) {
+      const costs: Record<string, number> = {};
       for (const [kind, headers] of Object.entries(kinds)) {
         const before = workers.reduce((sum, pid) => sum + cpuOf(pid), 0);
         let left = 3_000;
@@ -64,19 +65,22 @@ test("polling a ctag signed in, by Basic with an argon2 account or by Digest, co
               await client.expect(207, "PROPFIND", calendar, { headers: { ...headers(), depth: "0" }, body: poll });
           }),
         );
-        const used = (workers.reduce((sum, pid) => sum + cpuOf(pid), 0) - before) / 3_000;
-        // The first round warms up.
-        if (round > 0) best[kind] = Math.min(best[kind] ?? Number.POSITIVE_INFINITY, used);
+        costs[kind] = (workers.reduce((sum, pid) => sum + cpuOf(pid), 0) - before) / 3_000;
       }
+      // The first one warms up.
+      if (round > 0) rounds.push(costs);
+    }
+    /** The median, over the rounds, of what is shared by their moment on a machine that has other things to do. */
+    const median = (of: (costs: Record<string, number>) => number): number =>
+      rounds.map(of).sort((a, b) => a - b)[rounds.length >> 1] ?? 0;
+    const ratio = (kind: string): number => median((costs) => (costs[kind] ?? 0) / (costs["anonymous"] ?? 1));
     t.diagnostic(
-      Object.entries(best)
-        .map(([kind, used]) => `${kind} ${used.toFixed(3)} ms`)
+      Object.keys(kinds)
+        .map((kind) => `${kind} ${median((costs) => costs[kind] ?? 0).toFixed(3)} ms (${ratio(kind).toFixed(2)})`)
         .join(", "),
     );
-    // A tenth on a quiet machine; the clock of CPU time is coarse, and here others are at work.
-    const { anonymous = 0 } = best;
-    for (const kind of ["basic", "digest"])
-      assert.ok((best[kind] ?? 0) < anonymous * 1.3, `${kind}: ${best[kind]} ms, anonymous ${anonymous} ms`);
+    // A tenth on a quiet machine, rights included, which a user has and nobody has not; others may be at work here.
+    for (const kind of ["basic", "digest"]) assert.ok(ratio(kind) < 1.35, `${kind}: ${ratio(kind)} times`);
   } finally {
     client.close();
     await server.stop();

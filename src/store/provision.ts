@@ -106,6 +106,7 @@ async function followName(parts: StoreParts, owner: Principal, target: string): 
   if (known === undefined || !quickStat(known)?.isDirectory()) return undefined;
   for await (const { path, owner: mark, named } of homesIn(parts.layout, parts.properties)) {
     if (mark !== owner.uid || named === undefined) continue;
+    if (path === parts.layout.namedHome(owner)) return path; // made since by another worker
     await makeDirectories(dirname(target));
     try {
       await rename(path, target);
@@ -134,7 +135,10 @@ export async function ownerOfHome(
 /** Makes a home with its collections, complete before it is visible; of several makers one wins and the others use it. */
 export async function makeHome(parts: StoreParts, owner: Principal): Promise<string> {
   const named = parts.layout.namedHome(owner);
-  const target = quickStat(named) ? parts.layout.uidHome(owner) : named;
+  const isTaken = quickStat(named) !== undefined;
+  // Somebody else's, or the one that another worker has made since this one looked.
+  if (isTaken && (await ownerOfHome(parts, named)) === owner.uid) return named;
+  const target = isTaken ? parts.layout.uidHome(owner) : named;
   const followed = await followName(parts, owner, target);
   if (followed !== undefined) return followed;
   for (const folder of parts.layout.principalFolders(owner)) await makeDirectories(folder);

@@ -1,9 +1,10 @@
 import type { Stats } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isBroken, isBusy, isUnwritable, retryWhileBusy } from "../base/sqlite.ts";
+import { isBroken, isBusy, isUnwritable } from "../base/sqlite.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind } from "./contract.ts";
+import { Courtesy } from "./courtesy.ts";
 import { DirectorySync, freshName, isMissing, quickLstat, quickStat } from "./files.ts";
 import { IndexFile, type State } from "./index-file.ts";
 import { indexName } from "./layout.ts";
@@ -32,6 +33,7 @@ export class Handle {
   #checked = 0;
   readonly #directory: DirectorySync;
   readonly #notices: Notices;
+  readonly #courtesy: Courtesy;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closing = false;
@@ -48,6 +50,7 @@ export class Handle {
     this.#kindOf = kindOf;
     this.#directory = new DirectorySync(path);
     this.#notices = new Notices(path, parts.watch);
+    this.#courtesy = new Courtesy(path, this.#notices.pause);
   }
 
   /** Undefined when the directory is gone. Two `stat`s when nothing happened; and one SELECT after a write. */
@@ -73,9 +76,11 @@ export class Handle {
         } catch (error) {
           if (isBusy(error)) {
             // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
-            await this.#whileBusy(() => index.db.open && index.state()).catch((broken: unknown) => {
-              if (!isBroken(broken)) throw broken;
-            });
+            await this.#courtesy
+              .whileBusy(() => index.db.open && index.state())
+              .catch((broken: unknown) => {
+                if (!isBroken(broken)) throw broken;
+              });
             continue;
           }
           // What is broken is dealt with below, in turn: a writer may be using it.
@@ -95,6 +100,7 @@ export class Handle {
   /** Runs `work` with the write lock held (this process, other processes, other hosts), then syncs and commits. */
   locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
+      await this.#courtesy.letOthersFirst();
       for (let attempt = 0; ; attempt++) {
         const transaction = await this.#begin().catch((error: unknown) => {
           if (!this.#isGone()) throw error;
@@ -131,6 +137,7 @@ export class Handle {
           if (isBroken(error)) await this.#discardIndex();
         } finally {
           this.#writing = undefined;
+          this.#courtesy.left();
         }
         return result;
       }
@@ -211,10 +218,6 @@ export class Handle {
     return this.#notices.active || Date.now() - this.#checked < trustFor;
   }
 
-  #whileBusy<T>(work: () => T): Promise<T> {
-    return retryWhileBusy(this.path, work, { pause: this.#notices.pause });
-  }
-
   #lockFree(index: IndexFile): boolean {
     try {
       index.db.exec("begin immediate");
@@ -266,7 +269,7 @@ export class Handle {
       const index = await this.#open();
       if (index === undefined) continue;
       try {
-        if (!index.db.inTransaction) await this.#whileBusy(() => index.db.exec("begin immediate"));
+        if (!index.db.inTransaction) await this.#courtesy.whileBusy(() => index.db.exec("begin immediate"));
         const inode = this.#identity();
         if (inode !== this.#inode) {
           this.#drop(); // deleted or replaced while we waited
@@ -317,7 +320,7 @@ export class Handle {
     });
     reach("change.commit");
     // Readers of other processes are waited for; the transaction stays open and new ones are kept out.
-    await this.#whileBusy(() => transaction.index.db.exec("commit"));
+    await this.#courtesy.whileBusy(() => transaction.index.db.exec("commit"));
     reach("change.committed");
   }
 
@@ -340,11 +343,11 @@ export class Handle {
     let index: IndexFile | undefined;
     try {
       if (quickStat(this.indexPath)?.size) {
-        index = await this.#whileBusy(() => IndexFile.recognise(this.indexPath));
+        index = await this.#courtesy.whileBusy(() => IndexFile.recognise(this.indexPath));
         if (index === undefined) return void (await this.#discardIndex(identity));
       } else {
         const kind = await this.#kindOf();
-        index = await this.#whileBusy(() =>
+        index = await this.#courtesy.whileBusy(() =>
           IndexFile.begin(this.indexPath, kind, () => identity ?? 0, this.parts.startId),
         );
         if (index === undefined) return undefined;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { mkdir, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { AtOnce } from "./at-once.ts";
 import { reach } from "./points.ts";
 
 // Callback calls wrapped by hand: half the CPU of fs.promises on the path of every PUT.
@@ -10,6 +11,12 @@ const call = <T>(start: (done: (error: NodeJS.ErrnoException | null, value: T) =
 
 const openFile = (path: string, flags: number, mode: number): Promise<number> =>
   call((done) => fs.open(path, flags, mode, done));
+const making = new AtOnce();
+const makeFile = (path: string, flags: number): Promise<number> =>
+  making.call(
+    () => fs.openSync(path, flags, 0o666),
+    () => openFile(path, flags, 0o666),
+  );
 const writeAll = async (fd: number, bytes: Uint8Array): Promise<void> => {
   for (let at = 0; at < bytes.length; )
     at += await call<number>((done) => fs.write(fd, bytes, at, bytes.length - at, null, done));
@@ -36,7 +43,7 @@ export async function stageFile(
 ): Promise<void> {
   reach("stage.open");
   // Without attributes the write itself is made durable: each call saved is 30 µs of CPU on the thread pool's account.
-  const fd = await openFile(path, newFile | (decorate ? 0 : fs.constants.O_SYNC), 0o666);
+  const fd = await makeFile(path, newFile | (decorate ? 0 : fs.constants.O_SYNC));
   try {
     try {
       reach("stage.write");
@@ -90,8 +97,12 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+const renaming = new AtOnce();
 export const renameFile = (from: string, to: string): Promise<void> =>
-  call((done) => fs.rename(from, to, (error) => done(error, undefined)));
+  renaming.call(
+    () => fs.renameSync(from, to),
+    () => call((done) => fs.rename(from, to, (error) => done(error, undefined))),
+  );
 
 /** Reads a whole file with the stat of the very descriptor it was read from; undefined when it is not there or no file. */
 export async function readWithStat(path: string): Promise<{ bytes: Buffer; stat: fs.Stats } | undefined> {

@@ -105,7 +105,7 @@ export class FileStore implements CalendarStore {
       layout,
       properties: new PropertyStore(mode, options.warn),
       contents: new ContentCache(8 << 20, 128 << 10),
-      lists: new Lru({ maxWeight: 20_000, weigh: ({ list }) => list.length }),
+      lists: new Lru({ maxWeight: 60_000, weigh: ({ list }) => list.length }),
       startId: options.startId,
       volume,
       rows: new Lru({ maxEntries: 10_000 }),

@@ -269,8 +269,8 @@ describe("a server whose users are in an LDAP directory", { skip: withoutSlapd }
 
   test("vdirsyncer works with an account of the directory", async () => {
     const folder = await mkdtemp(join(tmpdir(), "caldavd-vdirsyncer-"));
-    await mkdir(join(folder, "local/work"), { recursive: true });
-    await writeFile(join(folder, "local/work/one.ics"), event("one"));
+    await mkdir(join(folder, "local/office"), { recursive: true });
+    await writeFile(join(folder, "local/office/one.ics"), event("one"));
     await writeFile(
       join(folder, "config"),
       `[general]
@@ -298,7 +298,7 @@ password = "user0101"
       assert.equal(code, 0, output);
     }
     assert.equal(
-      (await readdir(join(server.home("user0101"), "work"))).filter((name) => name.endsWith(".ics")).length,
+      (await readdir(join(server.home("user0101"), "office"))).filter((name) => name.endsWith(".ics")).length,
       1,
     );
     await rm(folder, { recursive: true });

@@ -1,5 +1,5 @@
 import type { PrincipalUid } from "../model/ids.ts";
-import type { AutoSchedule, Principal, RecordType } from "../model/principal.ts";
+import { type AutoSchedule, autoScheduleModes, type Principal, type RecordType } from "../model/principal.ts";
 import { type Element, elements, localOf, textOf } from "../xml/element.ts";
 import { readXmlLines } from "../xml/read.ts";
 import { addressesOf, isName } from "./record-parts.ts";
@@ -107,15 +107,6 @@ interface Draft {
   calendaring: boolean;
 }
 
-const modes: readonly AutoSchedule[] = [
-  "none",
-  "accept-always",
-  "decline-always",
-  "accept-if-free",
-  "decline-if-busy",
-  "automatic",
-];
-
 const off = new Set(["false", "no", "0"]);
 /** `<auto-schedule/>` switches on, `<auto-schedule>false</auto-schedule>` does not. */
 const isOn = (element: Element): boolean => !off.has(valueIn(element).toLowerCase());
@@ -174,9 +165,12 @@ function readDraft(record: Element, type: RecordType, lineOf: (element: Element)
         draft.accepts = isOn(element);
         break;
       case "auto-schedule-mode":
-        draft.autoSchedule = modes.find((mode) => mode === value.toLowerCase());
+        draft.autoSchedule = autoScheduleModes.find((mode) => mode === value.toLowerCase());
         if (draft.autoSchedule === undefined)
-          warn(lineOf(element), `<auto-schedule-mode> must be one of ${modes.join(", ")}, found "${value}"`);
+          warn(
+            lineOf(element),
+            `<auto-schedule-mode> must be one of ${autoScheduleModes.join(", ")}, found "${value}"`,
+          );
         break;
       case "disable-calendar":
         if (isOn(element)) draft.calendaring = false;

@@ -1,4 +1,4 @@
-import type { AutoSchedule, RecordType } from "../model/principal.ts";
+import { type AutoSchedule, autoScheduleModes, type RecordType } from "../model/principal.ts";
 import { type Element, elements, localOf, textOf } from "../xml/element.ts";
 import { readXmlLines } from "../xml/read.ts";
 
@@ -20,15 +20,6 @@ export interface Augments {
   readonly ofType: ReadonlyMap<RecordType, Augment>;
   readonly all: Augment | undefined;
 }
-
-const modes: readonly AutoSchedule[] = [
-  "none",
-  "accept-always",
-  "decline-always",
-  "accept-if-free",
-  "decline-if-busy",
-  "automatic",
-];
 
 const defaults: Readonly<Record<string, RecordType>> = {
   "user-default": "users",
@@ -117,9 +108,9 @@ function readRecord(
         break;
       }
       case "auto-schedule-mode":
-        mode = modes.find((known) => known === value.toLowerCase());
+        mode = autoScheduleModes.find((known) => known === value.toLowerCase());
         if (mode === undefined && value.toLowerCase() !== "default")
-          warn(`<auto-schedule-mode> must be one of ${modes.join(", ")}, found "${value}"`);
+          warn(`<auto-schedule-mode> must be one of ${autoScheduleModes.join(", ")}, found "${value}"`);
         break;
       case "server-id":
       case "hosted-at":

@@ -5,13 +5,15 @@ export const recordTypes = ["users", "groups", "locations", "resources"] as cons
 export type RecordType = (typeof recordTypes)[number];
 
 /** How a room or resource answers invitations by itself (caldav auto-schedule-mode of the original server). */
-export type AutoSchedule =
-  | "none"
-  | "accept-always"
-  | "decline-always"
-  | "accept-if-free"
-  | "decline-if-busy"
-  | "automatic";
+export const autoScheduleModes = [
+  "none",
+  "accept-always",
+  "decline-always",
+  "accept-if-free",
+  "decline-if-busy",
+  "automatic",
+] as const;
+export type AutoSchedule = (typeof autoScheduleModes)[number];
 
 /** A record of the directory, as the rest of the server sees it. Carries no password. */
 export interface Principal {

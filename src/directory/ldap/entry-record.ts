@@ -1,7 +1,13 @@
 import type { Buffer } from "node:buffer";
 import type { Entry } from "ldapts";
 import type { PrincipalUid } from "../../model/ids.ts";
-import type { AutoSchedule, Hosting, Principal, RecordType } from "../../model/principal.ts";
+import {
+  type AutoSchedule,
+  autoScheduleModes,
+  type Hosting,
+  type Principal,
+  type RecordType,
+} from "../../model/principal.ts";
 import { readPlist } from "../../xml/plist.ts";
 import { addressesOf, isName, nameKey } from "../record-parts.ts";
 import { uuid5 } from "../uuid5.ts";
@@ -64,15 +70,6 @@ const textsOf = (entry: Entry, attributes: readonly string[]): readonly string[]
 };
 
 const off = new Set(["false", "no", "0", "none", ""]);
-const modes: readonly AutoSchedule[] = [
-  "none",
-  "accept-always",
-  "decline-always",
-  "accept-if-free",
-  "decline-if-busy",
-  "automatic",
-];
-
 /** The record, or a sentence why the entry is none. */
 export function recordOf(entry: Entry, type: RecordType, options: RecordOptions): LdapRecord | string {
   const { attributes } = options.map;
@@ -173,7 +170,7 @@ function isEnabled(disabled: readonly string[], accountControl: string | undefin
 function autoScheduleOf(value: string | undefined): AutoSchedule | undefined {
   if (value === undefined) return undefined;
   const text = value.toLowerCase();
-  return modes.find((mode) => mode === text) ?? (off.has(text) ? "none" : "automatic");
+  return autoScheduleModes.find((mode) => mode === text) ?? (off.has(text) ? "none" : "automatic");
 }
 
 function hostingOf(

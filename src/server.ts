@@ -128,6 +128,7 @@ const davSettings = (config: Config): DavSettings => ({
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),

@@ -66,6 +66,7 @@ export interface SchedulingSettings {
   readonly implicit: boolean;
   /** Explicit messages of old clients are answered as if they had been delivered. */
   readonly oldDraftCompatibility: boolean;
+  readonly privateComments: boolean;
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */

@@ -46,8 +46,8 @@ import { principalList, type ServiceAccess, serviceAccess } from "./directory/ac
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
-import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
+import { openDirectoryService } from "./directory-service.ts";
 import type { Door } from "./doors/door.ts";
 import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";

@@ -7,8 +7,8 @@ import { afterEach, describe, test } from "node:test";
 import { configFrom } from "../../src/config/load.ts";
 import { openApacheFiles } from "../../src/directory/apache-files.ts";
 import type { DirectoryBackend } from "../../src/directory/backend.ts";
-import { openDirectoryService } from "../../src/directory/open-directory-service.ts";
 import { uuid5 } from "../../src/directory/uuid5.ts";
+import { openDirectoryService } from "../../src/directory-service.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
 
 const ended: (() => Promise<unknown>)[] = [];

@@ -207,6 +207,7 @@ export async function createServer(
   const services = withScheduling({
     store,
     directory,
+    sudoers,
     urls,
     settings,
     registry: makeRegistry(methods, reports, properties),

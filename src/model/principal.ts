@@ -35,6 +35,12 @@ export interface Principal {
   readonly hosting?: Hosting;
 }
 
+/** An administrator of the sudoers file, who acts in others' names: a principal that is in no directory and has no calendars. */
+export interface Sudoer extends Omit<Principal, "type" | "calendaring"> {
+  readonly type: "sudoers";
+  readonly calendaring: false;
+}
+
 /** Where calendars are that need not be on this server. */
 export interface Hosting {
   /** False: the directory knows the principal, but another server has the calendars. */
@@ -52,8 +58,9 @@ const userTypes: Readonly<Record<RecordType, string>> = {
   resources: "RESOURCE",
 };
 
-/** The CUTYPE parameter value (RFC 5545 §3.2.3) of a record type. */
-export const calendarUserType = (type: RecordType): string => userTypes[type];
+/** The CUTYPE parameter value (RFC 5545 §3.2.3) of a principal's type. A sudoer is no calendar user. */
+export const calendarUserType = (type: RecordType | Sudoer["type"]): string =>
+  type === "sudoers" ? "UNKNOWN" : userTypes[type];
 
 /** Normalises a calendar user address so that two spellings of one address compare equal: `mailto:` and `urn:uuid:`
  *  schemes in lower case, mail addresses in lower case, paths and http URLs without a final "/". */

@@ -75,7 +75,10 @@ export const delegateSet = property({
 // How the uid in it is percent-encoded is left to the client.
 const isCanonical = (address: string): boolean => /^\/principals\/__uids__\/[^/]+\/$/.test(address);
 
-async function proxyGroups(principal: Principal, { services: { directory, urls } }: Context): Promise<Href[]> {
+async function proxyGroups(
+  principal: Pick<Principal, "uid">,
+  { services: { directory, urls } }: Context,
+): Promise<Href[]> {
   const [read, write] = await Promise.all([
     directory.delegatedBy(principal, "read"),
     directory.delegatedBy(principal, "write"),

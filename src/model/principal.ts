@@ -28,7 +28,7 @@ export interface Principal {
   readonly emailAddresses: readonly string[];
   /** All addresses that mean this principal: `mailto:` first (primary first), then the record's others, then `urn:uuid:<uid>`. */
   readonly addresses: readonly CalendarAddress[];
-  /** "Enable Calendaring" of the record: the principal may have a calendar home. */
+  /** "Enable Calendaring" of the record, and not on another server: the principal may have a calendar home here. */
   readonly calendaring: boolean;
   readonly autoSchedule: AutoSchedule;
   /** Where the principal's calendars are. Left out: here, in the one store. */
@@ -45,6 +45,8 @@ export interface Sudoer extends Omit<Principal, "type" | "calendaring"> {
 export interface Hosting {
   /** False: the directory knows the principal, but another server has the calendars. */
   readonly local: boolean;
+  /** "Enable Calendaring" of the record, whichever server has the calendars. */
+  readonly enabled: boolean;
   /** The name of that server, where the record gives it. */
   readonly server?: string;
   /** What the local user attribute says: the name of the store (Calendar Server 7's davStore). */

@@ -128,6 +128,7 @@ const davSettings = (config: Config): DavSettings => ({
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
@@ -206,6 +207,7 @@ export async function createServer(
   const services = withScheduling({
     store,
     directory,
+    sudoers,
     urls,
     settings,
     registry: makeRegistry(methods, reports, properties),

@@ -1,6 +1,6 @@
 import type { Directory } from "../directory/backend.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
-import { normaliseAddress, type Principal } from "../model/principal.ts";
+import { normaliseAddress, type Principal, type Sudoer } from "../model/principal.ts";
 import { notificationFolder, notificationsOf } from "../sharing/notices.ts";
 import { isSafeName } from "../store/layout.ts";
 import { collectionResource, type OwnedCollection, placedResource, seenAs } from "./children.ts";
@@ -119,7 +119,9 @@ async function principals(segments: readonly string[], at: Addresses, context: C
     return unmapped(segments, at, name === undefined ? root : undefined);
   const place: Resource = { kind: "principal-type", href: at.collection(2), type };
   if (name === undefined) return place;
-  const found = await principalAt(directory, type, name);
+  const found =
+    (await principalAt(directory, type, name)) ??
+    (type === uidsName || type === "sudoers" ? await sudoerAt(type, name, context) : undefined);
   if (found === undefined) {
     const [, uid, access] = (type === uidsName && settings.proxyPrincipals && proxyEnding.exec(name)) || [];
     const owner = uid === undefined ? undefined : await directory.byUid(uid as PrincipalUid);
@@ -136,6 +138,10 @@ async function principals(segments: readonly string[], at: Addresses, context: C
   if (deeper.length === 0) return group;
   return unmapped(segments, at, deeper.length === 1 ? group : undefined);
 }
+
+/** Of the few of the sudoers file. */
+const sudoerAt = async (type: string, name: string, { services }: Context): Promise<Sudoer | undefined> =>
+  (await services.sudoers.principals()).find((sudoer) => (type === uidsName ? sudoer.uid : sudoer.shortName) === name);
 
 async function calendars(segments: readonly string[], at: Addresses, context: Context): Promise<Resource> {
   const [, type, name, ...path] = segments;

@@ -14,7 +14,8 @@ const saltBytes = 8;
 const macBytes = 16;
 const bytes = timeBytes + saltBytes + macBytes;
 
-interface Record {
+/** A nonce with which somebody proved a password at this worker. */
+export interface Proven {
   readonly issued: number;
   /** Who proved a password with it. */
   readonly user: string;
@@ -29,7 +30,7 @@ interface Record {
 export class Nonces {
   readonly #secret: Buffer;
   readonly #now: () => number;
-  readonly #records = new Lru<string, Record>({ maxEntries: cacheSize });
+  readonly #records = new Lru<string, Proven>({ maxEntries: cacheSize });
 
   /** `secret`: at least 16 bytes, the same in all workers. */
   constructor(secret: Uint8Array, now: () => number = Date.now) {
@@ -47,16 +48,24 @@ export class Nonces {
     return nonce.toString("base64url");
   }
 
-  /** Whether the user has proved the password with this nonce before, at this worker. */
-  proved(nonce: string, user: string): boolean {
-    return this.#records.peek(nonce)?.user === user;
+  /** What is known of the nonce if the user has proved the password with it before, at this worker. */
+  proven(nonce: string, user: string): Proven | undefined {
+    const record = this.#records.get(nonce);
+    return record?.user === user ? record : undefined;
   }
 
   /** Whether a request that `user` proved with the nonce may pass. To be asked after the proof, so that nobody else can use up
-   *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests. */
-  accept(nonce: string, realm: string, user: string, count: number | undefined): "fresh" | "stale" {
+   *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests.
+   *  `known`: what `proven` said. */
+  accept(
+    nonce: string,
+    realm: string,
+    user: string,
+    count: number | undefined,
+    known: Proven | undefined = this.#records.get(nonce),
+  ): "fresh" | "stale" {
     const now = this.#now();
-    let record = this.#records.get(nonce);
+    let record = known;
     if (record === undefined) {
       const issued = this.#issued(nonce, realm);
       if (issued === undefined) return "stale";

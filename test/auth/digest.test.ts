@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { authenticator } from "../../src/auth/authenticate.ts";
-import { type DigestAlgorithm, digest, responder } from "../../src/auth/digest.ts";
+import { type DigestAlgorithm, digest, digestOf, responseOf } from "../../src/auth/digest.ts";
 import { decodeExtended, readParameters } from "../../src/auth/digest-header.ts";
 import { Nonces } from "../../src/auth/nonces.ts";
 import { HttpError } from "../../src/http/message.ts";
@@ -75,14 +75,15 @@ function worker(given: Given, algorithm: DigestAlgorithm = "md5", qop: "auth" | 
 test("RFC 7616 §3.9.1: the responses of the example, MD5 and SHA-256", () => {
   const claim = {
     nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
-    uri: "/dir/index.html",
     cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
-    counted: { nc: 1, written: "00000001" },
+    nc: "00000001",
+    count: 1,
   };
   const ha1 = (name: string) => createHash(name).update("Mufasa:http-auth@example.org:Circle of Life").digest("hex");
-  assert.equal(responder("md5", claim, "GET")(ha1("md5")), "8ca523f5e9506fed4657c9700eebdbec");
+  const ha2 = (name: "md5" | "sha256") => digestOf(name, "GET:/dir/index.html");
+  assert.equal(responseOf("md5", claim, ha1("md5"), ha2("md5")), "8ca523f5e9506fed4657c9700eebdbec");
   assert.equal(
-    responder("sha-256", claim, "GET")(ha1("sha256")),
+    responseOf("sha-256", claim, ha1("sha256"), ha2("sha256")),
     "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
   );
 });
@@ -90,12 +91,15 @@ test("RFC 7616 §3.9.1: the responses of the example, MD5 and SHA-256", () => {
 test("RFC 2617 §3.5: the response of the example", () => {
   const claim = {
     nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093",
-    uri: "/dir/index.html",
     cnonce: "0a4f113b",
-    counted: { nc: 1, written: "00000001" },
+    nc: "00000001",
+    count: 1,
   };
   const ha1 = createHash("md5").update("Mufasa:testrealm@host.com:Circle Of Life").digest("hex");
-  assert.equal(responder("md5", claim, "GET")(ha1), "6629fae49393a05397450978507c4ef1");
+  assert.equal(
+    responseOf("md5", claim, ha1, digestOf("md5", "GET:/dir/index.html")),
+    "6629fae49393a05397450978507c4ef1",
+  );
 });
 
 test("every algorithm signs in with qop=auth, and without qop where none is asked for", async () => {

@@ -120,7 +120,8 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
       const claim = readClaim(credentials);
       if (claim === undefined || claim.realm !== accounts.realm || !isTarget(claim.uri, request)) return "refused";
       // Left out, the algorithm is MD5 (RFC 7616 §3.4).
-      if ((claim.algorithm ?? "md5") !== algorithm) return "refused";
+      const named = claim.algorithm ?? tokens.md5;
+      if (named !== tokens[algorithm] && named.toLowerCase() !== algorithm) return "refused";
       if (claim.count === undefined && counted) return "refused";
       // On the way of nearly every request: the client's nonce is proved, its secrets are at hand.
       const proven = nonces.proven(claim.nonce, claim.username);
@@ -140,12 +141,10 @@ export function responseOf(algorithm: DigestAlgorithm, claim: ResponseParts, ha1
   const name = algorithm.startsWith("md5") ? "md5" : "sha256";
   if (ha1.length !== (name === "md5" ? 32 : 64)) return "";
   const session = algorithm.endsWith("-sess") ? digestOf(name, `${ha1}:${claim.nonce}:${claim.cnonce}`) : ha1;
-  return digestOf(
-    name,
-    claim.count === undefined
-      ? `${session}:${claim.nonce}:${ha2}`
-      : `${session}:${claim.nonce}:${claim.nc}:${claim.cnonce}:auth:${ha2}`,
-  );
+  if (claim.count === undefined) return digestOf(name, `${session}:${claim.nonce}:${ha2}`);
+  const text = `${session}:${claim.nonce}:${claim.nc}:${claim.cnonce}:auth:${ha2}`;
+  // Looked at in parts: to look at the whole would be to copy it first.
+  return isAscii(claim.cnonce) && isAscii(claim.nonce) ? hash(name, text) : digestOf(name, text);
 }
 
 /** The parts of a claim that are hashed beside H(A1) and H(A2); texts as Latin-1 of the bytes sent. */
@@ -153,7 +152,8 @@ export type ResponseParts = Pick<Claim, "nonce" | "cnonce" | "nc" | "count">;
 
 /** In hex, of text that holds bytes as Latin-1. */
 export const digestOf = (name: "md5" | "sha256", text: string): string =>
-  hash(name, /[\u0080-\u00ff]/.test(text) ? Buffer.from(text, "latin1") : text);
+  hash(name, isAscii(text) ? text : Buffer.from(text, "latin1"));
+const isAscii = (text: string): boolean => !/[\u0080-\u00ff]/.test(text);
 
 /** Whether the digest's uri is the request's target: as path or as whole URL, the query in any equivalent spelling
  *  (RFC 7616 §3.4.6). */

@@ -8,6 +8,8 @@ const tolerance = 60_000;
 /** Requests of parallel connections arrive out of order by no more than this. */
 const window = 128;
 const cacheSize = 4096;
+/** A use counts only so long after the last one: milliseconds. */
+const often = 1000;
 
 const timeBytes = 6;
 const saltBytes = 8;
@@ -20,6 +22,8 @@ export interface Proven {
   /** Who proved a password with it. */
   readonly user: string;
   highest: number;
+  /** When it was last moved to where the longest unused are furthest off. */
+  moved: number;
   /** The counts seen, each at its remainder by the window's size. */
   readonly counts: Uint32Array;
 }
@@ -50,7 +54,7 @@ export class Nonces {
 
   /** What is known of the nonce if the user has proved the password with it before, at this worker. */
   proven(nonce: string, user: string): Proven | undefined {
-    const record = this.#records.get(nonce);
+    const record = this.#records.peek(nonce);
     return record?.user === user ? record : undefined;
   }
 
@@ -62,15 +66,18 @@ export class Nonces {
     realm: string,
     user: string,
     count: number | undefined,
-    known: Proven | undefined = this.#records.get(nonce),
+    known: Proven | undefined = this.#records.peek(nonce),
   ): "fresh" | "stale" {
     const now = this.#now();
     let record = known;
     if (record === undefined) {
       const issued = this.#issued(nonce, realm);
       if (issued === undefined) return "stale";
-      record = { issued, user, highest: 0, counts: new Uint32Array(window) };
+      record = { issued, user, highest: 0, moved: now, counts: new Uint32Array(window) };
       this.#records.set(nonce, record);
+    } else if (now - record.moved > often) {
+      record.moved = now;
+      this.#records.get(nonce);
     }
     if (now - record.issued > lifetime || record.issued - now > tolerance) return "stale";
     if (count === undefined) return "fresh";

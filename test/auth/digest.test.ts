@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { authenticator } from "../../src/auth/authenticate.ts";
 import { type DigestAlgorithm, digest, digestOf, responseOf } from "../../src/auth/digest.ts";
+import { readAll, readUsual } from "../../src/auth/digest-claim.ts";
 import { decodeExtended, readParameters } from "../../src/auth/digest-header.ts";
 import { Nonces } from "../../src/auth/nonces.ts";
 import { HttpError } from "../../src/http/message.ts";
@@ -293,4 +294,27 @@ test("a nonce that was tampered with, or is of another realm, is not known", () 
   assert.equal(new Nonces(secret).accept(`${nonce}=`, "A", "alice", 1), "stale");
   assert.equal(new Nonces(secret).accept("", "A", "alice", 1), "stale");
   assert.throws(() => new Nonces(Buffer.alloc(8)), RangeError);
+});
+
+test("credentials in the usual form are read in a shorter way, with the same result; others are left to the longer one", () => {
+  const usual = [
+    answer({ nonce: "N" }),
+    'username="", realm="R,x=y", nonce="a", uri="/?a=\u00fc", response="0", algorithm=MD5',
+    "nc=00000001,qop=auth,username=alice",
+    'username="a", username="b"',
+  ].map((text) => text.replace(/^Digest /, ""));
+  for (const text of usual.slice(0, 3)) assert.deepEqual(readUsual(text), readAll(text), text);
+  assert.ok(readUsual(usual[0] ?? ""));
+  // Every way of spoiling a header by one letter, or cutting it off.
+  const [text = ""] = usual;
+  let short = 0;
+  for (let at = 0; at <= text.length; at++)
+    for (const put of ["", " ", ",", "=", '"', "\\", "U", "\t", "\u00e9", "*"])
+      for (const spoiled of [text.slice(0, at) + put + text.slice(at), text.slice(0, at) + put + text.slice(at + 1)]) {
+        const quickly = readUsual(spoiled);
+        if (quickly === undefined) continue;
+        short++;
+        assert.deepEqual(quickly, readAll(spoiled), spoiled);
+      }
+  assert.ok(short > 500, `${short}`);
 });

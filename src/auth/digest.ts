@@ -54,9 +54,9 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
   // Clients from before RFC 7616 never saw a charset parameter, and they know MD5 only.
   const rest = `algorithm=${tokens[algorithm]}${counted ? ', qop="auth"' : ""}${hashName === "md5" ? "" : ", charset=UTF-8"}`;
   const cache = new Lru<string, Known>({ maxEntries: cacheSize });
-  const find = async (name: string): Promise<Known | undefined> => {
+  const find = async (name: string, anew = false): Promise<Known | undefined> => {
     const generation = accounts.generation();
-    const secrets = await accounts.digestSecrets(name, hashName);
+    const secrets = await accounts.digestSecrets(name, hashName, anew);
     if (secrets === undefined) return undefined;
     const known: Known = { secrets, generation, until: now() + remembered, asked: undefined };
     cache.set(name, known);
@@ -94,14 +94,21 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     const turn =
       nonces.proven(claim.nonce, username) !== undefined ? undefined : attempts.turn(request, username, "Digest");
     if (turn !== undefined) await turn;
+    const judged = (one: Known | undefined): Verdict => (one === undefined ? "refused" : judge(claim, request, one));
     let known = remember(username);
+    let verdict: Verdict;
     try {
       known ??= await find(username);
+      verdict = judged(known);
+      // The password may be a new one.
+      if (verdict === "refused" && known !== undefined) {
+        known = await find(username, true);
+        verdict = judged(known);
+      }
     } catch (error) {
       attempts.unknown(request, username);
       throw error;
     }
-    const verdict = known === undefined ? "refused" : judge(claim, request, known);
     if (verdict !== "refused") attempts.succeeded(request, username);
     else if (known?.secrets.length === 0) {
       // No fault of the client's, which cannot know how its password is stored.

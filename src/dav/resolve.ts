@@ -152,13 +152,16 @@ async function calendars(segments: readonly string[], at: Addresses, context: Co
   if (name === undefined) return place;
   const owner = await principalAt(context.services.directory, type, name);
   if (owner?.calendaring !== true) return unmapped(segments, at, path.length === 0 ? place : undefined);
+  const { store } = context.services;
+  const met = store.met(owner);
   const found = await inHome(segments, path, owner, at, context);
   if (found.kind === "unmapped" && path.length === 1 && path[0] === notificationFolder && context.user !== undefined)
     return notifications(found, owner, at, context);
-  if (found.kind !== "unmapped" || (await isProvisioned(owner, context))) return found;
+  // A home that was not known before may have been made since it was looked for.
+  if (found.kind !== "unmapped" || (met && (await store.provisioned(owner)))) return found;
   // A stranger must not make homes, and gets the same answer whether there is one.
   if (context.user === undefined) return found;
-  await context.services.store.provision(owner);
+  await store.provision(owner);
   return inHome(segments, path, owner, at, context);
 }
 
@@ -172,9 +175,6 @@ async function notifications(
   if (!settings.sharing.enabled) return unmapped;
   return collectionResource(at.collection(4), owner, await notificationsOf(store, owner));
 }
-
-const isProvisioned = (owner: Principal, { services: { store } }: Context): Promise<boolean> =>
-  store.provisioned(owner);
 
 /** What lies at a path in a home that exists; "unmapped" without parent when the home does not. */
 async function inHome(

@@ -141,8 +141,8 @@ export class AugmentedDirectory implements DirectoryBackend {
     return this.#augment(user)?.signIn !== false && ((await this.#directory.maySignIn?.(user)) ?? true);
   }
 
-  async storedPasswords(user: Principal): Promise<readonly string[]> {
-    return (await this.maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user)) ?? []) : [];
+  async storedPasswords(user: Principal, anew?: boolean): Promise<readonly string[]> {
+    return (await this.maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user, anew)) ?? []) : [];
   }
 
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {

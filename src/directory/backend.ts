@@ -28,8 +28,8 @@ export interface DirectoryBackend {
   groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
   /** What the record stores for its owner to be known by, as written: clear text, or a hash in one of the forms that
    *  `auth/stored-password.ts` reads (HA1, which Digest needs, among them). Any one of them is enough. A service that gives no
-   *  passwords away leaves this method out. */
-  storedPasswords?(user: Principal): Promise<readonly string[]>;
+   *  passwords away leaves this method out. `anew`: not from memory, but for what was read this second. */
+  storedPasswords?(user: Principal, anew?: boolean): Promise<readonly string[]>;
   /** Asks the service itself (an LDAP bind). `unavailable`: it could not be asked, which is neither yes nor no, and the
    *  client is told 503. Asked after `storedPasswords`, where both are there. Never asked with an empty password. */
   verifyPassword?(user: Principal, password: string): Promise<boolean | "unavailable">;

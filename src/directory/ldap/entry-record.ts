@@ -27,7 +27,9 @@ export interface LdapRecord {
   readonly names: readonly string[];
   /** The account may sign in. */
   readonly enabled: boolean;
-  readonly password: string | undefined;
+  /** All values of the attribute that the configuration names. Undefined: there may be some, and they are not known, since the
+   *  record was kept by an earlier start of the server. */
+  readonly passwords: readonly string[] | undefined;
   readonly writeDelegates: readonly Named[];
   readonly readDelegates: readonly Named[];
 }
@@ -68,6 +70,13 @@ const textsOf = (entry: Entry, attributes: readonly string[]): readonly string[]
     }
   return [...texts];
 };
+
+/** As stored: blanks at their ends belong to them. */
+const passwordsOf = (entry: Entry, attributes: readonly string[]): readonly string[] =>
+  attributes
+    .flatMap((attribute) => valuesOf(entry, attribute))
+    .map((value) => (typeof value === "string" ? value : value.toString("utf8")))
+    .filter((text) => text !== "");
 
 const off = new Set(["false", "no", "0", "none", ""]);
 /** The record, or a sentence why the entry is none. */
@@ -124,7 +133,7 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
     },
     names: [...new Set([...shortNames, ...(type === "users" ? texts("signInNames") : [])].map(nameOf))],
     enabled: isEnabled(texts("disabled"), first("accountControl")),
-    password: type === "users" ? first("password") : undefined,
+    passwords: type === "users" ? passwordsOf(entry, attributes.password) : [],
     writeDelegates: delegates(texts("writeDelegates"), info?.writer),
     readDelegates: delegates(texts("readDelegates"), info?.reader),
   };

@@ -17,6 +17,7 @@ export function withScheduling(others: Omit<Services, "scheduling">): Services {
     warn,
     memberHref: urls.member,
     organizers: settings.scheduling.organizers,
+    privateComments: settings.scheduling.privateComments,
     calendarUser: (address) => calendarUser(address, directory, urls),
     userByUid: (uid) => directory.byUid(uid as PrincipalUid),
     calendarAt: async (href) => {

@@ -94,16 +94,16 @@ export interface Directory {
   /** Members of members too, loops tolerated, groups included. */
   expandedMembers(group: Principal): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly. */
-  memberships(principal: Principal): Promise<readonly Principal[]>;
+  memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly or through other groups. */
-  expandedMemberships(principal: Principal): Promise<readonly Principal[]>;
+  expandedMemberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]>;
   /** Delegates named by the owner; those the directory does not know (any more) are left out, never deleted. */
   delegates(owner: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
   setDelegates(owner: Principal, access: "read" | "write", members: readonly Principal[]): Promise<void>;
   /** Owners to whose calendars the principal has that access, directly or through a group. */
-  delegatedBy(delegate: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
+  delegatedBy(delegate: Pick<Principal, "uid">, access: "read" | "write"): Promise<readonly Principal[]>;
   /** The uid, and those of all groups that hold it: what ACEs are matched against. Cached while the generations stay. */
-  identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>>;
+  identities(principal: Pick<Principal, "uid">): Promise<ReadonlySet<PrincipalUid>>;
   /** The strongest delegate access that `user` has to `owner`'s calendars, directly or through groups. */
   delegateAccess(user: Principal, owner: Principal): Promise<"none" | "read" | "write">;
   /** Changes when records or delegates may have changed. */

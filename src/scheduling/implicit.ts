@@ -116,6 +116,7 @@ export class Scheduling {
         identify,
         now: now(),
         merge: change.merge,
+        keepComments: this.#services.privateComments,
       });
       return {
         role,
@@ -151,6 +152,7 @@ export class Scheduling {
       identify,
       now: this.#services.now(),
       silent,
+      keepComments: this.#services.privateComments,
       organizer: organizer?.calendaring === true ? { is: "here", copy: copy?.object.root } : { is: "nobody" },
     });
     const all = copy === undefined ? sources : [...sources, copy.object];

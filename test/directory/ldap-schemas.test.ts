@@ -250,11 +250,11 @@ describe("other schemas", { skip: withoutSlapd }, () => {
     const [ann, bob, cora] = await Promise.all(
       ["ann", "bob", "cora"].map((name) => backend.byShortName("users", name)),
     );
-    assert.deepEqual([ann?.calendaring, ann?.hosting], [true, { local: true, store: "store2" }]);
-    assert.deepEqual([bob?.calendaring, bob?.hosting], [false, { local: false }]);
+    assert.deepEqual([ann?.calendaring, ann?.hosting], [true, { local: true, enabled: true, store: "store2" }]);
+    assert.deepEqual([bob?.calendaring, bob?.hosting], [false, { local: false, enabled: true }]);
     assert.deepEqual(
       [cora?.calendaring, cora?.hosting],
-      [false, { local: false, server: "other.example.com", store: "store1" }],
+      [false, { local: false, enabled: true, server: "other.example.com", store: "store1" }],
     );
   });
 

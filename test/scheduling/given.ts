@@ -46,6 +46,7 @@ export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor
     floatingZoneOf: async () => utcZone,
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
+    privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
   const open = async (name: string, path: string): Promise<Collection> => {

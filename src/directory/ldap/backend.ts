@@ -1,6 +1,7 @@
 import type { CalendarAddress, PrincipalUid } from "../../model/ids.ts";
 import type { Principal, RecordType } from "../../model/principal.ts";
 import type { DirectoryBackend, PrincipalQuery } from "../backend.ts";
+import { ReverseProxies } from "../reverse-proxies.ts";
 import { TimedCache } from "../timed-cache.ts";
 import { DirectoryUnavailable } from "../unavailable.ts";
 import type { LdapRecord } from "./entry-record.ts";
@@ -26,7 +27,7 @@ type Access = "read" | "write";
 type Proxies = Readonly<Record<Access, readonly PrincipalUid[]>>;
 interface Trusting {
   readonly at: number;
-  readonly owners: Promise<Readonly<Record<Access, ReadonlyMap<PrincipalUid, readonly PrincipalUid[]>>>>;
+  readonly reverse: Promise<ReverseProxies>;
 }
 
 const noUids: readonly PrincipalUid[] = [];
@@ -146,15 +147,15 @@ export class LdapBackend implements DirectoryBackend {
     const { now, freshFor } = this.#options;
     const known = this.#trusting;
     if (known === undefined || now() - known.at >= freshFor || now() < known.at) {
-      const trusting = { at: now(), owners: this.#listTrusting() };
+      const trusting = { at: now(), reverse: this.#listTrusting() };
       this.#trusting = trusting;
       // What was known stays, should the servers not answer.
-      trusting.owners.catch(() => {
+      trusting.reverse.catch(() => {
         if (this.#trusting === trusting) this.#trusting = known;
       });
     }
-    const owners = await this.#trusting!.owners.catch((error) => known?.owners ?? Promise.reject(error));
-    return owners[access].get(delegate) ?? noUids;
+    const reverse = await this.#trusting!.reverse.catch((error) => known?.reverse ?? Promise.reject(error));
+    return reverse.ownersTrusting(delegate, access);
   }
 
   /** Where the configuration names an attribute that has them. */
@@ -277,9 +278,9 @@ export class LdapBackend implements DirectoryBackend {
   }
 
   /** All records that name delegates. */
-  async #listTrusting(): Promise<Awaited<Trusting["owners"]>> {
+  async #listTrusting(): Promise<ReverseProxies> {
     const { lookup, filters } = this.#options;
-    const owners = { read: new Map<PrincipalUid, PrincipalUid[]>(), write: new Map<PrincipalUid, PrincipalUid[]>() };
+    const reverse = new ReverseProxies();
     for (const type of lookup.types) {
       const { readDelegates, writeDelegates, resourceInfo } = lookup.mapOf(type).attributes;
       const naming = [...readDelegates, ...writeDelegates, ...resourceInfo];
@@ -287,15 +288,9 @@ export class LdapBackend implements DirectoryBackend {
       for await (const records of lookup.pages(type, filters.or(...naming.map((name) => filters.present(name)))))
         for (const record of records) {
           const { uid: owner } = (await this.#resolver.learn(record)).principal;
-          const proxies = await this.delegatesOf(owner);
-          for (const access of ["read", "write"] as const)
-            for (const delegate of proxies[access]) {
-              const known = owners[access].get(delegate);
-              if (known === undefined) owners[access].set(delegate, [owner]);
-              else known.push(owner);
-            }
+          reverse.add(owner, await this.delegatesOf(owner));
         }
     }
-    return owners;
+    return reverse;
   }
 }

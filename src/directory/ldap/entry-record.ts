@@ -108,10 +108,14 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
   // proxyAddresses has the primary address as SMTP:, and more kinds (x500:, sip:) that no calendar uses.
   const addresses = other.filter((address) => /^(?:mailto:|urn:|https?:|\/)/i.test(address));
   const calendaring = first("calendaring");
-  const hosting = hostingOf(entry, first("server"), type, options);
   const services = options.services;
   const served =
     services === undefined || texts("servicesLocator").some((service) => services.has(service.toLowerCase()));
+  // In Open Directory the services are what enables a group.
+  const isOn =
+    calendaring === undefined ? type !== "groups" || services !== undefined : !off.has(calendaring.toLowerCase());
+  const enabled = isOn && served;
+  const hosting = hostingOf(entry, first("server"), type, enabled, options);
   return {
     dn: entry.dn,
     guidMade: guid === undefined,
@@ -123,13 +127,7 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
       firstName: first("firstName"),
       lastName: first("lastName"),
       ...addressesOf(uid, texts("mail"), addresses),
-      calendaring:
-        // In Open Directory the services are what enables a group.
-        (calendaring === undefined
-          ? type !== "groups" || services !== undefined
-          : !off.has(calendaring.toLowerCase())) &&
-        hosting?.local !== false &&
-        served,
+      calendaring: enabled && hosting?.local !== false,
       autoSchedule: autoScheduleOf(first("autoSchedule")) ?? (info?.accepts === true ? "automatic" : "none"),
       ...(hosting === undefined ? {} : { hosting }),
     },
@@ -186,6 +184,7 @@ function hostingOf(
   entry: Entry,
   server: string | undefined,
   type: RecordType,
+  enabled: boolean,
   { localUserAttribute, serverHostName }: RecordOptions,
 ): Hosting | undefined {
   const store = localUserAttribute === undefined ? undefined : textsOf(entry, [localUserAttribute])[0];
@@ -194,6 +193,7 @@ function hostingOf(
   if (local && server === undefined && store === undefined) return undefined;
   return {
     local,
+    enabled,
     ...(server === undefined ? {} : { server }),
     ...(store === undefined ? {} : { store }),
   };

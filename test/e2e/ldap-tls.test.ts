@@ -10,6 +10,7 @@ import { beginning, person, personDn, type Slapd, startSlapd, suffix, withoutSla
 import { event } from "./calendar-texts.ts";
 import { startWithDirectory } from "./ldap-server.ts";
 import { runProgram } from "./run-program.ts";
+import { VdirsyncerPair } from "./vdirsyncer-pair.ts";
 
 const realm = "Directory";
 const ha1 = (name: string, password: string): string =>
@@ -112,43 +113,19 @@ describe("clients with accounts of a directory, TLS on both sides", { skip: with
     assert.equal(code, 0, output);
   });
 
-  const vdirsyncer = async (user: string, password: string): Promise<void> => {
-    const place = await mkdtemp(join(folder, "vdirsyncer-"));
-    await mkdir(join(place, "local/office"), { recursive: true });
-    for (const name of ["one", "two"]) await writeFile(join(place, `local/office/${name}.ics`), event(name));
-    await writeFile(
-      join(place, "config"),
-      `[general]
-status_path = "${place}/status/"
-[pair both]
-a = "local"
-b = "remote"
-collections = ["from a"]
-[storage local]
-type = "filesystem"
-path = "${place}/local/"
-fileext = ".ics"
-[storage remote]
-type = "caldav"
-url = "https://localhost:${sslPort}/"
-username = "${user}"
-password = "${password}"
-verify = "${ownCertificate()}"
-`,
-    );
-    for (const command of ["discover", "sync"]) {
-      const { code, output } = await runProgram("vdirsyncer", ["-c", join(place, "config"), command], {
-        package: "vdirsyncer",
-        input: "y\n".repeat(10),
-      });
-      assert.equal(code, 0, output);
-    }
+  const vdirsyncer = async (user: string): Promise<void> => {
+    const certificate = ownCertificate();
+    const pair = await VdirsyncerPair.make({ url: `https://localhost:${sslPort}`, certificate }, user, ["from a"]);
+    await mkdir(pair.local("office"));
+    for (const name of ["one", "two"]) await writeFile(pair.local("office", `${name}.ics`), event(name));
+    for (const command of ["discover", "sync"]) await pair.run(command);
+    await pair.remove();
     const stored = (await readdir(join(server.home(user), "office"))).filter((name) => name.endsWith(".ics"));
     assert.equal(stored.length, 2);
   };
 
   test("vdirsyncer works with Basic over TLS, the directory asked with StartTLS", async () => {
-    await vdirsyncer("cora", "cora");
+    await vdirsyncer("cora");
     await server.accessed(/"PUT \/calendars\/.*\/office\/.*" 201 /, 2);
   });
 
@@ -195,7 +172,7 @@ verify = "${ownCertificate()}"
       { settings: { SSLPort: sslPort, ServerHostName: "localhost", "Authentication/Digest/Enabled": true } },
     );
     assert.deepEqual(await digest("ann", "new house"), [401, 207]);
-    await vdirsyncer("late3", "late3");
+    await vdirsyncer("late3");
   });
 });
 

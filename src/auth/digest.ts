@@ -184,6 +184,7 @@ const isAscii = (text: string): boolean => !/[\u0080-\u00ff]/.test(text);
  *  (RFC 7616 §3.4.6). */
 function isTarget(uri: string, request: HttpRequest): boolean {
   if (uri === request.rawPath) return request.query.size === 0;
+  if (uri === "*") return request.method === "OPTIONS" && request.rawPath === "/";
   const local = uri.replace(/^https?:\/\/[^/?#]*/i, "") || "/";
   const mark = local.indexOf("?");
   const path = mark < 0 ? local : local.slice(0, mark);

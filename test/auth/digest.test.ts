@@ -207,6 +207,9 @@ test("the uri must be the request's target, with its query; a whole URL and anot
   await ok("/calendars/users/alice/calendar/?a=b+c", target);
   await ok(`http://localhost:8008${target}`, target);
   await ok("/principals/__uids__/a@b/", "/principals/__uids__/a%40b/");
+  // OPTIONS * has come to mean "/" before anybody is asked to sign in.
+  assert.equal(await one.send({ nonce, nc: nc++, uri: "*", method: "OPTIONS" }, "/"), "alice");
+  assert.match(String(await one.send({ nonce, nc: nc++, uri: "*" }, "/")), /^Digest /);
   await no("/calendars/users/bob/", target);
   await no("/calendars/users/alice/calendar/", target);
   await no("/calendars/users/alice/calendar/?a=c", target);

@@ -46,8 +46,8 @@ import { principalList, type ServiceAccess, serviceAccess } from "./directory/ac
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
-import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
+import { openDirectoryService } from "./directory-service.ts";
 import type { Door } from "./doors/door.ts";
 import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
@@ -132,6 +132,7 @@ const davSettings = (config: Config): DavSettings => ({
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
@@ -211,6 +212,7 @@ export async function createServer(
     {
       store,
       directory,
+      sudoers,
       urls,
       settings,
       registry: makeRegistry(methods, reports, properties),

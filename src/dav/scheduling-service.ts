@@ -20,6 +20,7 @@ export function withScheduling(others: Omit<Services, "scheduling">, channels: r
     channels,
     memberHref: urls.member,
     organizers: settings.scheduling.organizers,
+    privateComments: settings.scheduling.privateComments,
     calendarUser: (address) => calendarUser(address, directory, urls),
     userByUid: (uid) => directory.byUid(uid as PrincipalUid),
     calendarAt: async (href) => {

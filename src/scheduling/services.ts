@@ -22,6 +22,8 @@ export interface SchedulingServices {
   readonly channels: readonly Channel[];
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
+  /** Clients that do not know private comments leave them as they are. */
+  readonly privateComments: boolean;
 }
 
 /** A privilege that who sends needs on a recipient's inbox. RFC 6638 §6.1 */

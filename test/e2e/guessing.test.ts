@@ -127,7 +127,7 @@ describe("10,000 wrong passwords", () => {
     assert.equal(owner.status, 207);
     assert.ok(owner.took < 5_000, `${owner.took} ms`);
 
-    const lines = (await server.errorLog()).split("\n").filter((line) => line.includes('"part":"auth"'));
+    const lines = await server.logged(/"part":"auth"/, total);
     assert.equal(lines.length, total);
     for (const line of lines) {
       const { address, user, scheme } = JSON.parse(line) as Record<string, unknown>;

@@ -52,6 +52,7 @@ export function deskOver(
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
     channels,
+    privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
   const open = async (name: string, path: string): Promise<Collection> => {

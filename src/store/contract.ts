@@ -6,8 +6,10 @@ import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LockScope } from "./named-locks.ts";
+import type { Received } from "./received.ts";
 
 export type { Jobs } from "./jobs.ts";
+export type { Receipt, Received } from "./received.ts";
 
 /** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
  *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
@@ -219,6 +221,8 @@ export interface CalendarStore {
   claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
+  /** Messages that came from other servers. */
+  readonly received: Pick<Received, "begin" | "end">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

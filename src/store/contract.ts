@@ -6,8 +6,10 @@ import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LockScope } from "./named-locks.ts";
+import type { Received } from "./received.ts";
 
 export type { Jobs } from "./jobs.ts";
+export type { Receipt, Received } from "./received.ts";
 
 /** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
  *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
@@ -214,8 +216,13 @@ export interface CalendarStore {
   /** Runs `work` under a named lock of all workers and hosts. Collection locks may be taken inside, never the other way round.
    *  Throws LockTimeout. */
   exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T>;
+  /** Takes a role that one process at a time has, of all workers and hosts, and answers how to give it back; undefined while another
+   *  has it. */
+  claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
+  /** Messages that came from other servers. */
+  readonly received: Pick<Received, "begin" | "end">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

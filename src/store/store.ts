@@ -51,6 +51,7 @@ import {
   shareType,
 } from "./provision.ts";
 import { publishedPlaces } from "./published.ts";
+import { Received } from "./received.ts";
 import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
@@ -89,6 +90,7 @@ export class FileStore implements CalendarStore {
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
   readonly jobs: Jobs;
+  readonly received: Received;
   readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -101,6 +103,7 @@ export class FileStore implements CalendarStore {
     this.published = publishedPlaces(layout);
     this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
+    this.received = new Received(layout.received);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -250,6 +253,10 @@ export class FileStore implements CalendarStore {
     return this.#namedLocks.exclusively(scope, name, work);
   }
 
+  claim(role: string): (() => void) | undefined {
+    return this.#namedLocks.claim(role);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }
@@ -283,6 +290,7 @@ export class FileStore implements CalendarStore {
     this.locks.close();
     this.#handles.clear();
     this.#namedLocks.close();
+    this.received.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {

@@ -13,6 +13,7 @@ import type {
   CollectionRef,
   Content,
   ObjectEntry,
+  OpenContent,
   PropertyEdits,
   Staged,
 } from "../store/contract.ts";
@@ -251,6 +252,14 @@ export class SharedCollection implements Collection {
   async forget(name: string): Promise<void> {
     await this.link.change((change) => (change.entry(name) === undefined ? undefined : change.remove(name)));
     this.#own = undefined;
+  }
+
+  openFile(name: string): Promise<OpenContent | undefined> {
+    return this.base.openFile(name);
+  }
+
+  stageChunks(chunks: AsyncIterable<Uint8Array>, properties: ReadonlyMap<QName, Element>): Promise<Staged> {
+    return this.base.stageChunks(chunks, properties);
   }
 
   stage(bytes: Uint8Array, properties: ReadonlyMap<QName, Element>): Promise<Staged> {

@@ -84,6 +84,11 @@ export class SharedCollection implements Collection {
     return tags === undefined ? entries : entries.map((entry) => entry && tagged(entry, tags));
   }
 
+  async entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]> {
+    const [entries, tags] = await Promise.all([this.base.entriesAfter(name, limit), this.#ownTags()]);
+    return entries.map((entry) => tagged(entry, tags));
+  }
+
   entries(): AsyncIterable<readonly ObjectEntry[]> {
     return this.#tagged(this.base.entries());
   }

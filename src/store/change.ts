@@ -39,8 +39,7 @@ export const stageBody = (
   parts: StoreParts,
   chunks: AsyncIterable<Uint8Array>,
   properties: Properties,
-): Promise<StagedFile> =>
-  staged(parts, undefined, properties, (path, decorate) => stageChunks(path, chunks, decorate));
+): Promise<StagedFile> => staged(parts, undefined, properties, (path, decorate) => stageChunks(path, chunks, decorate));
 
 async function staged(
   parts: StoreParts,

@@ -96,6 +96,10 @@ export class StoredCollection implements Collection {
     return this.#ask((index, { rest }) => names.map((name) => this.#row(index, rest, name)));
   }
 
+  entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]> {
+    return this.#ask((index) => index.page(name, limit));
+  }
+
   #row(index: IndexFile, rest: number | undefined, name: string): ObjectEntry | undefined {
     if (rest === undefined) return index.entry(name);
     const { rows } = this.handle.parts;

@@ -114,6 +114,8 @@ export interface Collection {
   entry(name: string): Promise<ObjectEntry | undefined>;
   /** The rows of these names, in their order; undefined where there is none. All of one state, looked up together. */
   entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]>;
+  /** The rows of the first names behind one, in order. */
+  entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]>;
   /** Pages of at most 1000, in order of name. */
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */

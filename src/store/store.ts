@@ -30,6 +30,7 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { homesIn, type StoredHome } from "./homes.ts";
 import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { LockStore } from "./locks.ts";
@@ -244,6 +245,11 @@ export class FileStore implements CalendarStore {
 
   exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T> {
     return this.#namedLocks.exclusively(scope, name, work);
+  }
+
+  /** Every home there is, whoever it belongs to. */
+  homes(): AsyncIterable<StoredHome> {
+    return homesIn(this.layout, this.#parts.properties);
   }
 
   ownerOf(home: string): Promise<PrincipalUid | undefined> {

@@ -40,6 +40,13 @@ export const settings: DavSettings = {
   privateEvents: true,
   timeZoneService: true,
   dropbox: true,
+  attachments: {
+    managed: true,
+    maxSize: 1_048_576,
+    maxTotal: 1_048_576,
+    maxCount: 100,
+    base: "http://localhost:8008",
+  },
   proxyPrincipals: true,
   responseCompression: false,
   sharing: { enabled: true, publishing: true, announcePublishing: true },

@@ -6,7 +6,7 @@ import type { ShareAccess } from "../../sharing/invitations.ts";
 import { SHARING } from "../../sharing/names.ts";
 import type { CalendarStore, Collection, CollectionRef } from "../../store/contract.ts";
 import { isSafeName } from "../../store/layout.ts";
-import { childrenNamed, el, type QName, textOf } from "../../xml/element.ts";
+import { childrenNamed, type Element, el, type QName, textOf } from "../../xml/element.ts";
 import type { Place } from "../methods/members.ts";
 import type { Context, Services } from "../registry.ts";
 import { principalAt, segmentsOf } from "../urls.ts";
@@ -27,6 +27,8 @@ export const isBox = ({ path }: CollectionRef): boolean =>
 /** On a box: the UIDs of the events that refer to it, or did. */
 const eventsName: QName = `{${SHARING}}events`;
 const uidName: QName = `{${SHARING}}uid`;
+/** On a box that the server made: its client may still do so. */
+const providedName: QName = `{${SHARING}}provided`;
 
 /** Boxes of one event that are looked after, and events of one box. */
 const maxBoxes = 10;
@@ -76,11 +78,22 @@ export async function lookAfterBoxes(
 /** Makes the box of an event, as the original did when it met one, and notes whose it is. */
 async function ensureBox(store: CalendarStore, owner: Principal, id: string, uid: string): Promise<void> {
   await folderAt(store, { owner, path: [dropboxFolder] }, "dropbox");
-  const box = await folderAt(store, { owner, path: [dropboxFolder, id] }, "folder");
+  const provided = new Map([[providedName, el(providedName)]]);
+  const box = await folderAt(store, { owner, path: [dropboxFolder, id] }, "folder", provided);
   const known = await notedOn(box);
   if (known.includes(uid)) return;
   const events = [...known, uid].slice(-maxEvents).map((one) => el(uidName, one));
   await box.change((change) => change.setProperties(undefined, new Map([[eventsName, el(eventsName, ...events)]])));
+}
+
+/** Takes a box that the server made for one that a client makes; false: it is made already. */
+export async function adopted(box: Collection): Promise<boolean> {
+  if (!(await box.properties()).has(providedName)) return false;
+  return box.change(async (change) => {
+    if (!(await change.properties()).has(providedName)) return false;
+    await change.setProperties(undefined, new Map([[providedName, null]]));
+    return true;
+  });
 }
 
 const notedOn = async (box: Collection): Promise<readonly string[]> => {
@@ -101,11 +114,12 @@ export async function folderAt(
   store: CalendarStore,
   ref: CollectionRef,
   kind: "dropbox" | "folder",
+  properties: ReadonlyMap<QName, Element> = new Map(),
 ): Promise<Collection> {
   const found = await store.open(ref);
   if (found !== undefined) return found;
   try {
-    return await store.create(ref, kind, new Map());
+    return await store.create(ref, kind, properties);
   } catch (error) {
     const made =
       error instanceof Refusal && error.reason.code === "resource-must-be-null" ? await store.open(ref) : undefined;

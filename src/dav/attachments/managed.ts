@@ -137,21 +137,29 @@ async function noteOf({ id, collection }: Managed): Promise<{ etag: string | und
 
 /** Notes that an event is about to have the attachment. False: it is gone. */
 export async function noteHolder(managed: Managed, { home, uid }: Omit<Holder, "since">): Promise<boolean> {
-  const { id, collection, entry } = managed;
   for (;;) {
     const { etag, holders } = await noteOf(managed);
     const others = holders.filter((one) => one.home !== home || one.uid !== uid);
-    const text = noteText([...others, { home, uid, since: Date.now() }].slice(-maxHolders));
-    const staged = await collection.stage(text, new Map());
-    const outcome = await collection.change(async (change) => {
-      if (change.entry(entry.name) === undefined) return "gone";
-      if (change.entry(noteName(id))?.etag !== etag) return "again";
-      await change.put(noteName(id), staged, undefined);
-      return "noted";
-    });
-    if (outcome !== "noted") await staged.discard();
-    if (outcome !== "again") return outcome === "noted";
+    const outcome = await rewriteNote(managed, etag, [...others, { home, uid, since: Date.now() }]);
+    if (outcome !== "changed") return outcome === "noted";
   }
+}
+
+/** Writes a note anew, unless it is not the one that was read any more. */
+async function rewriteNote(
+  { id, collection, entry }: Managed,
+  etag: string | undefined,
+  holders: readonly Holder[],
+): Promise<"noted" | "gone" | "changed"> {
+  const staged = await collection.stage(noteText(holders.slice(-maxHolders)), new Map());
+  const outcome = await collection.change(async (change) => {
+    if (change.entry(entry.name) === undefined) return "gone";
+    if (change.entry(noteName(id))?.etag !== etag) return "changed";
+    await change.put(noteName(id), staged, undefined);
+    return "noted";
+  });
+  if (outcome !== "noted") await staged.discard();
+  return outcome;
 }
 
 async function* eventsHolding(
@@ -199,10 +207,21 @@ export async function releaseManaged(
   const { etag, holders } = await noteOf(managed);
   const fresh = ({ home, uid, since }: Holder): boolean =>
     dropped !== undefined && home === dropped.home && uid === dropped.uid
-      ? since >= dropped.began
+      ? since > dropped.began
       : since > Date.now() - pending;
-  if (holders.some(fresh)) return false;
-  for await (const _event of eventsHolding(managed, holders, services)) return false;
+  const still = async (some: readonly Holder[]): Promise<boolean> => {
+    if (some.some(fresh)) return true;
+    for await (const _event of eventsHolding(managed, some, services)) return true;
+    return false;
+  };
+  const giving = holders.filter(({ home, uid }) => home === dropped?.home && uid === dropped.uid);
+  if (await still(giving)) return false;
+  const others = holders.filter((holder) => !giving.includes(holder));
+  if (await still(others)) {
+    // Whoever gave it up is asked no more.
+    if (giving.length > 0) await rewriteNote(managed, etag, others);
+    return false;
+  }
   return collection.change(async (change) => {
     if (change.entry(noteName(id))?.etag !== etag || change.entry(entry.name) === undefined) return false;
     await change.remove(entry.name);

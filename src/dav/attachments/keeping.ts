@@ -12,7 +12,7 @@ import type { Stored } from "../methods/store-member.ts";
 import type { Context } from "../registry.ts";
 import { calendarUser } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
-import { dropboxFolder, ownBoxesIn, removeBoxes } from "./boxes.ts";
+import { ownBoxesIn, removeBoxes } from "./boxes.ts";
 import { type Dropped, managedAt, noteHolder, openManaged, readable, releaseManaged } from "./managed.ts";
 
 type Recheck = (existing: ObjectEntry | undefined) => void | Promise<void>;
@@ -129,10 +129,9 @@ export async function attachmentsGoing(
   const { owner } = collection.ref;
   const nothing = async (): Promise<void> => {};
   if (collection.kind !== "calendar") return nothing;
-  // Nearly no home has attachments, and nearly no event of those that have.
-  if ((await services.store.open({ owner, path: [dropboxFolder] })) === undefined && !entry.scheduleTag) return nothing;
   const began = Date.now();
-  const content = await (shareOf(collection)?.base ?? collection).read(entry.name);
+  const base = shareOf(collection)?.base ?? collection;
+  const content = base.kept(entry) ?? (await base.read(entry.name));
   const text = content?.bytes.toString();
   if (text === undefined || !(text.includes("ATTACH") || text.includes("X-APPLE-DROPBOX"))) return nothing;
   const attached = services.settings.attachments.managed ? attachedTo(text) : none;

@@ -202,13 +202,14 @@ export async function releaseManaged(
   managed: Managed,
   dropped: Dropped | undefined,
   services: Services,
+  now = Date.now(),
 ): Promise<boolean> {
   const { id, collection, entry } = managed;
   const { etag, holders } = await noteOf(managed);
   const fresh = ({ home, uid, since }: Holder): boolean =>
     dropped !== undefined && home === dropped.home && uid === dropped.uid
       ? since > dropped.began
-      : since > Date.now() - pending;
+      : since > now - pending;
   const still = async (some: readonly Holder[]): Promise<boolean> => {
     if (some.some(fresh)) return true;
     for await (const _event of eventsHolding(managed, some, services)) return true;

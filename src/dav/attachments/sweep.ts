@@ -16,7 +16,7 @@ const unreferredName: QName = `{${SHARING}}unreferred`;
 
 /** Removes the managed attachments of a home that no event has: what processes that died left, and what went with a calendar.
  *  Answers how many. */
-export async function sweepManaged(owner: Principal, services: Services): Promise<number> {
+export async function sweepManaged(owner: Principal, services: Services, now = Date.now()): Promise<number> {
   const collection = await openManaged(owner, services.store);
   if (collection === undefined) return 0;
   const names: string[] = [];
@@ -26,9 +26,9 @@ export async function sweepManaged(owner: Principal, services: Services): Promis
     await yieldToLoop();
     const id = idIn(name);
     const managed = id && (await findManaged(collection, id));
-    if (managed !== undefined && (await releaseManaged(managed, undefined, services))) removed++;
+    if (managed !== undefined && (await releaseManaged(managed, undefined, services, now))) removed++;
   }
-  await removeLoneNotes(collection, names, Date.now());
+  await removeLoneNotes(collection, names, now);
   return removed;
 }
 

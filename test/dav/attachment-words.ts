@@ -56,7 +56,7 @@ export const unfolded = (text: string): string => text.replace(/\r?\n[ \t]/g, ""
 export const meeting = (uid: string, guests: readonly string[], more: readonly string[] = []): string =>
   [
     ...["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "BEGIN:VEVENT", `UID:${uid}`],
-    ...["DTSTAMP:20260101T000000Z", "DTSTART:20260105T100000Z", "DTEND:20260105T110000Z", `SUMMARY:${uid}`],
+    ...["DTSTAMP:20260101T000000Z", "DTSTART:20261205T100000Z", "DTEND:20261205T110000Z", `SUMMARY:${uid}`],
     ...[`ORGANIZER:${mail("user01")}`, `ATTENDEE;PARTSTAT=ACCEPTED:${mail("user01")}`],
     ...guests.map((guest) => `ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION:${mail(guest)}`),
     ...[...more, "END:VEVENT", "END:VCALENDAR", ""],

@@ -45,13 +45,13 @@ describe("a managed attachment is read", () => {
     assert.deepEqual(await filesOf(exchange), []);
   });
   test("only by those who take part in an instance that has it", async () => {
-    const override = ["BEGIN:VEVENT", "UID:one", "DTSTAMP:20260101T000000Z", "RECURRENCE-ID:20260106T100000Z"];
+    const override = ["BEGIN:VEVENT", "UID:one", "DTSTAMP:20260101T000000Z", "RECURRENCE-ID:20261206T100000Z"];
     const series = meeting("one", ["user02"], ["RRULE:FREQ=DAILY;COUNT=3"]).replace(
       "END:VCALENDAR",
       [
         ...override,
-        "DTSTART:20260106T120000Z",
-        "DTEND:20260106T130000Z",
+        "DTSTART:20261206T120000Z",
+        "DTEND:20261206T130000Z",
         `ORGANIZER:${mail("user01")}`,
         `ATTENDEE:${mail("user01")}`,
         `ATTENDEE:${mail("user03")}`,
@@ -61,7 +61,7 @@ describe("a managed attachment is read", () => {
     );
     await exchange.put(one, series);
     const all = taken(await attach(exchange, one, "a", { query: "action=attachment-add&rid=M" }));
-    const single = taken(await attach(exchange, one, "b", { query: "action=attachment-add&rid=20260106T100000Z" }));
+    const single = taken(await attach(exchange, one, "b", { query: "action=attachment-add&rid=20261206T100000Z" }));
     assert.deepEqual(await readersOf(all.path), ["user01", "user02"]);
     assert.deepEqual(await readersOf(single.path), ["user01", "user03"]);
   });

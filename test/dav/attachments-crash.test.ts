@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -31,6 +31,9 @@ const start = (root: string, action: string, at: number): Promise<number | undef
       return undefined;
     },
   );
+
+/** With attributes. */
+const copyTo = (from: string, to: string) => run("cp", ["-a", from, to]);
 
 const open = (root: string): Promise<Exchange> => givenExchange({}, undefined, { root, startId: "parent" });
 
@@ -69,12 +72,12 @@ async function seen(exchange: Exchange): Promise<string> {
 for (const action of Object.keys(actions))
   test(`killed at any point of ${action}: every ATTACH has its file, and the sweep leaves no file without an ATTACH`, async () => {
     const prepared = join(folder, `${action}-before`);
-    await cp(await template(), prepared, { recursive: true, preserveTimestamps: true });
+    await copyTo(await template(), prepared);
     const first = await open(prepared);
     const old = await seen(first);
     await first.tree.store.close();
     const whole = join(folder, `${action}-whole`);
-    await cp(prepared, whole, { recursive: true, preserveTimestamps: true });
+    await copyTo(prepared, whole);
     const points = (await start(whole, action, 0)) ?? 0;
     assert.ok(points > 5, `${points} points`);
     const done = await open(whole);
@@ -84,7 +87,7 @@ for (const action of Object.keys(actions))
     for (let index = 0; index < tries; index++) {
       const at = 1 + Math.floor(((index + Math.random()) * points) / tries);
       const root = join(folder, `${action}-${at}`);
-      await cp(prepared, root, { recursive: true, preserveTimestamps: true });
+      await copyTo(prepared, root);
       await start(root, action, at);
       const survivor = await open(root);
       const { services } = survivor.tree;

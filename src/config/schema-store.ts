@@ -118,6 +118,10 @@ export const scheduling = {
       AllowGroupAsOrganizer: flag(false, "A group may invite."),
       AllowLocationAsOrganizer: flag(false, "A location may invite."),
       AllowResourceAsOrganizer: flag(false, "A resource may invite."),
+      GroupAttendees: {
+        Enabled: flag(true, "Who invites a group invites its members; they follow when the group changes."),
+        MaxMembers: whole(100, [1, 10_000], "Members that a group may have and be invited."),
+      },
       LimitFreeBusyAttendees: whole(
         30,
         limit,

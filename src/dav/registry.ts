@@ -70,6 +70,8 @@ export interface SchedulingSettings {
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */
   readonly freeBusyAttendees: number;
+  /** Members of an invited group that are invited; undefined: only the group itself is. */
+  readonly groupMembers: number | undefined;
 }
 
 export interface Services {

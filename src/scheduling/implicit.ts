@@ -3,6 +3,7 @@ import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { Component } from "../ical/component.ts";
 import type { Source } from "../ical/write-kept.ts";
 import { planAttendee } from "../itip/attendee.ts";
+import type { Groups } from "../itip/groups.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
@@ -16,6 +17,7 @@ import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
+import { expandGroups, noteGroups, outdatedByGroups } from "./groups.ts";
 import {
   type FollowUp,
   type ImplicitJob,
@@ -69,6 +71,8 @@ interface Plan {
   readonly isScheduled: boolean;
   /** Texts that lines of `store` come from. */
   readonly sources: readonly Source[];
+  /** Those that the owner invites, or did before. */
+  readonly groups?: Groups | undefined;
 }
 
 /** Carries out what clients' changes mean to others. RFC 6638 §3.2
@@ -80,6 +84,7 @@ export class Scheduling {
   readonly #services: SchedulingServices;
   readonly #followUps: FollowUps;
   readonly #post: Post;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
@@ -122,9 +127,13 @@ export class Scheduling {
     if (role === "organizer") {
       if (!organizers.includes(owner.type))
         throw new Refusal({ code: "organizer-allowed", problem: `${owner.type} are not organizers here` });
+      const expanded =
+        after !== undefined && is !== "none"
+          ? await expandGroups(stored, after, owner.uid, people, this.#services.groups)
+          : undefined;
       const planned = planOrganizer({
         before: stored,
-        after: is === "none" ? undefined : after,
+        after: expanded?.root,
         owner: owner.uid,
         identify,
         now: now(),
@@ -137,6 +146,7 @@ export class Scheduling {
         isScheduled: is !== "none",
         sources,
         result: resultOf(after),
+        groups: expanded?.groups,
       };
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
@@ -212,6 +222,8 @@ export class Scheduling {
     const job = implicitName(id);
     if (messages.length > 0)
       await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
+    if (plan.groups !== undefined && final !== undefined)
+      await noteGroups(change.owner.uid, final.root, final.uid, plan.groups, people, this.#services);
     try {
       const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, job, later), this.#services);
       const told = final && withText(withOutcome(final.root, plan.role, statuses, people), plan.sources);
@@ -290,6 +302,34 @@ export class Scheduling {
     }
   }
 
+  /** Looks now and then whether members of groups are others than their events say; one worker does. */
+  watchGroups(interval: number): void {
+    const directory = this.#services.groups;
+    if (directory === undefined) return;
+    let seen: number | undefined;
+    this.#watch = setInterval(() => {
+      const generation = directory.generation();
+      if (generation === seen) return;
+      seen = generation;
+      this.updateGroups().catch((error: unknown) => {
+        seen = undefined;
+        this.#services.warn("members of invited groups cannot be looked up", { error });
+      });
+    }, interval);
+    this.#watch.unref();
+  }
+
+  /** Invites and uninvites for every event whose groups have other members now. */
+  async updateGroups(): Promise<void> {
+    const { store, groups } = this.#services;
+    if (groups === undefined) return;
+    for await (const { owner, uid } of outdatedByGroups(this.#services, groups)) {
+      const next: FollowUp = { kind: "members", owner, uid };
+      await store.exclusively("uid", uid, () => this.#followUps.add(next));
+      this.#followUps.begin([next]);
+    }
+  }
+
   /** Resolves when all that follows from changes so far is done. */
   async idle(): Promise<void> {
     await this.#followUps.idle();
@@ -299,6 +339,7 @@ export class Scheduling {
 
   /** Waits for what is under way. The rest is in the queue. */
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.#post.close();
     await this.#followUps.close();
   }

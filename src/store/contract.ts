@@ -217,6 +217,8 @@ export interface CalendarStore {
   claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
+  /** Objects that invite groups, by owner and UID: small files that say who the members were. */
+  readonly groupEvents: Pick<Jobs, "put" | "read" | "remove" | "list">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

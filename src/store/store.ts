@@ -89,6 +89,7 @@ export class FileStore implements CalendarStore {
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
   readonly jobs: Jobs;
+  readonly groupEvents: Jobs;
   readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -101,6 +102,7 @@ export class FileStore implements CalendarStore {
     this.published = publishedPlaces(layout);
     this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
+    this.groupEvents = new FileJobs(layout.groupEvents, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),

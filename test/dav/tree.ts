@@ -43,7 +43,13 @@ export const settings: DavSettings = {
   proxyPrincipals: true,
   responseCompression: false,
   sharing: { enabled: true, publishing: true, announcePublishing: true },
-  scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
+  scheduling: {
+    implicit: false,
+    oldDraftCompatibility: true,
+    organizers: ["users"],
+    freeBusyAttendees: 30,
+    groupMembers: 20,
+  },
 };
 
 export interface Tree {

@@ -232,7 +232,7 @@ export async function createServer(
     privileges: makePrivileges(user, services),
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
-  if (worker === 1) scheduling.watchGroups(groupInterval);
+  if (worker === 1) scheduling.groups.start(groupInterval);
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [

@@ -17,7 +17,8 @@ import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
-import { expandGroups, noteGroups, outdatedByGroups } from "./groups.ts";
+import { GroupWatch } from "./group-watch.ts";
+import { expandGroups, noteGroups } from "./groups.ts";
 import {
   type FollowUp,
   type ImplicitJob,
@@ -84,12 +85,14 @@ export class Scheduling {
   readonly #services: SchedulingServices;
   readonly #followUps: FollowUps;
   readonly #post: Post;
-  #watch: NodeJS.Timeout | undefined;
+  /** Lets events follow the groups they invite. */
+  readonly groups: GroupWatch;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
     this.#followUps = followUps;
     this.#post = new Post(services, followUps);
+    this.groups = new GroupWatch(services, followUps);
   }
 
   /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
@@ -302,34 +305,6 @@ export class Scheduling {
     }
   }
 
-  /** Looks now and then whether members of groups are others than their events say; one worker does. */
-  watchGroups(interval: number): void {
-    const directory = this.#services.groups;
-    if (directory === undefined) return;
-    let seen: number | undefined;
-    this.#watch = setInterval(() => {
-      const generation = directory.generation();
-      if (generation === seen) return;
-      seen = generation;
-      this.updateGroups().catch((error: unknown) => {
-        seen = undefined;
-        this.#services.warn("members of invited groups cannot be looked up", { error });
-      });
-    }, interval);
-    this.#watch.unref();
-  }
-
-  /** Invites and uninvites for every event whose groups have other members now. */
-  async updateGroups(): Promise<void> {
-    const { store, groups } = this.#services;
-    if (groups === undefined) return;
-    for await (const { owner, uid } of outdatedByGroups(this.#services, groups)) {
-      const next: FollowUp = { kind: "members", owner, uid };
-      await store.exclusively("uid", uid, () => this.#followUps.add(next));
-      this.#followUps.begin([next]);
-    }
-  }
-
   /** Resolves when all that follows from changes so far is done. */
   async idle(): Promise<void> {
     await this.#followUps.idle();
@@ -339,7 +314,7 @@ export class Scheduling {
 
   /** Waits for what is under way. The rest is in the queue. */
   async close(): Promise<void> {
-    clearInterval(this.#watch);
+    this.groups.close();
     await this.#post.close();
     await this.#followUps.close();
   }

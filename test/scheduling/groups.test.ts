@@ -24,7 +24,7 @@ const lineOf = (text: string | undefined, name: string): string | undefined =>
 const guestsOf = (text: string | undefined): readonly string[] =>
   [...(text ?? "").matchAll(/^ATTENDEE.*:mailto:(\w+)@/gm)].map(([, name]) => name ?? "");
 const update = async (desk: Desk): Promise<void> => {
-  await desk.scheduling.updateGroups();
+  await desk.scheduling.groups.update();
   await desk.scheduling.idle();
 };
 

@@ -121,6 +121,9 @@ const davSettings = (config: Config): DavSettings => ({
   dropbox: config.EnableDropBox,
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
+  freeBusyUrl: config.FreeBusyURL.Enabled
+    ? { days: config.FreeBusyURL.TimePeriod, anonymous: config.FreeBusyURL.AnonymousAccess }
+    : undefined,
   scheduling: schedulingSettings(config.Scheduling),
   sharing: {
     enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,

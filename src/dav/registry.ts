@@ -46,6 +46,8 @@ export interface DavSettings {
   readonly dropbox: boolean;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
+  /** FreeBusyURL/…; undefined: there are none. */
+  readonly freeBusyUrl: FreeBusyUrlSettings | undefined;
   readonly scheduling: SchedulingSettings;
   readonly sharing: SharingSettings;
 }
@@ -58,6 +60,13 @@ export interface SharingSettings {
   readonly publishing: boolean;
   /** Clients are told that calendars can be published. */
   readonly announcePublishing: boolean;
+}
+
+export interface FreeBusyUrlSettings {
+  /** Days that are told when nothing else is asked for. */
+  readonly days: number;
+  /** Who has not signed in may read them. */
+  readonly anonymous: boolean;
 }
 
 /** Scheduling/… of the plist. */

@@ -7,7 +7,7 @@ import type { Groups } from "../itip/groups.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
-import { type Role, roleOf, tidied } from "../itip/role.ts";
+import { type Role, roleOf, tidied, withPlainSchemes } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -154,7 +154,7 @@ export class Scheduling {
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
     // Nobody here takes part: it is stored as it was sent.
-    return { role, messages: [], store: sent?.root, isScheduled: false, sources, result: resultOf(after) };
+    return { role, messages: [], store: sent && withPlainSchemes(sent.root), isScheduled: false, sources, result: resultOf(after) };
   }
 
   async #planAttendee<T>(

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { yieldToLoop } from "../base/stream.ts";
 import type { BusyPeriod } from "../ical/busy.ts";
 import { freeBusyComponent, mergeBusy } from "../ical/busy.ts";
@@ -217,10 +218,24 @@ async function answerOf(
   return { status: success, freeBusy: { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] } };
 }
 
+/** Somebody's busy time as a VFREEBUSY, told outside any conversation; undefined when who asks may not have it. */
+export async function freeBusyOf(
+  of: Principal,
+  attendee: Property,
+  range: TimeRange,
+  services: OutboxServices,
+): Promise<Component | undefined> {
+  const inbox = await services.store.open({ owner: of, path: ["inbox"] });
+  if (inbox !== undefined && !(await services.may(inbox, "schedule-query-freebusy"))) return undefined;
+  const periods = await busyPeriods(of, inbox, { range, maskUid: undefined, organizer: of }, services);
+  const empty = freeBusyComponent({ range, stamp: services.now(), uid: randomUUID(), properties: [attendee] }, []);
+  return { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] };
+}
+
 async function busyPeriods(
   recipient: Principal,
   inbox: Collection | undefined,
-  request: Request,
+  request: Omit<Request, "message">,
   services: OutboxServices,
 ): Promise<readonly BusyPeriod[]> {
   const { range } = request;
@@ -241,7 +256,7 @@ async function busyPeriods(
 async function* countedCalendars(
   recipient: Principal,
   inbox: Collection | undefined,
-  { maskUid, organizer }: Request,
+  { maskUid, organizer }: Omit<Request, "message">,
   masked: Map<Collection, string>,
   services: OutboxServices,
 ): AsyncGenerator<BusyCalendar> {

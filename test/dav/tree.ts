@@ -42,6 +42,7 @@ export const settings: DavSettings = {
   dropbox: true,
   proxyPrincipals: true,
   responseCompression: false,
+  freeBusyUrl: undefined,
   sharing: { enabled: true, publishing: true, announcePublishing: true },
   scheduling: {
     implicit: false,

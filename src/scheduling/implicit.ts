@@ -154,7 +154,14 @@ export class Scheduling {
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
     // Nobody here takes part: it is stored as it was sent.
-    return { role, messages: [], store: sent && withPlainSchemes(sent.root), isScheduled: false, sources, result: resultOf(after) };
+    return {
+      role,
+      messages: [],
+      store: sent && withPlainSchemes(sent.root),
+      isScheduled: false,
+      sources,
+      result: resultOf(after),
+    };
   }
 
   async #planAttendee<T>(

@@ -43,8 +43,9 @@ export async function storeMember(
   if (shared !== undefined) return storeShared(shared, place, upload, context, request, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
-  if (checked !== undefined && collection.kind === "calendar" && concernsScheduling(place.existing, checked.object))
-    return storeScheduled(place, upload, checked, context, request, recheck);
+  if (checked !== undefined && collection.kind === "calendar")
+    if (await concernsScheduling(collection, place.existing, checked.object))
+      return storeScheduled(place, upload, checked, context, request, recheck);
   const bytes = checked?.bytes ?? upload.bytes;
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);

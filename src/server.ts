@@ -135,6 +135,7 @@ const davSettings = (config: Config): DavSettings => ({
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
@@ -218,6 +219,7 @@ export async function createServer(
     {
       store,
       directory,
+      sudoers,
       urls,
       settings,
       registry: makeRegistry(methods, reports, properties),

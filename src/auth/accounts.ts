@@ -72,11 +72,11 @@ export function accountsOf({ directory, sudoers, hashes, appPasswords }: Account
         ? { kind: "principal", principal }
         : undefined;
     },
-    async digestSecrets(name, hash): Promise<readonly DigestSecret[] | undefined> {
+    async digestSecrets(name, hash, anew = false): Promise<readonly DigestSecret[] | undefined> {
       if (await sudoers.has(name)) return secrets({ kind: "sudoer", name }, await sudoerPasswords(name), name, hash);
       const principal = await user(name);
       if (principal === undefined) return undefined;
-      const stored = (await directory.storedPasswords?.(principal)) ?? [];
+      const stored = (await directory.storedPasswords?.(principal, anew)) ?? [];
       const apps = await appPasswords.forDigest(principal.uid, hash);
       return [
         ...secrets({ kind: "principal", principal }, stored, name, hash),

@@ -73,7 +73,10 @@ export const scheduling = {
       ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
         effect: "later",
       }),
-      EnablePrivateComments: flag(true, "Comments of attendees that only the organizer sees.", { effect: "later" }),
+      EnablePrivateComments: flag(
+        true,
+        "Keep comments of attendees that only the organizer sees when old clients leave them out.",
+      ),
     },
     iSchedule: {
       Enabled: flag(false, "Exchange invitations with other servers.", { effect: "later" }),

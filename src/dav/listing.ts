@@ -2,7 +2,7 @@ import { chunkSize } from "../base/stream.ts";
 import { httpDate } from "../http/dates.ts";
 import type { HttpResponse } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
-import { calendarUserType, type Principal } from "../model/principal.ts";
+import { calendarUserType, type Principal, type Sudoer } from "../model/principal.ts";
 import { escapeAttribute, escapeText } from "../xml/write.ts";
 import { childrenOf, recordsOf } from "./children.ts";
 import type { Context } from "./registry.ts";
@@ -100,7 +100,7 @@ function rowOf(child: Resource): Row {
   return { ...placeRow(name, child.kind), size: `${objects} items`, modified: httpDate(modified) };
 }
 
-async function details(principal: Principal, context: Context): Promise<string> {
+async function details(principal: Principal | Sudoer, context: Context): Promise<string> {
   const { directory, urls } = context.services;
   const links = (all: readonly Principal[]): string =>
     all

@@ -29,6 +29,7 @@ export function withScheduling(others: Omit<Services, "scheduling">, channels: r
             maxMembers: settings.scheduling.groupMembers,
             maxAttendees: settings.maxAttendeesPerInstance,
           },
+    privateComments: settings.scheduling.privateComments,
     calendarUser: (address) => calendarUser(address, directory, urls),
     userByUid: (uid) => directory.byUid(uid as PrincipalUid),
     calendarAt: async (href) => {

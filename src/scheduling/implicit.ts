@@ -141,6 +141,7 @@ export class Scheduling {
         identify,
         now: now(),
         merge: change.merge,
+        keepComments: this.#services.privateComments,
       });
       return {
         role,
@@ -188,6 +189,7 @@ export class Scheduling {
       identify,
       now: this.#services.now(),
       silent,
+      keepComments: this.#services.privateComments,
       organizer:
         organizer?.calendaring === true
           ? { is: "here", copy: copy?.object.root }

@@ -25,6 +25,8 @@ export interface SchedulingServices {
   readonly organizers: readonly RecordType[];
   /** Undefined: a group is invited as itself only. */
   readonly groups: GroupDirectory | undefined;
+  /** Clients that do not know private comments leave them as they are. */
+  readonly privateComments: boolean;
 }
 
 /** A privilege that who sends needs on a recipient's inbox. RFC 6638 §6.1 */

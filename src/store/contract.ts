@@ -179,6 +179,8 @@ export interface CalendarStore {
   readonly published: PublishedPlaces;
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
+  /** Whether this process has used the home already; told from memory. */
+  met(owner: Principal): boolean;
   /** Whether the home exists, without making it. */
   provisioned(owner: Principal): Promise<boolean>;
   open(ref: CollectionRef): Promise<Collection | undefined>;

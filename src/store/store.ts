@@ -135,6 +135,10 @@ export class FileStore implements CalendarStore {
     await this.#home(owner, true);
   }
 
+  met(owner: Principal): boolean {
+    return this.#homes.peek(owner.uid) !== undefined;
+  }
+
   async provisioned(owner: Principal): Promise<boolean> {
     return (await this.#home(owner, false)) !== undefined;
   }

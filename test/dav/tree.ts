@@ -14,6 +14,7 @@ import { makeUrls } from "../../src/dav/urls.ts";
 import { principalList } from "../../src/directory/access.ts";
 import { openDelegates } from "../../src/directory/delegates.ts";
 import { createDirectory } from "../../src/directory/directory.ts";
+import { openSudoers } from "../../src/directory/sudoers.ts";
 import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
 import type { HttpRequest, HttpResponse } from "../../src/http/message.ts";
 import { decodePath } from "../../src/http/uri.ts";
@@ -47,6 +48,7 @@ export const settings: DavSettings = {
   scheduling: {
     implicit: false,
     oldDraftCompatibility: true,
+    privateComments: true,
     organizers: ["users"],
     freeBusyAttendees: 30,
     groupMembers: 20,
@@ -78,6 +80,7 @@ export async function givenTree(
   const services = withScheduling({
     store: given.store,
     directory,
+    sudoers: await openSudoers(new URL("../../data/sudoers-test.plist", import.meta.url).pathname, { warn }),
     urls: makeUrls(directory),
     settings: { ...settings, ...changed },
     registry: makeRegistry(declared.methods ?? [], declared.reports ?? [], properties),

@@ -63,6 +63,7 @@ export function deskOver(
       maxMembers: 60,
       maxAttendees: undefined,
     },
+    privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
   const open = async (name: string, path: string): Promise<Collection> => {

@@ -45,10 +45,27 @@ export interface DavSettings {
   /** The time zone service is open at `/timezones`. */
   readonly timeZoneService: boolean;
   readonly dropbox: boolean;
+  readonly attachments: AttachmentSettings;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
+  /** FreeBusyURL/…; undefined: there are none. */
+  readonly freeBusyUrl: FreeBusyUrlSettings | undefined;
   readonly scheduling: SchedulingSettings;
   readonly sharing: SharingSettings;
+}
+
+/** What is attached to events, in drop boxes and managed. undefined: no limit. */
+export interface AttachmentSettings {
+  /** Clients may have attachments managed (RFC 8607). */
+  readonly managed: boolean;
+  /** Bytes of one. */
+  readonly maxSize: number | undefined;
+  /** Bytes of all those of one event. */
+  readonly maxTotal: number | undefined;
+  /** Managed ones of one event. */
+  readonly maxCount: number | undefined;
+  /** Begins their addresses: `https://cal.example.com:8443`. */
+  readonly base: string;
 }
 
 /** Sharing/… of the plist. */
@@ -59,6 +76,13 @@ export interface SharingSettings {
   readonly publishing: boolean;
   /** Clients are told that calendars can be published. */
   readonly announcePublishing: boolean;
+}
+
+export interface FreeBusyUrlSettings {
+  /** Days that are told when nothing else is asked for. */
+  readonly days: number;
+  /** Who has not signed in may read them. */
+  readonly anonymous: boolean;
 }
 
 /** Scheduling/… of the plist. */
@@ -72,6 +96,8 @@ export interface SchedulingSettings {
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */
   readonly freeBusyAttendees: number;
+  /** Members of an invited group that are invited; undefined: only the group itself is. */
+  readonly groupMembers: number | undefined;
 }
 
 export interface Services {

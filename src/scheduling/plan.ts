@@ -1,20 +1,33 @@
 import type { CalendarObject } from "../ical/calendar-object.ts";
-import type { Component } from "../ical/component.ts";
+import { type Component, parameterOf } from "../ical/component.ts";
+import { mapProperties, withParameter } from "../ical/edit.ts";
 import { withReplyStatus } from "../itip/attendee.ts";
 import { withStatuses } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
-import type { Role } from "../itip/role.ts";
-import { componentsOf, seriesOf } from "../itip/series.ts";
+import { type Role, roleOf } from "../itip/role.ts";
+import { componentsOf, mapMembers, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { ObjectEntry } from "../store/contract.ts";
+import type { Collection, ObjectEntry } from "../store/contract.ts";
 import { codeOf } from "./deliver.ts";
 import type { People } from "./people.ts";
 
-/** Whether a change of the member has anything to do with scheduling. Costs nothing for the others: a look at the row, and at the
- *  names of the object's properties. */
-export const concernsScheduling = (existing: ObjectEntry | undefined, sent: CalendarObject | undefined): boolean =>
-  existing?.scheduleTag !== undefined || (sent !== undefined && hasOrganizer(sent));
+/** Whether a change of the member has anything to do with scheduling. Costs little for the others: a look at the row, at the names of
+ *  the object's properties and, when something is replaced, at its bytes. */
+export const concernsScheduling = async (
+  collection: Collection,
+  existing: ObjectEntry | undefined,
+  sent: CalendarObject,
+): Promise<boolean> => hasOrganizer(sent) || (existing !== undefined && (await isScheduled(collection, existing)));
+
+/** Whether others may take part in what is stored under that name. What has a schedule tag came by PUT or by delivery; what was put
+ *  there by hand, imported, or is of an older store has none, and is one by its ORGANIZER (as Calendar Server 2.4). */
+export async function isScheduled(collection: Collection, entry: ObjectEntry): Promise<boolean> {
+  if (collection.kind !== "calendar") return false;
+  if (entry.scheduleTag !== undefined) return true;
+  const content = await collection.read(entry.name);
+  return content !== undefined && /\nORGANIZER[;:]/i.test(content.bytes.toString("latin1"));
+}
 
 export const hasOrganizer = ({ master, overrides }: CalendarObject): boolean =>
   (master !== undefined && names(master)) || overrides.some(names);
@@ -65,4 +78,28 @@ export function withOutcome(
   }
   const [status] = statuses.values();
   return role === "attendee" && status !== undefined ? withReplyStatus(root, codeOf(status)) : root;
+}
+
+/** The copy with what became of messages that were pending: on the ATTENDEEs of an organizer's, on the ORGANIZER of an attendee's. What
+ *  says more by now (an answer came) stays. `codes`: by address. Answers the same when nothing changes. */
+export function withLaterStatuses(
+  root: Component,
+  codes: Readonly<Record<string, string>>,
+  owner: string,
+  identify: People["identify"],
+): Component {
+  const series = seriesOf(root);
+  const name = roleOf(series, owner, identify) === "organizer" ? "ATTENDEE" : "ORGANIZER";
+  const byPerson = new Map(Object.entries(codes).map(([address, code]) => [identify(address), code]));
+  let isChanged = false;
+  const told = mapMembers(series, (component) =>
+    mapProperties(component, (property) => {
+      const code = property.name === name ? byPerson.get(identify(property.value)) : undefined;
+      const known = parameterOf(property, "SCHEDULE-STATUS");
+      if (code === undefined || code === known || !(known === undefined || /^1\.[01]/.test(known))) return property;
+      isChanged = true;
+      return withParameter(property, "SCHEDULE-STATUS", code);
+    }),
+  );
+  return isChanged ? told : root;
 }

@@ -3,6 +3,7 @@ import { utcZone } from "../../src/ical/zones.ts";
 import type { Href, Utc } from "../../src/model/ids.ts";
 import { utc } from "../../src/model/ids.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
+import type { Channel } from "../../src/scheduling/channels.ts";
 import { copyAt } from "../../src/scheduling/copies.ts";
 import { FollowUps } from "../../src/scheduling/follow-ups.ts";
 import { type Changed, Scheduling } from "../../src/scheduling/implicit.ts";
@@ -12,10 +13,13 @@ import type { Collection } from "../../src/store/contract.ts";
 import type { FileStore } from "../../src/store/store.ts";
 import { principal } from "../support/store.ts";
 
-/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves. */
+/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves, `team…`
+ *  are groups. */
 export interface Desk {
   readonly scheduling: Scheduling;
   readonly warnings: string[];
+  /** Members by the names of groups: `team…`. */
+  readonly teams: Map<string, readonly string[]>;
   person(name: string): Principal;
   calendar(name: string): Promise<Collection>;
   /** What a PUT does (DELETE: undefined). */
@@ -26,10 +30,16 @@ export interface Desk {
   inbox(name: string): Promise<readonly string[]>;
 }
 
-export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor(Date.now() / 1000))): Desk {
+export function deskOver(
+  store: FileStore,
+  now: () => Utc = () => utc(Math.floor(Date.now() / 1000)),
+  channels: readonly Channel[] = [],
+): Desk {
   const warnings: string[] = [];
+  const teams = new Map<string, readonly string[]>();
   const person = (name: string): Principal => {
     const one = principal(name);
+    if (name.startsWith("team")) return { ...one, type: "groups", calendaring: false };
     return name.startsWith("room") ? { ...one, type: "locations", autoSchedule: "automatic" } : one;
   };
   const services: SchedulingServices = {
@@ -46,6 +56,13 @@ export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor
     floatingZoneOf: async () => utcZone,
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
+    channels,
+    groups: {
+      members: async (group, atMost) => (teams.get(group.shortName) ?? []).slice(0, atMost).map(person),
+      generation: () => 0,
+      maxMembers: 60,
+      maxAttendees: undefined,
+    },
     privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
@@ -66,6 +83,7 @@ export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor
   return {
     scheduling,
     warnings,
+    teams,
     person,
     calendar,
     put: async (name, file, text) => {

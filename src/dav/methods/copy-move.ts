@@ -3,6 +3,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../../http/messa
 import { lockPath } from "../../model/lock.ts";
 import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
+import { isManagedPlace } from "../attachments/boxes.ts";
 import { hidden } from "../hidden.ts";
 import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
@@ -186,8 +187,8 @@ function placeIn({ resource, parent }: Target): Place {
 
 /** Where a collection goes. Throws HttpError(403) for what is no place for it. */
 function collectionTarget(source: Source, { resource }: Target): CollectionRef {
-  const { kind, owner, collection } = source;
-  if (kind !== "calendar" && kind !== "folder")
+  const { owner, collection } = source;
+  if (!isMovable(source))
     throw new HttpError(403, `${source.href} is a collection that every home has; it stays where it is`);
   const path =
     resource.kind === "unmapped" ? pathBelow(resource) : "collection" in resource ? pathOf(resource) : undefined;
@@ -214,7 +215,7 @@ function pathOf(resource: Source): readonly string[] | undefined {
 }
 
 const isMovable = (resource: Resource): resource is Movable =>
-  resource.kind === "calendar" || resource.kind === "folder";
+  (resource.kind === "calendar" || resource.kind === "folder") && !isManagedPlace(resource.collection.ref);
 
 /** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). A lock on it is one on what takes its place. */
 async function clear(resource: Resource, guard: LockGuard, context: Context): Promise<void> {

@@ -9,9 +9,10 @@ import { scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
+import { lookAfterBoxes } from "../attachments/boxes.ts";
+import { keepingManaged } from "../attachments/keeping.ts";
 import { isReadable } from "../readable.ts";
 import type { Context } from "../registry.ts";
-import { lookAfterBoxes } from "../sharing/boxes.ts";
 import { storeShared } from "../sharing/store-shared.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
@@ -42,8 +43,24 @@ export async function storeMember(
   if (shared !== undefined) return storeShared(shared, place, upload, context, request, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
-  if (checked !== undefined && collection.kind === "calendar" && concernsScheduling(place.existing, checked.object))
-    return storeScheduled(place, upload, checked, context, request, recheck);
+  if (checked === undefined) return storeUnscheduled(place, upload, undefined, context, recheck);
+  const scheduled =
+    collection.kind === "calendar" && (await concernsScheduling(collection, place.existing, checked.object));
+  return keepingManaged(place, checked.object, context, recheck, (asked) =>
+    scheduled
+      ? storeScheduled(place, upload, checked, context, request, asked)
+      : storeUnscheduled(place, upload, checked, context, asked),
+  );
+}
+
+async function storeUnscheduled(
+  place: Place,
+  upload: Upload,
+  checked: CheckedObject | undefined,
+  context: Context,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+): Promise<Stored> {
+  const { collection } = place;
   const bytes = checked?.bytes ?? upload.bytes;
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
@@ -159,9 +176,9 @@ const contentType = dav("getcontenttype");
 const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, accessCopy]);
 
 /** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
-async function propertiesFor(
+export async function propertiesFor(
   { collection, name, existing }: Place,
-  { type }: Upload,
+  { type }: Pick<Upload, "type">,
   object: CalendarObject | undefined,
 ): Promise<ReadonlyMap<QName, Element>> {
   const kept = existing?.hasProperties ? await collection.properties(name) : none;

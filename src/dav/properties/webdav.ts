@@ -1,6 +1,7 @@
 import { httpDate, isoDate } from "../../http/dates.ts";
 import { placeOf, shareOf } from "../../sharing/shared-collection.ts";
 import { caldav, child, cs, dav, el, elements, href, type QName, type XmlValue } from "../../xml/element.ts";
+import { isBox } from "../attachments/boxes.ts";
 import { encodeHomeToken, homeToken } from "../home-token.ts";
 import { seesWhole } from "../privacy.ts";
 import { type Context, property, type Registry } from "../registry.ts";
@@ -35,6 +36,7 @@ const typeOf: Readonly<Record<Exclude<Kind, "proxy-group" | "unmapped">, XmlValu
   object: [],
   file: [],
 };
+const boxType = [collection, el(cs("dropbox"))];
 const proxyType = {
   read: [collection, el(dav("principal")), el(cs("calendar-proxy-read"))],
   write: [collection, el(dav("principal")), el(cs("calendar-proxy-write"))],
@@ -61,7 +63,12 @@ const sharedOwnerType = [collection, el(caldav("calendar")), el(sharedOwnerMark)
 export const resourceType = property({
   name: dav("resourcetype"),
   on: resourceKinds.filter((kind) => kind !== "calendar"),
-  get: (resource) => (resource.kind === "proxy-group" ? proxyType[resource.access] : typeOf[resource.kind]),
+  get: (resource) =>
+    resource.kind === "proxy-group"
+      ? proxyType[resource.access]
+      : resource.kind === "folder" && isBox(resource.collection.ref)
+        ? boxType
+        : typeOf[resource.kind],
 });
 
 /** RFC 4918 §15.6. A collection's is its state, so that a conditional GET of a listing works. */

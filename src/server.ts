@@ -11,6 +11,7 @@ import type { AuthScheme } from "./auth/scheme.ts";
 import { slowHashes } from "./auth/slow-hashes.ts";
 import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
+import { keepSwept } from "./dav/attachments/sweep.ts";
 import { dispatch } from "./dav/dispatch.ts";
 import { errorResponse } from "./dav/error-body.ts";
 import { aclMethod } from "./dav/methods/acl.ts";
@@ -121,6 +122,13 @@ const davSettings = (config: Config): DavSettings => ({
   privateEvents: config.EnablePrivateEvents,
   timeZoneService: config.EnableTimezoneService,
   dropbox: config.EnableDropBox,
+  attachments: {
+    managed: config.EnableManagedAttachments,
+    maxSize: noneIfZero(config.MaximumAttachmentSize),
+    maxTotal: noneIfZero(config.MaximumAttachmentsTotalSize) ?? noneIfZero(config.MaximumAttachmentSize),
+    maxCount: noneIfZero(config.MaxAttachmentsPerResource),
+    base: baseOf(config),
+  },
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
   scheduling: schedulingSettings(config.Scheduling),
@@ -130,6 +138,13 @@ const davSettings = (config: Config): DavSettings => ({
     announcePublishing: config.Sharing.Publishing.Announced,
   },
 });
+
+/** How this server is reached from outside. */
+const baseOf = ({ ServerHostName: name, HTTPPort, SSLPort }: Config): string => {
+  const host = name.includes(":") ? `[${name}]` : name;
+  const [scheme, port, usual] = SSLPort === 0 ? ["http", HTTPPort, 80] : ["https", SSLPort, 443];
+  return `${scheme}://${host}${port === usual ? "" : `:${port}`}`;
+};
 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
@@ -228,6 +243,14 @@ export async function createServer(
     [...(iSchedule === undefined ? [] : [iSchedule.channel])],
   );
   const { scheduling } = services;
+  const owners = async function* (): AsyncGenerator<Principal> {
+    for await (const { owner, named } of store.homes()) {
+      const found =
+        (owner && (await directory.byUid(owner))) ?? (named && (await directory.byShortName(named.type, named.name)));
+      if (found !== undefined) yield found;
+    }
+  };
+  const endSweeps = worker === 1 ? keepSwept(owners, services) : undefined;
   const contextOf = (user: Principal | undefined): Context => ({
     user,
     services,
@@ -279,6 +302,7 @@ export async function createServer(
     hear: (news) => attempts.heard(news as Failure),
     close: async () => {
       hashes.close();
+      await endSweeps?.();
       await scheduling.close();
       await store.close();
       await endDumps?.();

@@ -30,6 +30,7 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { homesIn, type StoredHome } from "./homes.ts";
 import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { LockStore } from "./locks.ts";
@@ -255,6 +256,11 @@ export class FileStore implements CalendarStore {
 
   claim(role: string): (() => void) | undefined {
     return this.#namedLocks.claim(role);
+  }
+
+  /** Every home there is, whoever it belongs to. */
+  homes(): AsyncIterable<StoredHome> {
+    return homesIn(this.layout, this.#parts.properties);
   }
 
   ownerOf(home: string): Promise<PrincipalUid | undefined> {

@@ -20,6 +20,7 @@ import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
 import { lockMethod } from "./dav/methods/lock.ts";
 import { mkcalendarMethod, mkcolMethod } from "./dav/methods/mkcol.ts";
+import { busyTimeForStranger } from "./dav/methods/outbox-post.ts";
 import { postMethod } from "./dav/methods/post.ts";
 import { propfindMethod } from "./dav/methods/propfind.ts";
 import { proppatchMethod } from "./dav/methods/proppatch.ts";
@@ -27,8 +28,9 @@ import { putMethod } from "./dav/methods/put.ts";
 import { reportMethod } from "./dav/methods/report.ts";
 import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
+import { product } from "./dav/product.ts";
 import { properties } from "./dav/properties/all.ts";
-import { type Context, type DavSettings, makeRegistry } from "./dav/registry.ts";
+import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
 import { calendarMultiget } from "./dav/reports/calendar-multiget.ts";
 import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
@@ -40,6 +42,7 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { calendarUser } from "./dav/resolve.ts";
 import { withScheduling } from "./dav/scheduling-service.ts";
 import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
@@ -47,15 +50,18 @@ import { principalList, type ServiceAccess, serviceAccess } from "./directory/ac
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
 import { createDirectory } from "./directory/directory.ts";
-import { openDirectoryService } from "./directory/open-directory-service.ts";
 import { openSudoers } from "./directory/sudoers.ts";
+import { openDirectoryService } from "./directory-service.ts";
 import type { Door } from "./doors/door.ts";
+import { type IScheduleDoor, iScheduleDoor } from "./doors/ischedule.ts";
 import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
 import { utc } from "./model/ids.ts";
 import type { Principal } from "./model/principal.ts";
+import { addressElsewhere } from "./scheduling/channels.ts";
+import { type ISchedule, openISchedule } from "./scheduling/ischedule/open.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */
@@ -143,6 +149,7 @@ const baseOf = ({ ServerHostName: name, HTTPPort, SSLPort }: Config): string => 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
@@ -218,17 +225,23 @@ export async function createServer(
 
   const urls = makeUrls(directory);
   const settings = davSettings(config);
-  const services = withScheduling({
-    store,
-    directory,
-    urls,
-    settings,
-    registry: makeRegistry(methods, reports, properties),
-    administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
-    readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
-    now: () => utc(Math.floor(Date.now() / 1000)),
-    warn,
-  });
+  const iSchedule = await openISchedule(config, warn);
+  // The ways to people of other servers, in the order in which they are asked.
+  const services = withScheduling(
+    {
+      store,
+      directory,
+      sudoers,
+      urls,
+      settings,
+      registry: makeRegistry(methods, reports, properties),
+      administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
+      readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
+      now: () => utc(Math.floor(Date.now() / 1000)),
+      warn,
+    },
+    [...(iSchedule === undefined ? [] : [iSchedule.channel])],
+  );
   const { scheduling } = services;
   const owners = async function* (): AsyncGenerator<Principal> {
     for await (const { owner, named } of store.homes()) {
@@ -248,6 +261,7 @@ export async function createServer(
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [
     ...doorsOf(config),
+    ...(iSchedule === undefined ? [] : [iScheduleDoor(othersDoor(iSchedule, config, services))]),
     ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
   ];
 
@@ -294,6 +308,30 @@ export async function createServer(
       await endDumps?.();
       await directory.close();
     },
+  };
+}
+
+/** What other servers' door is opened with. */
+function othersDoor(iSchedule: ISchedule, config: Config, services: Services): IScheduleDoor {
+  const { directory, urls, settings, store, scheduling, now, warn } = services;
+  const { SerialNumber: serial, DKIM } = config.Scheduling.iSchedule;
+  return {
+    ...iSchedule,
+    capabilities: {
+      serial,
+      maxContentLength: settings.maxResourceSize ?? oneMegabyte,
+      maxInstances: settings.maxInstances,
+      maxRecipients: settings.maxAttendeesPerInstance ?? 1_000,
+    },
+    tells: DKIM.ProtocolDebug,
+    received: store.received,
+    product,
+    now,
+    warn,
+    isOurs: async (address) => addressElsewhere(address, await calendarUser(address, directory, urls)) === undefined,
+    receive: (message, how) => scheduling.receive(message, how),
+    busyTime: async (message) =>
+      message.busyTime === undefined ? [] : busyTimeForStranger(message, message.busyTime, services),
   };
 }
 

@@ -21,14 +21,18 @@ const floors: Readonly<Record<string, number>> = {
   sharing: 4,
   dav: 5,
   doors: 5,
+  "directory-service.ts": 6,
   "server.ts": 6,
   process: 7,
   admin: 7,
   "main.ts": 7,
 };
 
-/** main.ts is where the roles of a process are chosen. */
-const neighbours: Readonly<Record<string, readonly string[]>> = { "main.ts": ["process"] };
+/** main.ts is where the roles of a process are chosen; server.ts has its services opened by the configuration. */
+const neighbours: Readonly<Record<string, readonly string[]>> = {
+  "main.ts": ["process"],
+  "server.ts": ["directory-service.ts"],
+};
 
 /** Each package is imported by one folder, so that it can be replaced. */
 const packages: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import { headerOf } from "./connection.mjs";
+import { homeOfMany } from "./crowd.mjs";
 import { eventText, inWeek, uidOf, weekRange, weeks } from "./events.mjs";
 import { mixed } from "./mixed.mjs";
 import { multigetBody, report, sync } from "./reports.mjs";
@@ -19,6 +20,28 @@ function checkUids(answer, calendar, numbers, what) {
 }
 
 let fresh = 0;
+
+/** Weeks in random order; `dataOf` writes what is asked of their events, `look` checks the text of an answer. */
+const queryOfWeek = (dataOf, look = () => {}) => ({
+  against: "http",
+  async prepare(target) {
+    const { path, name } = await seed(target);
+    const expected = Array.from({ length: weeks }, (_, week) => inWeek(size, week));
+    return {
+      async op(connection) {
+        const week = random(weeks);
+        const range = weekRange(week);
+        const answer = await report(
+          connection,
+          path,
+          `<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>${dataOf(range)}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range ${range}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
+        );
+        checkUids(answer, name, expected[week], `calendar-query of week ${week}`);
+        look(answer.body.toString(), expected[week]);
+      },
+    };
+  },
+});
 
 export const workloads = {
   put: {
@@ -171,46 +194,20 @@ export const workloads = {
   },
   "query-week": {
     what: "calendar-query of a week of 1,000 events, with data",
-    against: "http",
-    async prepare(target) {
-      const { path, name } = await seed(target);
-      const expected = Array.from({ length: weeks }, (_, week) => inWeek(size, week));
-      return {
-        async op(connection) {
-          const week = random(weeks);
-          const answer = await report(
-            connection,
-            path,
-            `<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range ${weekRange(week)}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
-          );
-          checkUids(answer, name, expected[week], `calendar-query of week ${week}`);
-        },
-      };
-    },
+    ...queryOfWeek(() => "<C:calendar-data/>"),
   },
   expand: {
     what: "calendar-query of a week of 1,000 events, expanded",
-    against: "http",
-    async prepare(target) {
-      const { path, name } = await seed(target);
-      const expected = Array.from({ length: weeks }, (_, week) => inWeek(size, week));
-      return {
-        async op(connection) {
-          const week = random(weeks);
-          const answer = await report(
-            connection,
-            path,
-            `<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data><C:expand ${weekRange(week)}/></C:calendar-data></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range ${weekRange(week)}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
-          );
-          checkUids(answer, name, expected[week], `expansion of week ${week}`);
-          const text = answer.body.toString();
-          const instances = text.split("BEGIN:VEVENT").length - 1;
-          check(instances === expected[week].length, `${instances} instances, expected ${expected[week].length}`);
-          check(!/RRULE|TZID/.test(text), "an expanded instance has a rule or a zone");
-        },
-      };
-    },
+    ...queryOfWeek(
+      (range) => `<C:calendar-data><C:expand ${range}/></C:calendar-data>`,
+      (text, expected) => {
+        const instances = text.split("BEGIN:VEVENT").length - 1;
+        check(instances === expected.length, `${instances} instances, expected ${expected.length}`);
+        check(!/RRULE|TZID/.test(text), "an expanded instance has a rule or a zone");
+      },
+    ),
   },
+  home: homeOfMany,
   "sync-init": {
     what: "sync-collection of 1,000 events without a token",
     against: "http",

@@ -4,7 +4,7 @@ import type { Config } from "../config/schema.ts";
 import type { Delegates, Directory, DirectoryBackend } from "../directory/backend.ts";
 import { openDelegates } from "../directory/delegates.ts";
 import { createDirectory } from "../directory/directory.ts";
-import { openDirectoryService } from "../directory/open-directory-service.ts";
+import { openDirectoryService } from "../directory-service.ts";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { type Call, Problems } from "./command.ts";

@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { chmod, chown, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { readFile, realpath } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { replaceFile } from "../base/replace-file.ts";
 import { isKey, type Key, type Section } from "../config/key.ts";
 import { configFrom, describeProblem, loadConfigFile } from "../config/load.ts";
 import { nearest } from "../config/nearest.ts";
@@ -128,26 +128,4 @@ async function write(call: Call, action: "set" | "unset"): Promise<number> {
   if (problems.length > 0) throw new Problems([...problems.map(describeProblem), `${file}: nothing was written`]);
   if (text !== before) await replaceFile(file, text);
   return 0;
-}
-
-/** With the owner and mode of the file that is there; readers see the old one or the new one. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const facts = await stat(path).catch(() => undefined);
-  const draft = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-  try {
-    const file = await open(draft, "wx", 0o640);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (facts !== undefined) {
-      await chmod(draft, facts.mode & 0o7777);
-      if (process.getuid?.() === 0) await chown(draft, facts.uid, facts.gid);
-    }
-    await rename(draft, path);
-  } finally {
-    await rm(draft, { force: true });
-  }
 }

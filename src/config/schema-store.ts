@@ -1,4 +1,5 @@
 import { flag, isDictionary, path, patterns, type Section, table, text, unbounded, whole } from "./key.ts";
+import { iSchedule } from "./schema-ischedule.ts";
 
 const limit = [0, unbounded] as const;
 const port = [0, 65_535] as const;
@@ -82,13 +83,12 @@ export const scheduling = {
       ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
         effect: "later",
       }),
-      EnablePrivateComments: flag(true, "Comments of attendees that only the organizer sees.", { effect: "later" }),
+      EnablePrivateComments: flag(
+        true,
+        "Keep comments of attendees that only the organizer sees when old clients leave them out.",
+      ),
     },
-    iSchedule: {
-      Enabled: flag(false, "Exchange invitations with other servers.", { effect: "later" }),
-      AddressPatterns: patterns([], "Regular expressions of addresses reached through them.", { effect: "later" }),
-      Servers: path("/etc/caldavd/servertoserver.xml", "The list of those servers.", { effect: "later" }),
-    },
+    iSchedule,
     iMIP: {
       Enabled: flag(false, "Exchange invitations by mail.", { effect: "later" }),
       MailGatewayServer: text("localhost", "The host of the original's mail gateway.", { effect: "ignored" }),

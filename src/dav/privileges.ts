@@ -179,8 +179,9 @@ class Rights {
     const owner = isOwned(resource) && resource.owner.uid === user.uid;
     const self =
       (resource.kind === "principal" || resource.kind === "proxy-group") && identities.has(resource.principal.uid);
-    const properties = await this.#properties(resource, aces, identities);
-    const proxies = await this.#proxies(user, aces);
+    const properties = aces.some(isAboutProperty) ? await this.#properties(resource, aces, identities) : undefined;
+    const owners = proxyOwners(aces, user.uid);
+    const proxies = owners.length === 0 ? owners : await this.#proxies(user, owners);
     const held = proxies.length === 0 ? identities : new Set([...identities, ...proxies]);
     return { identities: held, owner, self, ...(properties === undefined ? {} : { properties }) };
   }
@@ -192,7 +193,7 @@ class Rights {
     aces: readonly Ace[],
     identities: ReadonlySet<PrincipalUid>,
   ): Promise<ReadonlySet<QName> | undefined> {
-    if (!("collection" in resource) || !aces.some(({ who }) => who.kind === "property")) return undefined;
+    if (!("collection" in resource)) return undefined;
     const stored = await resource.collection.properties("entry" in resource ? resource.entry.name : undefined);
     const held = new Set<QName>();
     for (const { who } of aces) {
@@ -205,22 +206,29 @@ class Rights {
     return held;
   }
 
-  /** The proxy groups named in the ACEs that the user is in. */
-  async #proxies(user: Principal, aces: readonly Ace[]): Promise<readonly PrincipalUid[]> {
+  /** The proxy groups of these principals that the user is in. */
+  async #proxies(user: Principal, owners: readonly PrincipalUid[]): Promise<readonly PrincipalUid[]> {
     const { directory } = this.#services;
     const held: PrincipalUid[] = [];
-    const asked = new Set<PrincipalUid>();
-    for (const { who } of aces) {
-      const proxy = who.kind === "href" ? parseProxyUid(who.uid) : undefined;
-      if (proxy === undefined || proxy.owner === user.uid || asked.has(proxy.owner)) continue;
-      asked.add(proxy.owner);
-      const owner = await directory.byUid(proxy.owner);
+    for (const uid of owners) {
+      const owner = await directory.byUid(uid);
       const access = owner === undefined ? "none" : await directory.delegateAccess(user, owner);
-      if (access !== "none") held.push(proxyUid(proxy.owner, access));
+      if (access !== "none") held.push(proxyUid(uid, access));
     }
     return held;
   }
 }
+
+// Most ACLs name neither, and each question to be waited for costs as much as all the rest.
+const isAboutProperty = ({ who }: Ace): boolean => who.kind === "property";
+const proxyOwners = (aces: readonly Ace[], but: PrincipalUid): readonly PrincipalUid[] => {
+  const owners: PrincipalUid[] = [];
+  for (const { who } of aces) {
+    const owner = who.kind === "href" ? parseProxyUid(who.uid)?.owner : undefined;
+    if (owner !== undefined && owner !== but && !owners.includes(owner)) owners.push(owner);
+  }
+  return owners;
+};
 
 type Member = Shape<"object" | "file">;
 

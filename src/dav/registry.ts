@@ -1,7 +1,8 @@
 import type { Directory } from "../directory/backend.ts";
+import type { Sudoers } from "../directory/sudoers.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Href, PrincipalUid, Utc } from "../model/ids.ts";
-import type { Principal, RecordType } from "../model/principal.ts";
+import type { Principal, RecordType, Sudoer } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Scheduling } from "../scheduling/implicit.ts";
@@ -11,10 +12,10 @@ import type { Kind, Resource, Shape } from "./resource.ts";
 
 /** Canonical addresses (the `__uids__` form): what property values use, whatever form the client asked with. */
 export interface Urls {
-  principal(principal: Principal): Href;
+  principal(principal: Pick<Principal, "uid">): Href;
   proxyGroup(principal: Principal, access: "read" | "write"): Href;
   /** Every address of a principal, the canonical one first, then `/principals/<type>/<short name>/`. */
-  aliases(principal: Principal): readonly Href[];
+  aliases(principal: Principal | Sudoer): readonly Href[];
   home(owner: Principal): Href;
   collection(ref: CollectionRef): Href;
   member(ref: CollectionRef, name: string): Href;
@@ -81,6 +82,7 @@ export interface SchedulingSettings {
   readonly implicit: boolean;
   /** Explicit messages of old clients are answered as if they had been delivered. */
   readonly oldDraftCompatibility: boolean;
+  readonly privateComments: boolean;
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */
@@ -90,6 +92,8 @@ export interface SchedulingSettings {
 export interface Services {
   readonly store: CalendarStore;
   readonly directory: Directory;
+  /** The administrators of the sudoers file, who are principals beside those of the directory. */
+  readonly sudoers: Pick<Sudoers, "principals">;
   readonly urls: Urls;
   readonly settings: DavSettings;
   readonly registry: Registry;

@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { open, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { replaceFile } from "../base/replace-file.ts";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { DelegateList, Delegates } from "./backend.ts";
 
@@ -33,22 +33,7 @@ export async function dumpDelegates(delegates: Delegates, database: string, toda
   const folder = dirname(database);
   const name = `delegates-${dayOf(today)}.json`;
   if ((await dumpsIn(folder)).includes(name)) return undefined;
-  const text = delegatesJson(await delegates.lists());
-  const draft = join(folder, `.${name}.${randomUUID()}.new`);
-  try {
-    const file = await open(draft, "wx", 0o640);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, join(folder, name));
-  } finally {
-    await rm(draft, { force: true });
-  }
-  const directory = await open(folder);
-  await directory.sync().finally(() => directory.close());
+  await replaceFile(join(folder, name), delegatesJson(await delegates.lists()));
   for (const old of (await dumpsIn(folder)).slice(0, -dumpsKept)) await rm(join(folder, old), { force: true });
   return join(folder, name);
 }

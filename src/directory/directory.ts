@@ -3,6 +3,7 @@ import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
 import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Delegates, Directory, DirectoryBackend, PrincipalQuery } from "./backend.ts";
+import { ReverseProxies } from "./reverse-proxies.ts";
 
 type Access = "read" | "write";
 
@@ -66,17 +67,17 @@ class JoinedDirectory implements Directory {
     return this.#principals(await closure(group.uid, (uid) => this.#backend.memberUids(uid)));
   }
 
-  async memberships(principal: Principal): Promise<readonly Principal[]> {
+  async memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]> {
     return this.#principals(await this.#backend.groupUids(principal.uid));
   }
 
-  async expandedMemberships(principal: Principal): Promise<readonly Principal[]> {
+  async expandedMemberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]> {
     const uids = new Set(await this.identities(principal));
     uids.delete(principal.uid);
     return this.#principals(uids);
   }
 
-  identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>> {
+  identities(principal: Pick<Principal, "uid">): Promise<ReadonlySet<PrincipalUid>> {
     this.#checkRecords();
     const known = this.#identities.get(principal.uid);
     if (known !== undefined) return known;
@@ -107,7 +108,7 @@ class JoinedDirectory implements Directory {
     await this.#delegates.change([{ owner: owner.uid, access, edit }]);
   }
 
-  async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {
+  async delegatedBy(delegate: Pick<Principal, "uid">, access: Access): Promise<readonly Principal[]> {
     const owners = new Set<PrincipalUid>();
     for (const uid of await this.identities(delegate)) {
       for (const owner of await this.#ownersInRecords(uid, access)) owners.add(owner);
@@ -181,7 +182,7 @@ class JoinedDirectory implements Directory {
 
   async #ownersInRecords(delegate: PrincipalUid, access: Access): Promise<readonly PrincipalUid[]> {
     if (this.#backend.ownersTrusting !== undefined) return this.#backend.ownersTrusting(delegate, access);
-    return (await this.#reverseProxies())[access].get(delegate) ?? [];
+    return (await this.#reverseProxies()).ownersTrusting(delegate, access);
   }
 
   /** Who is named as delegate in which records. Made once per generation, since records only know it the other way round. */
@@ -207,24 +208,11 @@ class JoinedDirectory implements Directory {
 
 const noAccess = Promise.resolve("none" as const);
 
-interface ReverseProxies {
-  readonly read: ReadonlyMap<PrincipalUid, readonly PrincipalUid[]>;
-  readonly write: ReadonlyMap<PrincipalUid, readonly PrincipalUid[]>;
-}
-
 async function reversed(backend: DirectoryBackend): Promise<ReverseProxies> {
-  const owners = { read: new Map<PrincipalUid, PrincipalUid[]>(), write: new Map<PrincipalUid, PrincipalUid[]>() };
+  const reverse = new ReverseProxies();
   for (const type of recordTypes)
-    for await (const { uid: owner } of backend.list(type)) {
-      const proxies = await backend.delegatesOf(owner);
-      for (const access of ["read", "write"] as const)
-        for (const delegate of proxies[access]) {
-          const known = owners[access].get(delegate);
-          if (known === undefined) owners[access].set(delegate, [owner]);
-          else known.push(owner);
-        }
-    }
-  return owners;
+    for await (const { uid: owner } of backend.list(type)) reverse.add(owner, await backend.delegatesOf(owner));
+  return reverse;
 }
 
 /** Everything reached from `start` by following `next`; `start` itself is left out, also when a loop leads back to it. */

@@ -203,7 +203,7 @@ export class SetWalk {
   /** Whether the instant came before. */
   #isKnown(key: number, local: number): boolean {
     if (key === this.#last) return true;
-    const known = key < this.#last && this.#inGap !== undefined && this.#inGap.has(key);
+    const known = key < this.#last && (this.#inGap?.has(key) || this.#isPassedDate(key));
     if (key > this.#last) this.#last = key;
     const { zone } = this.#set.start;
     if (zone !== undefined && !zone.fixed && zone.offsetAt(utc(key)) !== local - key) {
@@ -212,6 +212,19 @@ export class SetWalk {
       this.#inGap.add(key);
     }
     return known;
+  }
+
+  // After a gap a rule's instants go back by its length, and an RDATE may have been one of those.
+  #isPassedDate(key: number): boolean {
+    const { dates } = this.#set;
+    for (let [low, high] = [0, this.#date]; low < high; ) {
+      const middle = (low + high) >> 1;
+      const found = dates[middle]?.key ?? 0;
+      if (found === key) return true;
+      if (found < key) low = middle + 1;
+      else high = middle;
+    }
+    return false;
   }
 
   #isExcepted(key: number): boolean {

@@ -53,7 +53,7 @@ export type Reason =
   | { readonly code: "default-calendar-needed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
-  | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }
+  | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href | undefined }
   | { readonly code: "same-organizer-in-all-components"; readonly problem: string }
   | { readonly code: "allowed-organizer-scheduling-object-change"; readonly problem: string }
   | { readonly code: "allowed-attendee-scheduling-object-change"; readonly problem: string }

@@ -6,8 +6,10 @@ import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LockScope } from "./named-locks.ts";
+import type { Received } from "./received.ts";
 
 export type { Jobs } from "./jobs.ts";
+export type { Receipt, Received } from "./received.ts";
 
 /** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
  *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
@@ -195,6 +197,8 @@ export interface CalendarStore {
   readonly published: PublishedPlaces;
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
+  /** Whether this process has used the home already; told from memory. */
+  met(owner: Principal): boolean;
   /** Whether the home exists, without making it. */
   provisioned(owner: Principal): Promise<boolean>;
   open(ref: CollectionRef): Promise<Collection | undefined>;
@@ -228,8 +232,13 @@ export interface CalendarStore {
   /** Runs `work` under a named lock of all workers and hosts. Collection locks may be taken inside, never the other way round.
    *  Throws LockTimeout. */
   exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T>;
+  /** Takes a role that one process at a time has, of all workers and hosts, and answers how to give it back; undefined while another
+   *  has it. */
+  claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
+  /** Messages that came from other servers. */
+  readonly received: Pick<Received, "begin" | "end">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

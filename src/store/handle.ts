@@ -14,6 +14,7 @@ import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
 import { differences, reconcile } from "./reconcile.ts";
 import { CollectionGone, OpenTransaction, type Transaction } from "./transaction.ts";
+import { Turns } from "./turns.ts";
 import { atRest } from "./volume.ts";
 
 /** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
@@ -34,9 +35,8 @@ export class Handle {
   readonly #directory: DirectorySync;
   readonly #notices: Notices;
   readonly #courtesy: Courtesy;
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  #closing = false;
+  /** One writer or repairer at a time in this process. */
+  readonly #turns = new Turns(() => this.#drop());
   /** A change of this process under way, and the state before it. */
   #writing: { readonly index: IndexFile; readonly state: State } | undefined;
   #lately: { readonly rest: number; readonly state: State } | undefined;
@@ -72,15 +72,10 @@ export class Handle {
           const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
           if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
           // Another process is writing just now: what was committed last is the truth until that one answers.
-          if (state && this.#waiting === 0 && !this.#lockFree(index)) return { index, state, directory, rest };
+          if (state && !this.#turns.busy && !this.#lockFree(index)) return { index, state, directory, rest };
         } catch (error) {
           if (isBusy(error)) {
-            // What else is wrong with it, or that somebody closed it meanwhile, is the next round's business.
-            await this.#courtesy
-              .whileBusy(() => index.db.open && index.state())
-              .catch((broken: unknown) => {
-                if (!isBroken(broken)) throw broken;
-              });
+            await this.#untilFree(index);
             continue;
           }
           // What is broken is dealt with below, in turn: a writer may be using it.
@@ -89,7 +84,7 @@ export class Handle {
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
       try {
-        await this.#exclusively(() => this.#catchUp());
+        await this.#turns.take(() => this.#catchUp());
       } catch (error) {
         // Whatever fails in a directory that somebody is removing: the next round says that it is gone.
         if (!this.#isGone()) throw error;
@@ -99,7 +94,7 @@ export class Handle {
 
   /** Runs `work` with the write lock held (this process, other processes, other hosts), then syncs and commits. */
   locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       await this.#courtesy.letOthersFirst();
       for (let attempt = 0; ; attempt++) {
         const transaction = await this.#begin().catch((error: unknown) => {
@@ -146,7 +141,7 @@ export class Handle {
 
   /** A question found `index` broken, though its state could be read: it is made again. */
   broken(index: IndexFile): Promise<void> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       if (this.#index === index) await this.#discardIndex();
     });
   }
@@ -156,13 +151,12 @@ export class Handle {
   }
 
   get busy(): boolean {
-    return this.#waiting > 0;
+    return this.#turns.busy;
   }
 
   /** Closes file and watch; the handle opens again when it is used again. */
   close(): void {
-    if (this.busy) this.#closing = true;
-    else this.#drop();
+    this.#turns.close();
   }
 
   /** Lets go of the connection to sqlite, not of what is known of directory and index. */
@@ -188,22 +182,6 @@ export class Handle {
     return file && this.parts.volume.identityOf(file);
   }
 
-  // One writer or repairer at a time in this process, in order of asking.
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    this.#waiting++;
-    const turn = this.#tail.then(work);
-    this.#tail = turn
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting--;
-        if (this.#waiting === 0 && this.#closing) {
-          this.#closing = false;
-          this.#drop();
-        }
-      });
-    return turn;
-  }
-
   #agrees(index: IndexFile, state: State, directory: Stats): boolean {
     if (state.directory !== directory.ctimeMs) return false;
     if (this.#notices.touched.size > 0) {
@@ -216,6 +194,15 @@ export class Handle {
       }
     }
     return this.#notices.active || Date.now() - this.#checked < trustFor;
+  }
+
+  /** Waits until `index` can be read. What else is wrong with it, or that somebody closed it meanwhile, is for the next round. */
+  async #untilFree(index: IndexFile): Promise<void> {
+    try {
+      await this.#courtesy.whileBusy(() => index.db.open && index.state());
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+    }
   }
 
   #lockFree(index: IndexFile): boolean {
@@ -245,9 +232,9 @@ export class Handle {
         }
       }
     } catch (error) {
-      if (isBroken(error)) await this.#discardIndex();
-      else if (!isBusy(error)) throw error;
-      return;
+      if (isBroken(error)) return this.#discardIndex();
+      if (isBusy(error)) return this.#untilFree(index);
+      throw error;
     }
     const transaction = await this.#begin();
     if (transaction === undefined) return;

@@ -9,6 +9,7 @@ import type { Locks } from "./contract.ts";
 import { isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
+import { Turns } from "./turns.ts";
 import { atRest } from "./volume.ts";
 
 const none: readonly Lock[] = [];
@@ -86,9 +87,7 @@ class HomeLocks {
   #db: Database | undefined;
   #identity = 0;
   #lately: Lately | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  #closing = false;
+  readonly #turns = new Turns(() => this.#drop());
 
   constructor(path: string, parts: StoreParts) {
     this.#path = path;
@@ -104,12 +103,12 @@ class HomeLocks {
     const lately = this.#lately;
     if (lately !== undefined && lately.rest === file.ctimeMs && lately.identity === identity)
       return unexpired(lately.locks, now());
-    if (this.#db?.open && this.#db.inTransaction) return this.#tail.then(() => this.held());
+    if (this.#db?.open && this.#db.inTransaction) return this.#turns.quiet.then(() => this.held());
     const rest = volume.local && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
     try {
       return unexpired(this.#read(identity, rest), now());
     } catch (error) {
-      if (isBroken(error)) return this.#exclusively(() => this.#discard(identity)).then(() => this.held());
+      if (isBroken(error)) return this.#turns.take(() => this.#discard(identity)).then(() => this.held());
       if (!isBusy(error)) throw error;
       return retryWhileBusy(this.#path, () => this.#read(identity, undefined))
         .catch((later: unknown) => {
@@ -121,7 +120,7 @@ class HomeLocks {
 
   /** Runs `work` with the file's write lock held and commits, or throws what it threw and changes nothing. */
   write<T>(work: (db: Database, held: readonly Lock[]) => T): Promise<T> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       for (let attempt = 0; ; attempt++) {
         try {
           const db = await this.#begin();
@@ -138,8 +137,7 @@ class HomeLocks {
   }
 
   close(): void {
-    if (this.#waiting > 0) this.#closing = true;
-    else this.#drop();
+    this.#turns.close();
   }
 
   async #transact<T>(db: Database, work: (db: Database, held: readonly Lock[]) => T): Promise<T> {
@@ -205,21 +203,6 @@ class HomeLocks {
     this.#db = db;
     this.#identity = identity;
     return db;
-  }
-
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    this.#waiting++;
-    const turn = this.#tail.then(work);
-    this.#tail = turn
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting--;
-        if (this.#waiting === 0 && this.#closing) {
-          this.#closing = false;
-          this.#drop();
-        }
-      });
-    return turn;
   }
 
   #rollback(): void {

@@ -52,6 +52,7 @@ import {
   shareType,
 } from "./provision.ts";
 import { publishedPlaces } from "./published.ts";
+import { Received } from "./received.ts";
 import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
@@ -90,6 +91,7 @@ export class FileStore implements CalendarStore {
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
   readonly jobs: Jobs;
+  readonly received: Received;
   readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -102,6 +104,7 @@ export class FileStore implements CalendarStore {
     this.published = publishedPlaces(layout);
     this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
+    this.received = new Received(layout.received);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -132,6 +135,10 @@ export class FileStore implements CalendarStore {
 
   async provision(owner: Principal): Promise<void> {
     await this.#home(owner, true);
+  }
+
+  met(owner: Principal): boolean {
+    return this.#homes.peek(owner.uid) !== undefined;
   }
 
   async provisioned(owner: Principal): Promise<boolean> {
@@ -247,6 +254,10 @@ export class FileStore implements CalendarStore {
     return this.#namedLocks.exclusively(scope, name, work);
   }
 
+  claim(role: string): (() => void) | undefined {
+    return this.#namedLocks.claim(role);
+  }
+
   /** Every home there is, whoever it belongs to. */
   homes(): AsyncIterable<StoredHome> {
     return homesIn(this.layout, this.#parts.properties);
@@ -285,6 +296,7 @@ export class FileStore implements CalendarStore {
     this.locks.close();
     this.#handles.clear();
     this.#namedLocks.close();
+    this.received.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {

@@ -14,6 +14,7 @@ import { makeUrls } from "../../src/dav/urls.ts";
 import { principalList } from "../../src/directory/access.ts";
 import { openDelegates } from "../../src/directory/delegates.ts";
 import { createDirectory } from "../../src/directory/directory.ts";
+import { openSudoers } from "../../src/directory/sudoers.ts";
 import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
 import type { HttpRequest, HttpResponse } from "../../src/http/message.ts";
 import { decodePath } from "../../src/http/uri.ts";
@@ -50,7 +51,13 @@ export const settings: DavSettings = {
   proxyPrincipals: true,
   responseCompression: false,
   sharing: { enabled: true, publishing: true, announcePublishing: true },
-  scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
+  scheduling: {
+    implicit: false,
+    oldDraftCompatibility: true,
+    privateComments: true,
+    organizers: ["users"],
+    freeBusyAttendees: 30,
+  },
 };
 
 export interface Tree {
@@ -79,6 +86,7 @@ export async function givenTree(
   const services = withScheduling({
     store: given.store,
     directory,
+    sudoers: await openSudoers(new URL("../../data/sudoers-test.plist", import.meta.url).pathname, { warn }),
     urls: makeUrls(directory),
     settings: { ...settings, ...changed },
     registry: makeRegistry(declared.methods ?? [], declared.reports ?? [], properties),

@@ -7,8 +7,8 @@ import { afterEach, describe, test } from "node:test";
 import { configFrom } from "../../src/config/load.ts";
 import { openApacheFiles } from "../../src/directory/apache-files.ts";
 import type { DirectoryBackend } from "../../src/directory/backend.ts";
-import { openDirectoryService } from "../../src/directory/open-directory-service.ts";
 import { uuid5 } from "../../src/directory/uuid5.ts";
+import { openDirectoryService } from "../../src/directory-service.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
 
 const ended: (() => Promise<unknown>)[] = [];
@@ -192,7 +192,10 @@ test("an augment says what the directory does not: calendars, answers, server, a
   assert.equal(await backend.byAddress(normaliseAddress("mailto:nobody@example.com")), undefined);
   assert.deepEqual(await backend.storedPasswords!(ann), ["ann"]);
   const bob = await user(backend, "bob");
-  assert.deepEqual([bob.calendaring, bob.hosting], [false, { local: false, server: "other.example.com" }]);
+  assert.deepEqual(
+    [bob.calendaring, bob.hosting],
+    [false, { local: false, enabled: true, server: "other.example.com" }],
+  );
   assert.deepEqual(await backend.storedPasswords!(bob), []);
   assert.equal((await backend.byShortName("resources", "beamer"))?.autoSchedule, "accept-always");
   assert.equal((await backend.byShortName("groups", "staff"))?.calendaring, true);

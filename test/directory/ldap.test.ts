@@ -1,27 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
-import {
-  beginning,
-  entry,
-  groupDn,
-  groupOf,
-  person,
-  personDn,
-  type Slapd,
-  startSlapd,
-  suffix,
-  withoutSlapd,
-} from "../support/slapd.ts";
+import { ldifOfMany, users } from "../support/ldap-people.ts";
+import { entry, groupDn, person, personDn, type Slapd, startSlapd, suffix, withoutSlapd } from "../support/slapd.ts";
 import { namesIn, open } from "./ldap-support.ts";
 
-const users = Array.from({ length: 2000 }, (_, at) => `user${String(at + 1).padStart(4, "0")}`);
-const chain = Array.from({ length: 200 }, (_, at) => `chain${String(at + 1).padStart(3, "0")}`);
-
-/** 2,000 users; a group of all; 200 groups one inside the other, the last holding the first again. */
+/** And a few of their own kind. */
 const ldif = [
-  beginning("people", "groups", "rooms"),
-  ...users.map((name) => person(name)),
+  ...ldifOfMany((at) => [users[at]!], {
+    calendarAutoSchedule: "accept-if-free",
+    calendarDelegate: personDn("ann"),
+  }),
   person("ann", {
     mail: ["ann@example.com", "Ann.Alias@example.com"],
     objectClass: ["inetOrgPerson", "calendarEntity"],
@@ -42,21 +31,11 @@ const ldif = [
     sn: "Twin",
     mail: "twin@example.com",
   }),
-  groupOf("everybody", users.map(personDn)),
-  ...chain.map((name, at) => groupOf(name, [personDn(users[at]!), groupDn(chain[(at + 1) % chain.length]!)])),
   entry(groupDn("unix"), {
     objectClass: "posixGroup",
     cn: "unix",
     gidNumber: "1000",
     memberUid: ["ann", "user0001", "nobody-at-all"],
-  }),
-  entry(`cn=atlantis,ou=rooms,${suffix}`, {
-    objectClass: "calendarLocation",
-    cn: "atlantis",
-    displayName: "The Atlantis Room",
-    mail: "atlantis@example.com",
-    calendarAutoSchedule: "accept-if-free",
-    calendarDelegate: personDn("ann"),
   }),
   entry(`cn=beamer,ou=rooms,${suffix}`, { objectClass: "calendarResource", cn: "beamer", calendarEnabled: "FALSE" }),
 ].join("\n");

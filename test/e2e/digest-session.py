@@ -18,10 +18,12 @@ if what == "use":
     auth._thread_local.nonce_count = kept["count"]
     auth._thread_local.chal = kept["challenge"]
 first = None
+sessions = []
 for number in range(6):
-    # A connection each: they are shared out to both workers.
-    with requests.Session() as session:
-        answer = session.request("PROPFIND", url, auth=auth, headers={"Depth": "0"})
+    # A connection each, all of them open to the end: they are shared out to both workers.
+    session = requests.Session()
+    sessions.append(session)
+    answer = session.request("PROPFIND", url, auth=auth, headers={"Depth": "0"})
     first = first or (answer.history[0] if answer.history else answer).status_code
     if answer.status_code != 207:
         print("answer %d: %d" % (number, answer.status_code))

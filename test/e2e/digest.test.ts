@@ -28,6 +28,11 @@ describe("Digest as real clients do it", () => {
     assert.equal(code, 0, output);
     return [...output.matchAll(/^< HTTP\/1\.1 (\d+)/gm)].map((match) => Number(match[1]));
   }
+  /** The workers that answered, as the access log's `count` lines have it. */
+  async function workersOf(pattern: RegExp, count: number): Promise<readonly string[]> {
+    const lines = await server.accessed(pattern, count);
+    return [...new Set(lines.map((line) => / i=(\d+)/.exec(line)?.[1] ?? ""))].sort();
+  }
   const home = (): string => `${server.url}/calendars/users/user01/`;
   const silent = (url: string): readonly string[] => ["-o", "/dev/null", url];
 
@@ -42,24 +47,22 @@ describe("Digest as real clients do it", () => {
   });
 
   test("a nonce is asked of one worker and used at another, on many connections at once", async () => {
-    const urls = Array.from({ length: 24 }, () => silent(home())).flat();
+    const urls = Array.from({ length: 24 }, () => silent(`${home()}?many`)).flat();
     const statuses = await curl("--parallel", "--parallel-immediate", "--parallel-max", "12", ...urls);
     assert.equal(statuses.filter((status) => status === 207).length, 24);
-    const workers = (await server.accessLog()).slice(-24).map((line) => / i=(\d+)/.exec(line)?.[1]);
-    assert.deepEqual([...new Set(workers)].sort(), ["1", "2"]);
+    assert.deepEqual(await workersOf(/\?many HTTP\/1\.1" 207 /, 24), ["1", "2"]);
   });
 
   test("one nonce serves six connections at both workers, and six more after a restart", async () => {
     const file = join(folder, "session");
     const script = join(repository, "test/e2e/digest-session.py");
     const run = (what: string) =>
-      runProgram("/usr/bin/python3", [script, home(), "user01", "user01", what, file], { package: "python3-requests" });
+      runProgram("/usr/bin/python3", [script, `${home()}?${what}`, "user01", "user01", what, file], {
+        package: "python3-requests",
+      });
     const saved = await run("save");
     assert.equal(saved.code, 0, saved.output);
-    const workers = (await server.accessLog())
-      .filter((line) => line.includes(" 207 "))
-      .map((line) => / i=(\d+)/.exec(line)?.[1]);
-    assert.deepEqual([...new Set(workers.slice(-6))].sort(), ["1", "2"]);
+    assert.deepEqual(await workersOf(/\?save HTTP\/1\.1" 207 /, 6), ["1", "2"]);
     server = await server.restart();
     const used = await run("use");
     assert.equal(used.code, 0, used.output);

@@ -1,48 +1,21 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { textOf } from "../../src/xml/element.ts";
 import { Client, propfind } from "../support/http-client.ts";
+import { chain, ldifOfMany, users } from "../support/ldap-people.ts";
 import { repository, type Server, until } from "../support/server.ts";
-import {
-  beginning,
-  entry,
-  groupDn,
-  groupOf,
-  person,
-  personDn,
-  type Slapd,
-  startSlapd,
-  suffix,
-  withoutSlapd,
-} from "../support/slapd.ts";
+import { type Slapd, startSlapd, withoutSlapd } from "../support/slapd.ts";
 import { event } from "./calendar-texts.ts";
 import { startWithDirectory } from "./ldap-server.ts";
 import { runProgram } from "./run-program.ts";
+import { VdirsyncerPair } from "./vdirsyncer-pair.ts";
 
-const users = Array.from({ length: 2000 }, (_, at) => `user${String(at + 1).padStart(4, "0")}`);
-const chain = Array.from({ length: 200 }, (_, at) => `chain${String(at + 1).padStart(3, "0")}`);
-const ldif = [
-  beginning("people", "groups", "rooms"),
-  ...users.map((name) => person(name)),
-  groupOf("everybody", users.map(personDn)),
-  // Each holds the next, and the last the first; only the last has a user.
-  ...chain.map((name, at) =>
-    groupOf(name, [
-      groupDn(chain[(at + 1) % chain.length]!),
-      ...(at === chain.length - 1 ? [personDn("user0009")] : []),
-    ]),
-  ),
-  entry(`cn=atlantis,ou=rooms,${suffix}`, {
-    objectClass: "calendarLocation",
-    cn: "atlantis",
-    displayName: "The Atlantis Room",
-    mail: "atlantis@example.com",
-  }),
-].join("\n");
+/** Only the last group of the chain has a user. */
+const ldif = ldifOfMany((at) => (at === chain.length - 1 ? ["user0009"] : [])).join("\n");
 
 const home = (user: string): string => `/calendars/users/${user}/`;
 const ctag = propfind("{http://calendarserver.org/ns/}getctag");
@@ -268,40 +241,15 @@ describe("a server whose users are in an LDAP directory", { skip: withoutSlapd }
   });
 
   test("vdirsyncer works with an account of the directory", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "caldavd-vdirsyncer-"));
-    await mkdir(join(folder, "local/office"), { recursive: true });
-    await writeFile(join(folder, "local/office/one.ics"), event("one"));
-    await writeFile(
-      join(folder, "config"),
-      `[general]
-status_path = "${folder}/status/"
-[pair both]
-a = "local"
-b = "remote"
-collections = ["from a"]
-[storage local]
-type = "filesystem"
-path = "${folder}/local/"
-fileext = ".ics"
-[storage remote]
-type = "caldav"
-url = "${server.url}/"
-username = "user0101"
-password = "user0101"
-`,
-    );
-    for (const command of ["discover", "sync"]) {
-      const { code, output } = await runProgram("vdirsyncer", ["-c", join(folder, "config"), command], {
-        package: "vdirsyncer",
-        input: "y\n".repeat(10),
-      });
-      assert.equal(code, 0, output);
-    }
+    const pair = await VdirsyncerPair.make(server, "user0101", ["from a"]);
+    await mkdir(pair.local("office"));
+    await writeFile(pair.local("office/one.ics"), event("one"));
+    for (const command of ["discover", "sync"]) await pair.run(command);
     assert.equal(
       (await readdir(join(server.home("user0101"), "office"))).filter((name) => name.endsWith(".ics")).length,
       1,
     );
-    await rm(folder, { recursive: true });
+    await pair.remove();
   });
 
   let fresh = 1500;

@@ -11,7 +11,7 @@ import { command, home, mail, remove, replyBody, set, shareBody } from "../dav/s
 import { Client, propfind } from "../support/http-client.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { event } from "./calendar-texts.ts";
-import { runProgram } from "./run-program.ts";
+import { VdirsyncerPair } from "./vdirsyncer-pair.ts";
 
 const run = promisify(execFile);
 const calendar = `${home("user01")}team/`;
@@ -177,63 +177,35 @@ describe("a calendar shared on a server of two workers", () => {
     }
   });
   test("is kept by vdirsyncer in a sharee's folder, both ways", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "caldavd-share-"));
+    const name = place("user02").split("/").at(-2) ?? "";
+    const pair = await VdirsyncerPair.make(server, "user02", [name], 'conflict_resolution = "b wins"');
     try {
-      const name = place("user02").split("/").at(-2) ?? "";
-      await mkdir(join(folder, "local", name), { recursive: true });
-      await writeFile(
-        join(folder, "config"),
-        `[general]
-status_path = "${folder}/status/"
-[pair both]
-a = "local"
-b = "remote"
-collections = ["${name}"]
-conflict_resolution = "b wins"
-[storage local]
-type = "filesystem"
-path = "${folder}/local/"
-fileext = ".ics"
-[storage remote]
-type = "caldav"
-url = "${server.url}/"
-username = "user02"
-password = "user02"
-`,
-      );
-      const sync = async (...args: readonly string[]): Promise<void> => {
-        const { code, output } = await runProgram("vdirsyncer", ["-c", join(folder, "config"), ...args], {
-          package: "vdirsyncer",
-          input: "y\n",
-        });
-        assert.equal(code, 0, output);
-        assert.doesNotMatch(output, /^(error|critical):/m, output);
-      };
-      const local = (file: string): string => join(folder, "local", name, file);
+      await mkdir(pair.local(name));
+      const local = (file: string): string => pair.local(name, file);
       const texts = async (): Promise<readonly string[]> =>
         Promise.all(
-          (await readdir(join(folder, "local", name)))
+          (await readdir(pair.local(name)))
             .filter((file) => file.endsWith(".ics"))
             .map((file) => readFile(local(file), "utf8")),
         );
-      await sync("discover");
-      await sync("sync");
+      await pair.run("discover");
+      await pair.run("sync");
       assert.equal((await texts()).length, 34);
       assert.ok((await texts()).some((text) => text.includes("UID:user02-1") && text.includes("-PT30M")));
       // The sharee's device makes an event with an alarm; the owner changes another.
       await writeFile(local("mine.ics"), event("mine", 5, ...alarm));
       const changed = event("user03-2", 2).replace(/SUMMARY:.*/, "SUMMARY:moved by the owner");
       await client.expect(204, "PUT", `${calendar}user03-2.ics`, { headers: icalendar, body: changed });
-      await sync("sync");
+      await pair.run("sync");
       assert.ok((await texts()).some((text) => text.includes("SUMMARY:moved by the owner")));
       const all = (await client.expect(200, "GET", calendar)).text;
       assert.match(all, /UID:mine/);
       assert.doesNotMatch(all, /VALARM/);
       // Nothing is left to do.
-      await sync("sync");
+      await pair.run("sync");
       assert.equal((await texts()).length, 35);
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await pair.remove();
     }
   });
   test("nothing of it went wrong in the logs", async () => {

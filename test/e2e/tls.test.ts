@@ -84,7 +84,7 @@ describe("without a certificate of its own the server makes one", () => {
   test("the log tells the fingerprint, once: a restart keeps the certificate, another host name does not", async () => {
     const told = /SHA-256 fingerprint is ([0-9A-F:]{95})/;
     const first = (await certificateFor(port, "localhost")).fingerprint256;
-    assert.equal(told.exec(await server.errorLog())?.[1], first);
+    assert.equal(told.exec((await server.logged(told))[0])?.[1], first);
     server = await server.restart();
     assert.equal((await certificateFor(port, "localhost")).fingerprint256, first);
     assert.doesNotMatch(server.output(), told);

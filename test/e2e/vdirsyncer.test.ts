@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { textOf } from "../../src/xml/element.ts";
@@ -8,6 +7,7 @@ import { Client, itemsOf, multiget, propfind } from "../support/http-client.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { event, todo } from "./calendar-texts.ts";
 import { runProgram } from "./run-program.ts";
+import { VdirsyncerPair } from "./vdirsyncer-pair.ts";
 
 const home = "/calendars/users/user02/";
 const displayname = "{DAV:}displayname";
@@ -19,53 +19,28 @@ const byUid = (texts: Iterable<string>): Map<string, string> =>
 
 describe("vdirsyncer keeps a folder and a calendar equal", () => {
   let server: Server;
-  let folder: string;
+  let pair: VdirsyncerPair;
   let client: Client;
   before(async () => {
     server = await startServer();
     client = new Client(server, "user02");
-    folder = await mkdtemp(join(tmpdir(), "caldavd-vdirsyncer-"));
-    await mkdir(join(folder, "local/work"), { recursive: true });
-    await writeFile(
-      join(folder, "config"),
-      `[general]
-status_path = "${folder}/status/"
-[pair both]
-a = "local"
-b = "remote"
-collections = ["from a", "from b"]
-conflict_resolution = "a wins"
-metadata = ["color", "displayname"]
-[storage local]
-type = "filesystem"
-path = "${folder}/local/"
-fileext = ".ics"
-[storage remote]
-type = "caldav"
-url = "${server.url}/"
-username = "user02"
-password = "user02"
-`,
+    pair = await VdirsyncerPair.make(
+      server,
+      "user02",
+      ["from a", "from b"],
+      'conflict_resolution = "a wins"',
+      'metadata = ["color", "displayname"]',
     );
+    await mkdir(pair.local("work"));
   });
   after(async () => {
     client?.close();
     await server?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await pair?.remove();
   });
 
-  async function vdirsyncer(...args: readonly string[]): Promise<string> {
-    const { code, output } = await runProgram("vdirsyncer", ["-c", join(folder, "config"), ...args], {
-      package: "vdirsyncer",
-      // Whether to make a collection that one side lacks.
-      input: "y\n".repeat(10),
-    });
-    assert.equal(code, 0, `vdirsyncer ${args.join(" ")} failed:\n${output}`);
-    // Its warnings are none here: it says "Deleting an item with no etag" whenever there is one.
-    assert.doesNotMatch(output, /^(error|critical):/m, output);
-    return output;
-  }
-  const local = (...more: readonly string[]): string => join(folder, "local/work", ...more);
+  const vdirsyncer = (...args: readonly string[]): Promise<string> => pair.run(...args);
+  const local = (...more: readonly string[]): string => pair.local("work", ...more);
   async function localTexts(): Promise<string[]> {
     const names = (await readdir(local())).filter((name) => name.endsWith(".ics"));
     return Promise.all(names.map((name) => readFile(local(name), "utf8")));
@@ -100,7 +75,7 @@ password = "user02"
     const found = await client.multistatus("PROPFIND", `${home}work/`, propfind("{DAV:}resourcetype"), { depth: "0" });
     const type = found[0]?.found.get("{DAV:}resourcetype");
     assert.ok(type?.children.some((child) => typeof child !== "string" && child.name.endsWith("}calendar")));
-    assert.ok((await readdir(join(folder, "local"))).includes("calendar"), "the default calendar was not found");
+    assert.ok((await readdir(pair.local())).includes("calendar"), "the default calendar was not found");
   });
 
   test("300 events and 20 todos arrive", async () => {
@@ -178,12 +153,12 @@ password = "user02"
   });
 
   test("khal lists what was synchronised", async () => {
-    const config = join(folder, "khal");
+    const config = join(pair.folder, "khal");
     await writeFile(
       config,
       `[calendars]
 [[work]]
-path = ${folder}/local/work
+path = ${pair.local("work")}
 [locale]
 timeformat = %H:%M
 dateformat = %Y-%m-%d
@@ -193,7 +168,7 @@ longdatetimeformat = %Y-%m-%d %H:%M
 local_timezone = UTC
 default_timezone = UTC
 [sqlite]
-path = ${folder}/khal.db
+path = ${pair.folder}/khal.db
 `,
     );
     const { code, output } = await runProgram("khal", ["-c", config, "list", "2026-12-01", "30d"], { package: "khal" });

@@ -258,6 +258,18 @@ test("a daily event in the gap is an hour later on that day, in the hour that co
   );
 });
 
+test("an RDATE is one instance with the rule's, also where a gap sets the rule's instants back", () => {
+  const { instances } = all(
+    "DTSTART;TZID=America/New_York:20210314T024500\nRRULE:FREQ=MINUTELY;INTERVAL=15;COUNT=5\nRDATE;TZID=America/New_York:20210314T033000",
+  );
+  assert.deepEqual(spans({ instances }), [
+    "20210314T070000Z/20210314T070000Z",
+    "20210314T071500Z/20210314T071500Z",
+    "20210314T073000Z/20210314T073000Z",
+    "20210314T074500Z/20210314T074500Z",
+  ]);
+});
+
 test("times in the gap and the times they are read as are one instance", () => {
   const halfHourly =
     "DTSTART;TZID=Europe/Berlin:20260329T013000\nRRULE:FREQ=MINUTELY;INTERVAL=30;UNTIL=20260329T020000Z";

@@ -221,7 +221,7 @@ def judge(case):
     overrides = [pair for pair in components if "RECURRENCE-ID" in pair[0]]
     found = []
 
-    def add(wall, tzid, length):
+    def add(wall, tzid, length, component):
         days, seconds = length
         if tzid is not None:
             start = instant(wall, tzid)
@@ -229,16 +229,16 @@ def judge(case):
         else:
             start = instant(wall, floating)
             stop = instant(wall + days * DAY + timedelta(seconds=seconds), floating)
-        if overlaps(start, stop):
+        if overlaps(start, stop, component):
             found.append([start, stop])
 
-    def overlaps(start, stop):
-        """RFC 4791 §9.9. A VTODO is told by what it has; all its components have the same here."""
+    def overlaps(start, stop, component):
+        """RFC 4791 §9.9. A VTODO is told by what its component has: the master, or the override it comes from."""
         if kind == "VEVENT":
             return start < end and (stop > begin or (start == stop and start >= begin))
-        if "DUE" in components[0][0]:
+        if "DUE" in component:
             return (begin < stop or begin <= start) and (end > start or end >= stop)
-        if "DURATION" in components[0][0]:
+        if "DURATION" in component:
             return begin <= stop and (end > start or end >= stop)
         return begin <= start and end > start
 
@@ -259,9 +259,9 @@ def judge(case):
             replaced.add(key(identity))
         own = first(component, "DTSTART")
         length = length_of(component, own, text)
-        add(own.wall, own.tzid, length)
+        add(own.wall, own.tzid, length, component)
         if component["RECURRENCE-ID"].params.get("RANGE") == "THISANDFUTURE":
-            futures.append((key(identity), identity, own, length))
+            futures.append((key(identity), identity, own, length, component))
     futures.sort(key=lambda future: future[0])
     if master is not None:
         component, text = master
@@ -287,15 +287,15 @@ def judge(case):
                 continue
             future = next((f for f in reversed(futures) if f[0] < at), None)
             if future is None:
-                add(wall, tzid, own or length)
+                add(wall, tzid, own or length, component)
                 continue
             # §3.8.4.4: later instances move by the difference of the override's start and its RECURRENCE-ID, on the clock.
-            _, identity, moved, moved_length = future
+            _, identity, moved, moved_length, source = future
             if moved.tzid is None:
-                add(wall + (moved.wall - identity.wall), None, moved_length)
+                add(wall + (moved.wall - identity.wall), None, moved_length, source)
             else:
                 original = wall_of(instant(identity.wall, identity.tzid), moved.tzid)
-                add(wall_of(at, moved.tzid) + (moved.wall - original), moved.tzid, moved_length)
+                add(wall_of(at, moved.tzid) + (moved.wall - original), moved.tzid, moved_length, source)
     return sorted(found)
 
 

@@ -132,13 +132,20 @@ export function explanation(one: RecurringCase, judge: Judge, here: Answer, ther
   if (ids.some((tzid) => spellings.size > 1 || !spellings.has(tzid)))
     return "RECURRENCE-ID in another zone than DTSTART";
   const zone = zoneOf(tzidsOf(master, "DTSTART")[0] ?? one.floating);
-  const isAmbiguous = (start: number): boolean =>
-    zone.offsetAt(utc(start - 90_000)) !== zone.offsetAt(utc(start + 90_000));
-  // What one of the two puts an hour or two later may lie outside the range.
+  const changeAt = (start: number): number =>
+    Math.abs(zone.offsetAt(utc(start - 90_000)) - zone.offsetAt(utc(start + 90_000)));
+  const isAmbiguous = (start: number): boolean => changeAt(start) > 0;
+  // What one of the two puts an hour or two later (a day, where a country crossed the date line) may lie outside the range.
   const isPaired = (start: number, others: readonly number[]): boolean =>
-    [...others, one.range.start, one.range.end].some((other) => Math.abs(other - start) <= 7200);
+    [...others, one.range.start, one.range.end].some(
+      (other) => Math.abs(other - start) <= Math.max(7200, changeAt(start)),
+    );
   if ([...missing, ...extra].every(isAmbiguous))
     if (missing.every((start) => isPaired(start, extra)) && extra.every((start) => isPaired(start, missing)))
+      return "Times that come twice or not at all";
+  // It looks for such an EXDATE elsewhere, and then misses those after it.
+  if (missing.length === 0 && instants.some(isAmbiguous))
+    if (extra.every((start) => isAmbiguous(start) || instants.includes(start)))
       return "Times that come twice or not at all";
   return isOutsideRule(one, master) ? "DTSTART that the rule does not give" : undefined;
 }

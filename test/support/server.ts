@@ -41,8 +41,14 @@ export interface Server {
   workers(): readonly number[];
   /** All that was printed so far. */
   output(): string;
+  /** The lines that have arrived. An answer is often here before its line: `accessed` waits for it. */
   accessLog(): Promise<readonly string[]>;
+  /** What has arrived. A worker's line may come after its answer: `logged` waits for it. */
   errorLog(): Promise<string>;
+  /** Lines of the access log that match, in their order: waits until there are `count`. */
+  accessed(pattern: RegExp, count?: number): Promise<readonly [string, ...string[]]>;
+  /** Lines of the error log that match, in their order: waits until there are `count`. */
+  logged(pattern: RegExp, count?: number): Promise<readonly [string, ...string[]]>;
   signal(name: NodeJS.Signals): void;
   /** TERM, then waits for the end. Answers the exit code. Files stay. */
   halt(): Promise<number | null>;
@@ -137,6 +143,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     output: () => printed,
     accessLog: () => linesOf(join(data, "access.log")),
     errorLog: async () => printed + (await readFile(join(data, "error.log"), "utf8").catch(() => "")),
+    accessed: (pattern, count = 1) => arrived("access", () => server.accessLog(), pattern, count),
+    logged: (pattern, count = 1) => arrived("error", async () => (await server.errorLog()).split("\n"), pattern, count),
     signal: (name) => void child.kill(name),
     halt: () => halt(child),
     restart: async (more = {}) => {
@@ -159,6 +167,18 @@ async function linesOf(path: string): Promise<readonly string[]> {
   const text = await readFile(path, "utf8").catch(() => "");
   return text.split("\n").filter((line) => line !== "");
 }
+
+/** Lines that match, as soon as there are `count`: workers' lines come to the files through pipes of the master. */
+const arrived = (
+  log: string,
+  read: () => Promise<readonly string[]>,
+  pattern: RegExp,
+  count: number,
+): Promise<readonly [string, ...string[]]> =>
+  until(`${count} lines with ${pattern} in the ${log} log`, async () => {
+    const [first, ...more] = (await read()).filter((line) => pattern.test(line));
+    return first !== undefined && more.length + 1 >= count && ([first, ...more] as const);
+  });
 
 /** Resolves at the ready line; rejects with what was printed when the process ends before it, or takes too long. */
 function ready(child: ChildProcess, printed: () => string): Promise<void> {

@@ -65,7 +65,7 @@ export async function copyMember(
     });
   } catch (error) {
     await staged.discard();
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
 }
 
@@ -179,7 +179,7 @@ export async function moveMember(
   try {
     await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
   } catch (error) {
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
   await guard.removed(path);
   if (scheduleTag === undefined) return undefined;

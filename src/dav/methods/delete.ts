@@ -64,7 +64,7 @@ export const deleteMethod: Method = {
     const guard = lockGuard(request, owner, context);
     const path = lockPath(collection.ref.path);
     const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
-    return tellingInside(async () => {
+    return tellingInside([resource], context, async () => {
       await guard.check(...touched);
       await removeAllScheduled(resource, context, request);
       await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));

@@ -11,10 +11,9 @@ import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
 import { lookAfterBoxes } from "../attachments/boxes.ts";
 import { keepingManaged } from "../attachments/keeping.ts";
-import { collectionResource, memberResource } from "../children.ts";
+import { isReadable } from "../readable.ts";
 import type { Context } from "../registry.ts";
 import { storeShared } from "../sharing/store-shared.ts";
-import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { schedulingOf } from "./scheduled.ts";
@@ -77,25 +76,19 @@ async function storeUnscheduled(
     });
   } catch (error) {
     await staged.discard();
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
   if (checked !== undefined) await lookAfterBoxes(checked.object, place, context);
   return stored;
 }
 
 /** A refusal as the asker may hear it: the other object of the same UID is named to who may read it only. */
-export async function asSeen(
-  error: unknown,
-  { owner, collection, parentHref }: Place,
-  context: Context,
-): Promise<unknown> {
-  if (!(error instanceof Refusal) || error.reason.code !== "no-uid-conflict") return error;
-  const { existing } = error.reason;
-  const entry = existing === undefined ? undefined : await collection.entry(lastSegment(existing));
-  if (entry === undefined) return error;
-  const parent = await collectionResource(parentHref, owner, collection);
-  const seen = (await context.privileges(memberResource(parent, entry))).has("read");
-  return seen ? error : new Refusal({ code: "no-uid-conflict", existing: undefined });
+export async function asSeen(error: unknown, context: Context): Promise<unknown> {
+  if (!(error instanceof Refusal)) return error;
+  const { reason } = error;
+  if (reason.code !== "no-uid-conflict" && reason.code !== "unique-scheduling-object-resource") return error;
+  if (reason.existing === undefined || (await isReadable(reason.existing, context))) return error;
+  return new Refusal({ code: reason.code, existing: undefined });
 }
 
 async function storeScheduled(
@@ -110,7 +103,7 @@ async function storeScheduled(
   const { object: sent } = checked;
   const room = await roomIn(place, context);
   const conflict = await collection.nameOf(sent.uid);
-  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), place, context);
+  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), context);
   const change: MemberChange<Stored> = {
     ...schedulingOf(request, place, context),
     owner,
@@ -136,11 +129,13 @@ async function storeScheduled(
         });
       } catch (error) {
         await staged.discard();
-        throw await asSeen(error, place, context);
+        throw error;
       }
     },
   };
-  const { value, messages } = await context.services.scheduling.change(change, sent.uid);
+  const { value, messages } = await context.services.scheduling.change(change, sent.uid).catch(async (error) => {
+    throw await asSeen(error, context);
+  });
   if (messages > 0) request.log.items.push(`itip.requests=${messages}`);
   await lookAfterBoxes(sent, place, context);
   return value;

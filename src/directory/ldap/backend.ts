@@ -1,13 +1,14 @@
 import type { CalendarAddress, PrincipalUid } from "../../model/ids.ts";
 import type { Principal, RecordType } from "../../model/principal.ts";
 import type { DirectoryBackend, PrincipalQuery } from "../backend.ts";
+import { ReverseProxies } from "../reverse-proxies.ts";
 import { TimedCache } from "../timed-cache.ts";
 import { DirectoryUnavailable } from "../unavailable.ts";
 import type { LdapRecord } from "./entry-record.ts";
 import type { Filters } from "./filters.ts";
 import type { Lookup } from "./lookup.ts";
 import { type CacheTimes, Resolver } from "./resolver.ts";
-import { SignIn, type SignInOptions } from "./sign-in.ts";
+import { believedFor, SignIn, type SignInOptions } from "./sign-in.ts";
 
 export interface LdapBackendOptions extends CacheTimes {
   readonly realm: string;
@@ -26,7 +27,7 @@ type Access = "read" | "write";
 type Proxies = Readonly<Record<Access, readonly PrincipalUid[]>>;
 interface Trusting {
   readonly at: number;
-  readonly owners: Promise<Readonly<Record<Access, ReadonlyMap<PrincipalUid, readonly PrincipalUid[]>>>>;
+  readonly reverse: Promise<ReverseProxies>;
 }
 
 const noUids: readonly PrincipalUid[] = [];
@@ -146,21 +147,26 @@ export class LdapBackend implements DirectoryBackend {
     const { now, freshFor } = this.#options;
     const known = this.#trusting;
     if (known === undefined || now() - known.at >= freshFor || now() < known.at) {
-      const trusting = { at: now(), owners: this.#listTrusting() };
+      const trusting = { at: now(), reverse: this.#listTrusting() };
       this.#trusting = trusting;
       // What was known stays, should the servers not answer.
-      trusting.owners.catch(() => {
+      trusting.reverse.catch(() => {
         if (this.#trusting === trusting) this.#trusting = known;
       });
     }
-    const owners = await this.#trusting!.owners.catch((error) => known?.owners ?? Promise.reject(error));
-    return owners[access].get(delegate) ?? noUids;
+    const reverse = await this.#trusting!.reverse.catch((error) => known?.reverse ?? Promise.reject(error));
+    return reverse.ownersTrusting(delegate, access);
   }
 
   /** Where the configuration names an attribute that has them. */
-  async storedPasswords(user: Principal): Promise<readonly string[]> {
-    const record = await this.#resolver.record(user.uid);
-    return record?.enabled === true && record.password !== undefined ? [record.password] : [];
+  async storedPasswords(user: Principal, anew = false): Promise<readonly string[]> {
+    const { lookup } = this.#options;
+    if (lookup.mapOf("users").attributes.password.length === 0) return [];
+    const record = await this.#resolver.recent(user.uid, anew ? shortestTurn : believedFor);
+    if (record?.enabled !== true) return [];
+    if (record.passwords === undefined)
+      throw new DirectoryUnavailable("The directory cannot be asked for the password at the moment.");
+    return record.passwords;
   }
 
   async maySignIn(user: Principal): Promise<boolean> {
@@ -272,9 +278,9 @@ export class LdapBackend implements DirectoryBackend {
   }
 
   /** All records that name delegates. */
-  async #listTrusting(): Promise<Awaited<Trusting["owners"]>> {
+  async #listTrusting(): Promise<ReverseProxies> {
     const { lookup, filters } = this.#options;
-    const owners = { read: new Map<PrincipalUid, PrincipalUid[]>(), write: new Map<PrincipalUid, PrincipalUid[]>() };
+    const reverse = new ReverseProxies();
     for (const type of lookup.types) {
       const { readDelegates, writeDelegates, resourceInfo } = lookup.mapOf(type).attributes;
       const naming = [...readDelegates, ...writeDelegates, ...resourceInfo];
@@ -282,15 +288,9 @@ export class LdapBackend implements DirectoryBackend {
       for await (const records of lookup.pages(type, filters.or(...naming.map((name) => filters.present(name)))))
         for (const record of records) {
           const { uid: owner } = (await this.#resolver.learn(record)).principal;
-          const proxies = await this.delegatesOf(owner);
-          for (const access of ["read", "write"] as const)
-            for (const delegate of proxies[access]) {
-              const known = owners[access].get(delegate);
-              if (known === undefined) owners[access].set(delegate, [owner]);
-              else known.push(owner);
-            }
+          reverse.add(owner, await this.delegatesOf(owner));
         }
     }
-    return owners;
+    return reverse;
   }
 }

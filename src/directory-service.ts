@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Config } from "../config/schema.ts";
-import { openApacheFiles } from "./apache-files.ts";
-import { AugmentedDirectory } from "./augmented.ts";
-import { readAugments } from "./augments-file.ts";
-import type { DirectoryBackend } from "./backend.ts";
-import { openLdap } from "./ldap/open.ts";
-import type { SchemaName } from "./ldap/schema-map.ts";
-import { readAccountsApart } from "./read-apart.ts";
-import { WithResourceFile } from "./resource-file.ts";
-import { WatchedFile } from "./watched-file.ts";
-import { openXmlAccounts } from "./xml-accounts.ts";
+import type { Config } from "./config/schema.ts";
+import { openApacheFiles } from "./directory/apache-files.ts";
+import { AugmentedDirectory } from "./directory/augmented.ts";
+import { readAugments } from "./directory/augments-file.ts";
+import type { DirectoryBackend } from "./directory/backend.ts";
+import { openLdap } from "./directory/ldap/open.ts";
+import type { SchemaName } from "./directory/ldap/schema-map.ts";
+import { readAccountsApart } from "./directory/read-apart.ts";
+import { WithResourceFile } from "./directory/resource-file.ts";
+import { WatchedFile } from "./directory/watched-file.ts";
+import { openXmlAccounts } from "./directory/xml-accounts.ts";
 
 type Warn = (message: string) => void;
 type Open = (config: Config, warn: Warn, startId: string | undefined) => Promise<DirectoryBackend>;

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Database } from "../../src/base/sqlite.ts";
+import { calendarOf, event, givenStore, names, put } from "../support/store.ts";
+
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("a listing that meets the commit of another process waits for its end, however long, at every step of opening", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  const members = Array.from({ length: 300 }, (_, at) => `${at}.ics`);
+  for (const name of members) await put(calendar, name, event(name));
+  // A commit keeps readers out; this one begins a turn of the event loop later in each round.
+  const other = new Database(join(given.root, "calendars/users/alice/calendar/.db.sqlite"));
+  for (let turns = 0; turns < 12; turns++) {
+    const store = await given.again();
+    const listing = calendarOf(store).then(names);
+    for (let turn = 0; turn < turns; turn++) await soon();
+    other.exec("begin exclusive");
+    const listed = listing.then(() => true);
+    const committed = new Promise<boolean>((resolve) =>
+      setTimeout(() => {
+        other.exec("commit");
+        resolve(false);
+      }, 60),
+    );
+    // Waits for both, so that a failure is this round's.
+    await Promise.all([listed, committed]);
+    assert.equal((await listing).length, members.length);
+    await store.close();
+  }
+  other.close();
+  await given.end();
+});

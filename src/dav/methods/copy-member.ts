@@ -47,7 +47,7 @@ export async function copyMember(
   }
   const arrives = await arrival(source, place, object, overwrite, context, request);
   if (arrives !== undefined) return arrives;
-  const room = await roomIn(place, context);
+  const room = await roomIn(place, context, bytes === undefined ? "file" : "object");
   const kept = new Map(properties);
   kept.delete(dav("acl"));
   kept.delete(scheduleTagName);

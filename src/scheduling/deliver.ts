@@ -3,7 +3,7 @@ import { readCalendar } from "../ical/read.ts";
 import { writeComponent } from "../ical/write.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { seriesOf } from "../itip/series.ts";
-import { type Channel, channelFor, pending, unavailable } from "./channels.ts";
+import { addressElsewhere, type Channel, channelFor, pending, unavailable } from "./channels.ts";
 import { type LettersJob, lettersName, storedMessage, writeJob } from "./jobs.ts";
 import { type Dispatch, deliverLocally, type Outgoing } from "./local.ts";
 import type { SchedulingServices } from "./services.ts";
@@ -71,8 +71,8 @@ async function deliverOne(
   try {
     if (recipient?.calendaring === true) return await deliverLocally(outgoing, recipient, address, dispatch, services);
     if (recipient?.type === "groups" && services.groups !== undefined) return forwarded;
-    if (recipient !== undefined || dispatch.isFromOutside === true) return unknownUser;
-    const channel = await channelFor(people.identify(address), services.channels);
+    const elsewhere = dispatch.isFromOutside === true ? undefined : addressElsewhere(address, recipient);
+    const channel = elsewhere === undefined ? undefined : await channelFor(elsewhere, services.channels);
     if (channel === undefined) return unknownUser;
     letters.add(channel, outgoing, address);
     return pending;

@@ -12,7 +12,7 @@ import { componentsOf, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../store/contract.ts";
-import { askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
+import { addressElsewhere, askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
@@ -176,10 +176,8 @@ export class Scheduling {
     const { identify } = people;
     const address = root && organizerOf(componentsOf(seriesOf(root)))?.value;
     const organizer = address === undefined ? undefined : people.principal(identify(address));
-    const isElsewhere =
-      address !== undefined &&
-      organizer === undefined &&
-      (await channelFor(identify(address), this.#services.channels)) !== undefined;
+    const elsewhere = address === undefined ? undefined : addressElsewhere(address, organizer);
+    const isElsewhere = elsewhere !== undefined && (await channelFor(elsewhere, this.#services.channels)) !== undefined;
     const copy = organizer && root && (await copyOf(organizer, seriesOf(root).uid, this.#services.store));
     await people.learn(copy?.object.root);
     const planned = planAttendee({

@@ -13,7 +13,7 @@ import type { Principal, RecordType } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
-import type { BusyAnswer, BusyQuestion } from "./channels.ts";
+import { addressElsewhere, type BusyAnswer, type BusyQuestion } from "./channels.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
 import type { Scheduling } from "./implicit.ts";
@@ -121,7 +121,7 @@ async function askOthers(
 ): Promise<ReadonlyMap<string, Promise<Answer>>> {
   const others: string[] = [];
   for (const { value } of message.attendees.slice(0, maxRecipients))
-    if ((await calendarUser(value)) === undefined) others.push(value);
+    if (addressElsewhere(value, await calendarUser(value)) !== undefined) others.push(value);
   if (others.length === 0) return new Map();
   const text = (recipients: readonly string[]): string => {
     const isAsked = ({ name, value }: Property): boolean => name !== "ATTENDEE" || recipients.includes(value);

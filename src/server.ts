@@ -135,6 +135,7 @@ const davSettings = (config: Config): DavSettings => ({
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  tagCompatibility: CalDAV.ScheduleTagCompatibility,
   privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",

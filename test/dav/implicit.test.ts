@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { dav, el, href } from "../../src/xml/element.ts";
 import { put as store } from "../support/store.ts";
 import { type Exchange, givenExchange, refused } from "./exchange.ts";
+import { settings } from "./tree.ts";
 
 const home = (user: string): string => `/calendars/users/${user}/`;
 const mail = (user: string): string => `mailto:${user}@example.com`;
@@ -85,6 +86,49 @@ describe("a PUT of an invitation", () => {
     assert.match((await get(copy, "user02")).text, /LOCATION:Here/);
     assert.equal((await put(path, meeting("two"), "user01", { "if-schedule-tag-match": tag })).status, 412);
     assert.match((await get(copy, "user02")).text, /LOCATION:Here/, "what was refused was sent to nobody");
+  });
+
+  test("with If-Match of the state before an answer came is merged with it, once", async () => {
+    const path = `${home("user01")}calendar/match.ics`;
+    await put(path, meeting("match"));
+    const etag = (await get(path, "user01")).headers["etag"] ?? "";
+    const copy = (await copyOf("user02", "match")) ?? "";
+    for (const answer of ["TENTATIVE", "ACCEPTED"]) {
+      const own = (await get(copy, "user02")).text.replaceAll("\r\n ", "");
+      const answered = own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, `PARTSTAT=${answer}$1`);
+      assert.equal((await put(copy, answered, "user02")).status, 204);
+    }
+    assert.notEqual((await get(path, "user01")).headers["etag"], etag);
+    const late = { "if-match": etag };
+    assert.equal((await put(path, meeting("match", ["LOCATION:Here"]), "user01", late)).status, 204);
+    const stored = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(stored, /PARTSTAT=ACCEPTED[^\r]*:mailto:user02@/);
+    assert.match(stored, /LOCATION:Here/);
+    assert.equal((await put(path, meeting("match"), "user01", late)).status, 412, "another client of hers wrote since");
+    const last = (await get(path, "user01")).headers["etag"] ?? "";
+    const declined = (await get(copy, "user02")).text
+      .replaceAll("\r\n ", "")
+      .replace("PARTSTAT=ACCEPTED;", "PARTSTAT=DECLINED;");
+    await put(copy, declined.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=DECLINED$1"), "user02");
+    assert.equal((await exchange.send("DELETE", path, { headers: { "if-match": last } })).status, 204);
+  });
+
+  test("with If-Match of an earlier state is refused without ScheduleTagCompatibility", async () => {
+    const strict = await givenExchange({ scheduling: { ...settings.scheduling, tagCompatibility: false } });
+    try {
+      const path = `${home("user01")}calendar/match.ics`;
+      const write = (where: string, as: string, body: string, headers: Readonly<Record<string, string>> = {}) =>
+        strict.send("PUT", where, { as, body, headers: { "content-type": "text/calendar", ...headers } });
+      await write(path, "user01", meeting("match"));
+      const etag = (await strict.send("GET", path)).headers["etag"] ?? "";
+      const calendar = await strict.tree.store.open({ owner: await strict.tree.user("user02"), path: ["calendar"] });
+      const copy = `${home("user02")}calendar/${await calendar?.nameOf("match")}`;
+      const own = (await strict.send("GET", copy, { as: "user02" })).text.replaceAll("\r\n ", "");
+      await write(copy, "user02", own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=ACCEPTED$1"));
+      assert.equal((await write(path, "user01", meeting("match"), { "if-match": etag })).status, 412);
+    } finally {
+      await strict.end();
+    }
   });
 
   test("that fails its conditions tells nobody", async () => {

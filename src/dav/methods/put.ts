@@ -10,7 +10,7 @@ import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { representation } from "./get.ts";
 import { type Place, placeOf, touchedIn } from "./members.ts";
-import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { checkEntry, checkPreconditions, earlierState } from "./preconditions.ts";
 import { type Stored, storeMember } from "./store-member.ts";
 import type { Upload } from "./upload.ts";
 
@@ -28,11 +28,12 @@ export const putMethod: Method = {
     if (request.headers["content-range"] !== undefined)
       throw new HttpError(400, "a PUT replaces the whole; Content-Range is not supported");
     const place = placeOf(resource);
-    await checkPreconditions(resource, context, request);
+    const earlier = await earlierState(resource, context, request);
+    await checkPreconditions(resource, context, request, earlier);
     const upload = await uploadOf(request, place, context);
     const guard = lockGuard(request, place.owner, context);
     const stored = await storeMember(place, upload, context, request, (existing) => {
-      checkEntry(request, existing);
+      checkEntry(request, existing, earlier);
       return guard.check(...touchedIn(place, existing));
     });
     // What its organizer has given up is stored nowhere, and was where it stood (as the original).

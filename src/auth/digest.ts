@@ -54,6 +54,8 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
   // Clients from before RFC 7616 never saw a charset parameter, and they know MD5 only.
   const rest = `algorithm=${tokens[algorithm]}${counted ? ', qop="auth"' : ""}${hashName === "md5" ? "" : ", charset=UTF-8"}`;
   const cache = new Lru<string, Known>({ maxEntries: cacheSize });
+  /** Users have been seen for whom only hashes are stored. */
+  let hashed = false;
   const find = async (name: string, anew = false): Promise<Known | undefined> => {
     const generation = accounts.generation();
     const secrets = await accounts.digestSecrets(name, hashName, anew);
@@ -67,7 +69,9 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     const known = cache.peek(name);
     return known !== undefined && known.generation === accounts.generation() && known.until > now() ? known : undefined;
   };
-  const rightOne = (claim: Claim, method: string, known: Known): DigestSecret | undefined => {
+  /** `session`: the cnonce in H(A1) with -sess. RFC 2617 §3.2.2.2 wants that of the first request; most clients, and curl, take
+   *  that of each. */
+  const rightOne = (claim: Claim, method: string, known: Known, session?: string): DigestSecret | undefined => {
     let { asked } = known;
     if (asked === undefined || asked.uri !== claim.uri || asked.method !== method) {
       asked = { method, uri: claim.uri, ha2: digestOf(hashName, `${method}:${claim.uri}`) };
@@ -75,26 +79,29 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     }
     let right: DigestSecret | undefined;
     for (const secret of known.secrets)
-      if (sameHex(responseOf(algorithm, claim, secret.ha1, asked.ha2), claim.response)) right ??= secret;
+      if (sameHex(responseOf(algorithm, claim, secret.ha1, asked.ha2, session), claim.response)) right ??= secret;
     return right;
   };
   const judge = (claim: Claim, request: HttpRequest, known: Known, proven?: Proven): Verdict => {
     let right = rightOne(claim, request.method, known);
+    if (right === undefined && proven !== undefined && algorithm.endsWith("-sess"))
+      right = rightOne(claim, request.method, known, proven.cnonce);
     // The method that was sent. A tunnelled one (X-HTTP-Method-Override) is the request's by now, but clients hash the POST it
     // came in.
     if (right === undefined && request.headers["x-http-method-override"] !== undefined)
       right = rightOne(claim, "POST", known);
     if (right === undefined) return "refused";
-    return nonces.accept(claim.nonce, accounts.realm, claim.username, claim.count, proven) === "fresh"
+    return nonces.accept(claim.nonce, accounts.realm, claim.username, claim.count, claim.cnonce, proven) === "fresh"
       ? right
       : "stale";
   };
   const askFirst = async (claim: Claim, request: HttpRequest): Promise<Verdict> => {
     const { username } = claim;
-    const turn =
-      nonces.proven(claim.nonce, username) !== undefined ? undefined : attempts.turn(request, username, "Digest");
+    const proven = nonces.proven(claim.nonce, username);
+    const turn = proven !== undefined ? undefined : attempts.turn(request, username, "Digest");
     if (turn !== undefined) await turn;
-    const judged = (one: Known | undefined): Verdict => (one === undefined ? "refused" : judge(claim, request, one));
+    const judged = (one: Known | undefined): Verdict =>
+      one === undefined ? "refused" : judge(claim, request, one, proven);
     let known = remember(username);
     let verdict: Verdict;
     try {
@@ -111,10 +118,15 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
     }
     if (verdict !== "refused") attempts.succeeded(request, username);
     else if (known?.secrets.length === 0) {
+      hashed = true;
       // No fault of the client's, which cannot know how its password is stored.
       attempts.unknown(request, username);
       return "useless";
-    } else attempts.failed(request, username, "Digest");
+    } else {
+      attempts.failed(request, username, "Digest");
+      // Else the challenges would tell who is here.
+      if (known === undefined && hashed) return "useless";
+    }
     return verdict;
   };
   return {
@@ -144,10 +156,16 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
 
 /** The response that the claim must have, given H(A1) of user, realm and password, and H(A2) (RFC 7616 §3.4.1 to §3.4.3); empty for
  *  an H(A1) of another hash. */
-export function responseOf(algorithm: DigestAlgorithm, claim: ResponseParts, ha1: string, ha2: string): string {
+export function responseOf(
+  algorithm: DigestAlgorithm,
+  claim: ResponseParts,
+  ha1: string,
+  ha2: string,
+  sessionCnonce = claim.cnonce,
+): string {
   const name = algorithm.startsWith("md5") ? "md5" : "sha256";
   if (ha1.length !== (name === "md5" ? 32 : 64)) return "";
-  const session = algorithm.endsWith("-sess") ? digestOf(name, `${ha1}:${claim.nonce}:${claim.cnonce}`) : ha1;
+  const session = algorithm.endsWith("-sess") ? digestOf(name, `${ha1}:${claim.nonce}:${sessionCnonce}`) : ha1;
   if (claim.count === undefined) return digestOf(name, `${session}:${claim.nonce}:${ha2}`);
   const text = `${session}:${claim.nonce}:${claim.nc}:${claim.cnonce}:auth:${ha2}`;
   // Looked at in parts: to look at the whole would be to copy it first.
@@ -166,6 +184,7 @@ const isAscii = (text: string): boolean => !/[\u0080-\u00ff]/.test(text);
  *  (RFC 7616 §3.4.6). */
 function isTarget(uri: string, request: HttpRequest): boolean {
   if (uri === request.rawPath) return request.query.size === 0;
+  if (uri === "*") return request.method === "OPTIONS" && request.rawPath === "/";
   const local = uri.replace(/^https?:\/\/[^/?#]*/i, "") || "/";
   const mark = local.indexOf("?");
   const path = mark < 0 ? local : local.slice(0, mark);

@@ -22,6 +22,8 @@ export interface Proven {
   /** Who proved a password with it. */
   readonly user: string;
   highest: number;
+  /** Of the request that proved it first: what RFC 2617 wants in H(A1) of a session. */
+  readonly cnonce: string;
   /** When it was last moved to where the longest unused are furthest off. */
   moved: number;
   /** The counts seen, each at its remainder by the window's size. */
@@ -60,12 +62,13 @@ export class Nonces {
 
   /** Whether a request that `user` proved with the nonce may pass. To be asked after the proof, so that nobody else can use up
    *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests.
-   *  `known`: what `proven` said. */
+   *  `cnonce`: the client's. `known`: what `proven` said. */
   accept(
     nonce: string,
     realm: string,
     user: string,
     count: number | undefined,
+    cnonce: string,
     known: Proven | undefined = this.#records.peek(nonce),
   ): "fresh" | "stale" {
     const now = this.#now();
@@ -73,7 +76,7 @@ export class Nonces {
     if (record === undefined) {
       const issued = this.#issued(nonce, realm);
       if (issued === undefined) return "stale";
-      record = { issued, user, highest: 0, moved: now, counts: new Uint32Array(window) };
+      record = { issued, user, highest: 0, cnonce, moved: now, counts: new Uint32Array(window) };
       this.#records.set(nonce, record);
     } else if (now - record.moved > often) {
       record.moved = now;

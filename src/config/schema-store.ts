@@ -1,4 +1,5 @@
 import { flag, isDictionary, path, patterns, type Section, table, text, unbounded, whole } from "./key.ts";
+import { iSchedule } from "./schema-ischedule.ts";
 
 const limit = [0, unbounded] as const;
 const port = [0, 65_535] as const;
@@ -15,6 +16,12 @@ export const store = {
   }),
   UserQuota: whole(104_857_600, limit, "Bytes in one calendar home; 0 means no limit."),
   MaximumAttachmentSize: whole(1_048_576, limit, "Bytes in one calendar object or attachment; 0 means no limit."),
+  MaximumAttachmentsTotalSize: whole(
+    0,
+    limit,
+    "Bytes in all attachments of one event; 0 means as many as MaximumAttachmentSize allows for one.",
+  ),
+  MaxAttachmentsPerResource: whole(100, limit, "Managed attachments of one event; 0 means no limit."),
   MaxAttendeesPerInstance: whole(100, limit, "Attendees of one event; 0 means no limit."),
   MaxInstancesForRRULE: whole(400, limit, "Instances of one recurring event; 0 means no limit."),
   MaxCollectionsPerHome: whole(50, limit, "Calendars in one calendar home; 0 means no limit."),
@@ -36,6 +43,9 @@ export const features = {
   ),
   EnableMonolithicCalendars: flag(true, "GET on a calendar gives all of it as one .ics file."),
   EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
+  EnableManagedAttachments: flag(false, "Attachments that the server manages for its clients (RFC 8607).", {
+    shipped: true,
+  }),
   EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
   EnableTimezoneService: flag(false, "The time zone service at /timezones, for everybody."),
   EnableSACLs: flag(
@@ -79,11 +89,7 @@ export const scheduling = {
         "Keep comments of attendees that only the organizer sees when old clients leave them out.",
       ),
     },
-    iSchedule: {
-      Enabled: flag(false, "Exchange invitations with other servers.", { effect: "later" }),
-      AddressPatterns: patterns([], "Regular expressions of addresses reached through them.", { effect: "later" }),
-      Servers: path("/etc/caldavd/servertoserver.xml", "The list of those servers.", { effect: "later" }),
-    },
+    iSchedule,
     iMIP: {
       Enabled: flag(false, "Exchange invitations by mail.", { effect: "later" }),
       MailGatewayServer: text("localhost", "The host of the original's mail gateway.", { effect: "ignored" }),

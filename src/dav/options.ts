@@ -32,6 +32,7 @@ function complianceClasses({ path }: HttpRequest, resource: Resource | undefined
   tokens.push("calendar-availability", "inbox-availability");
   if (settings.proxyPrincipals) tokens.push("calendar-proxy");
   if (settings.timeZoneService) tokens.push("calendar-no-timezone");
+  if (settings.attachments.managed) tokens.push("calendar-managed-attachments");
   if (settings.privateEvents) tokens.push("calendarserver-private-events");
   if (settings.scheduling.privateComments) tokens.push("calendarserver-private-comments");
   // Sharees' clients are told to leave invitations to the owner's.

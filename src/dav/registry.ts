@@ -45,12 +45,27 @@ export interface DavSettings {
   /** The time zone service is open at `/timezones`. */
   readonly timeZoneService: boolean;
   readonly dropbox: boolean;
+  readonly attachments: AttachmentSettings;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
   /** FreeBusyURL/…; undefined: there are none. */
   readonly freeBusyUrl: FreeBusyUrlSettings | undefined;
   readonly scheduling: SchedulingSettings;
   readonly sharing: SharingSettings;
+}
+
+/** What is attached to events, in drop boxes and managed. undefined: no limit. */
+export interface AttachmentSettings {
+  /** Clients may have attachments managed (RFC 8607). */
+  readonly managed: boolean;
+  /** Bytes of one. */
+  readonly maxSize: number | undefined;
+  /** Bytes of all those of one event. */
+  readonly maxTotal: number | undefined;
+  /** Managed ones of one event. */
+  readonly maxCount: number | undefined;
+  /** Begins their addresses: `https://cal.example.com:8443`. */
+  readonly base: string;
 }
 
 /** Sharing/… of the plist. */

@@ -56,6 +56,10 @@ export class Layout {
   get namedLocks(): string {
     return join(this.root, ".turns");
   }
+  /** Which messages of other servers have arrived, see `Received`. */
+  get received(): string {
+    return join(this.root, ".received.sqlite");
+  }
   /** Messages on their way, see `Jobs`. NOT disposable while there are any. */
   get queue(): string {
     return join(this.root, ".queue");

@@ -22,6 +22,8 @@ interface Sent {
   readonly uri?: string;
   readonly method?: string;
   readonly cnonce?: string;
+  /** Of the session, with -sess; else `cnonce`. */
+  readonly sessionCnonce?: string;
   readonly realm?: string;
   readonly extra?: string;
 }
@@ -35,7 +37,7 @@ function answer(sent: Sent): string {
       .update(text)
       .digest("hex");
   let ha1 = h(`${user}:${realm}:${password}`);
-  if (algorithm.endsWith("-sess")) ha1 = h(`${ha1}:${nonce}:${cnonce}`);
+  if (algorithm.endsWith("-sess")) ha1 = h(`${ha1}:${nonce}:${sent.sessionCnonce ?? cnonce}`);
   const count = nc.toString(16).padStart(8, "0");
   const ha2 = h(`${method}:${uri}`);
   const response = qop ? h(`${ha1}:${nonce}:${count}:${cnonce}:auth:${ha2}`) : h(`${ha1}:${nonce}:${ha2}`);
@@ -205,6 +207,9 @@ test("the uri must be the request's target, with its query; a whole URL and anot
   await ok("/calendars/users/alice/calendar/?a=b+c", target);
   await ok(`http://localhost:8008${target}`, target);
   await ok("/principals/__uids__/a@b/", "/principals/__uids__/a%40b/");
+  // OPTIONS * has come to mean "/" before anybody is asked to sign in.
+  assert.equal(await one.send({ nonce, nc: nc++, uri: "*", method: "OPTIONS" }, "/"), "alice");
+  assert.match(String(await one.send({ nonce, nc: nc++, uri: "*" }, "/")), /^Digest /);
   await no("/calendars/users/bob/", target);
   await no("/calendars/users/alice/calendar/", target);
   await no("/calendars/users/alice/calendar/?a=c", target);
@@ -288,11 +293,11 @@ test("parameters: quotes, escapes, blanks, bare values, base64 without quotes", 
 test("a nonce that was tampered with, or is of another realm, is not known", () => {
   const nonces = new Nonces(secret);
   const nonce = nonces.issue("A");
-  assert.equal(nonces.accept(nonce, "A", "alice", 1), "fresh");
-  assert.equal(new Nonces(secret).accept(nonce, "B", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept(`B${nonce.slice(1)}`, "A", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept(`${nonce}=`, "A", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept("", "A", "alice", 1), "stale");
+  assert.equal(nonces.accept(nonce, "A", "alice", 1, "c"), "fresh");
+  assert.equal(new Nonces(secret).accept(nonce, "B", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept(`B${nonce.slice(1)}`, "A", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept(`${nonce}=`, "A", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept("", "A", "alice", 1, "c"), "stale");
   assert.throws(() => new Nonces(Buffer.alloc(8)), RangeError);
 });
 
@@ -317,4 +322,18 @@ test("credentials in the usual form are read in a shorter way, with the same res
         assert.deepEqual(quickly, readAll(spoiled), spoiled);
       }
   assert.ok(short > 500, `${short}`);
+});
+
+test("with -sess a client may hash the client nonce of its first request, or that of each", async () => {
+  const algorithm = "md5-sess" as const;
+  const one = worker(await givenAccounts(), algorithm);
+  const nonce = one.nonce();
+  assert.equal(await one.send({ nonce, algorithm, nc: 1, cnonce: "first" }), "alice");
+  assert.equal(await one.send({ nonce, algorithm, nc: 2, cnonce: "second" }), "alice");
+  // RFC 2617 §3.2.2.2: H(A1) is computed once, on the first request.
+  assert.equal(await one.send({ nonce, algorithm, nc: 3, cnonce: "third", sessionCnonce: "first" }), "alice");
+  assert.match(
+    String(await one.send({ nonce, algorithm, nc: 4, cnonce: "third", sessionCnonce: "second" })),
+    /^Digest /,
+  );
 });

@@ -19,7 +19,7 @@ import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
 import type { HttpRequest, HttpResponse } from "../../src/http/message.ts";
 import { decodePath } from "../../src/http/uri.ts";
 import type { Principal } from "../../src/model/principal.ts";
-import type { FileStore } from "../../src/store/store.ts";
+import type { FileStore, StoreOptions } from "../../src/store/store.ts";
 import { givenStore, now } from "../support/store.ts";
 
 export const settings: DavSettings = {
@@ -41,6 +41,13 @@ export const settings: DavSettings = {
   privateEvents: true,
   timeZoneService: true,
   dropbox: true,
+  attachments: {
+    managed: true,
+    maxSize: 1_048_576,
+    maxTotal: 1_048_576,
+    maxCount: 100,
+    base: "http://localhost:8008",
+  },
   proxyPrincipals: true,
   responseCompression: false,
   freeBusyUrl: undefined,
@@ -71,8 +78,9 @@ export async function givenTree(
   declared: { readonly methods?: readonly Method[]; readonly reports?: readonly AnyReport[] } = {},
   changed: Partial<DavSettings> = {},
   accounts = new URL("../../data/accounts-test.xml", import.meta.url).pathname,
+  options: Partial<StoreOptions> = {},
 ): Promise<Tree> {
-  const given = await givenStore({ quota: 104_857_600 });
+  const given = await givenStore({ quota: 104_857_600, ...options });
   const warn = (message: string): void => void given.warnings.push(message);
   const directory = createDirectory(
     await openXmlAccounts(accounts, { warn }),

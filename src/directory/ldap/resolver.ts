@@ -84,10 +84,12 @@ export class Resolver {
     return uid.length > longest ? nothing : this.#records.get(guidKey(uid));
   }
 
-  /** As it was so many milliseconds ago at the earliest, if the server can be asked. */
+  /** As it was so many milliseconds ago at the earliest, with its passwords, if the server can be asked. */
   async recent(uid: string, milliseconds: number): Promise<LdapRecord | undefined> {
-    const age = this.#records.age(guidKey(uid)) ?? Number.POSITIVE_INFINITY;
-    return age < milliseconds ? this.record(uid) : this.refresh(uid).catch(() => this.record(uid));
+    const key = guidKey(uid);
+    const age = this.#records.age(key) ?? Number.POSITIVE_INFINITY;
+    const whole = this.#records.peek(key)?.passwords !== undefined;
+    return whole && age < milliseconds ? this.record(uid) : this.refresh(uid).catch(() => this.record(uid));
   }
 
   /** Asks the server now. */

@@ -158,6 +158,36 @@ describe("a PUT of an invitation", () => {
   });
 });
 
+describe("a delegate with write access", () => {
+  test("invites, changes, answers and cancels in the name of the owner; one with read access does not", async () => {
+    const { tree } = exchange;
+    const { directory } = tree.services;
+    const [writer, reader] = [await tree.user("user05"), await tree.user("user06")];
+    for (const owner of ["user01", "user02"]) {
+      await directory.setDelegates(await tree.user(owner), "write", [writer]);
+      await directory.setDelegates(await tree.user(owner), "read", [reader]);
+    }
+    const path = `${home("user01")}calendar/for.ics`;
+    assert.equal((await put(path, meeting("for"), "user06")).status, 403);
+    assert.equal(await copyOf("user02", "for"), undefined);
+    assert.equal((await put(path, meeting("for"), "user05")).status, 201);
+    const copy = (await copyOf("user02", "for")) ?? "";
+    const own = (await get(copy, "user05")).text.replaceAll("\r\n ", "");
+    assert.match(own, /ORGANIZER[^\r]*:mailto:user01@/, "it is the owner who invites");
+    const answered = own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=ACCEPTED$1");
+    assert.equal((await put(copy, answered, "user06")).status, 403);
+    assert.equal((await put(copy, answered, "user05")).status, 204);
+    const told = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(told, /PARTSTAT=ACCEPTED[^\r]*:mailto:user02@/);
+    assert.doesNotMatch(told, /user05/);
+    assert.equal((await exchange.send("DELETE", path, { as: "user05" })).status, 204);
+    assert.match((await get(copy, "user02")).text, /STATUS:CANCELLED/);
+    assert.deepEqual(await itemsAbout("user05", "for"), []);
+    for (const owner of ["user01", "user02"])
+      for (const access of ["write", "read"] as const) await directory.setDelegates(await tree.user(owner), access, []);
+  });
+});
+
 describe("a DELETE", () => {
   test("by the organizer cancels, by an attendee declines unless Schedule-Reply says F", async () => {
     for (const uid of ["six", "seven", "eight"]) await put(`${home("user01")}calendar/${uid}.ics`, meeting(uid));

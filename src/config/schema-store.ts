@@ -74,7 +74,10 @@ export const features = {
 export const scheduling = {
   Scheduling: {
     CalDAV: {
-      EmailDomain: text("", "Mail addresses in this domain belong to users of this server.", { effect: "later" }),
+      EmailDomain: text(
+        "",
+        "Mail addresses in this domain belong to users of this server; only a domain map leads them elsewhere.",
+      ),
       HTTPDomain: text("", "HTTP addresses in this domain belong to users of this server.", { effect: "later" }),
       AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
         effect: "later",

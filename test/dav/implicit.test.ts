@@ -158,6 +158,40 @@ describe("a PUT of an invitation", () => {
   });
 });
 
+describe("a group of the directory", () => {
+  test("of groups brings the people in all of them; a member answers, and is uninvited with the others", async () => {
+    const path = `${home("user01")}calendar/group.ics`;
+    const members = ["user06", "user07", "user08", "user09", "user10"];
+    assert.equal((await put(path, meeting("group", ["ATTENDEE:mailto:group04@example.com"]))).status, 201);
+    const own = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(own, /ATTENDEE;CUTYPE=GROUP[^\r]*:mailto:group04@/);
+    for (const name of members) {
+      assert.match(own, new RegExp(`ATTENDEE[^\r]*MEMBER="mailto:group04@example.com"[^\r]*:mailto:${name}@`));
+      assert.deepEqual(await itemsAbout(name, "group"), ["REQUEST"]);
+    }
+    const copy = (await copyOf("user08", "group")) ?? "";
+    const text = (await get(copy, "user08")).text.replaceAll("\r\n ", "");
+    const answered = text.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user08@)/, "PARTSTAT=TENTATIVE$1");
+    assert.equal((await put(copy, answered, "user08")).status, 204);
+    const told = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(told, /PARTSTAT=TENTATIVE[^\r]*:mailto:user08@/);
+    assert.equal((await exchange.send("DELETE", path)).status, 204);
+    for (const name of members)
+      assert.match((await get((await copyOf(name, "group")) ?? "", name)).text, /STATUS:CANCELLED/, name);
+  });
+
+  test("that would make more attendees than an instance may have is refused", async () => {
+    const strict = await givenExchange({ maxAttendeesPerInstance: 5 });
+    try {
+      const body = meeting("many", ["ATTENDEE:mailto:group04@example.com"]);
+      const answer = await strict.send("PUT", `${home("user01")}calendar/many.ics`, { body });
+      refused(answer, "max-attendees-per-instance");
+    } finally {
+      await strict.end();
+    }
+  });
+});
+
 describe("a delegate with write access", () => {
   test("invites, changes, answers and cancels in the name of the owner; one with read access does not", async () => {
     const { tree } = exchange;

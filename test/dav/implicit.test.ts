@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { dav, el, href } from "../../src/xml/element.ts";
+import { cs, dav, el, href } from "../../src/xml/element.ts";
+import { writeXml } from "../../src/xml/write.ts";
 import { put as store } from "../support/store.ts";
 import { type Exchange, givenExchange, refused } from "./exchange.ts";
 import { settings } from "./tree.ts";
@@ -155,6 +156,36 @@ describe("a PUT of an invitation", () => {
     refused(await put(`${home("user01")}calendar/five.ics`, meeting("five"), "user03"), "need-privileges");
     assert.equal(await copyOf("user02", "five"), undefined);
     assert.equal((await put(`${home("user01")}calendar/own.ics`, plain, "user03")).status, 201);
+  });
+});
+
+describe("CS:schedule-changes of an inbox item", () => {
+  test("names, with what changed, the instances in which only who is asked to answer is another", async () => {
+    const path = `${home("user01")}calendar/asks.ics`;
+    const series = (summary: string, rsvp: string): string => {
+      const text = meeting("asks", ["RRULE:FREQ=DAILY;COUNT=4"])
+        .replace("SUMMARY:asks", `SUMMARY:${summary}`)
+        .replace("RSVP=TRUE;PARTSTAT=NEEDS-ACTION", `${rsvp}PARTSTAT=TENTATIVE`);
+      const own = /BEGIN:VEVENT[\s\S]*END:VEVENT\r\n/.exec(text)?.[0] ?? "";
+      const instance = own
+        .replace(/RRULE[^\r]*/, "RECURRENCE-ID:20260106T100000Z")
+        .replaceAll("20260105T1", "20260106T1");
+      return text.replace("END:VCALENDAR", `${instance.replace(/SUMMARY:[^\r]*/, "SUMMARY:own")}END:VCALENDAR`);
+    };
+    await put(path, series("asks", ""));
+    const inbox = await exchange.tree.store.open({ owner: await exchange.tree.user("user02"), path: ["inbox"] });
+    const before = new Set<string>();
+    for await (const page of inbox?.entries() ?? []) for (const { name } of page) before.add(name);
+    await put(path, series("changed", "RSVP=TRUE;"));
+    const changes: string[] = [];
+    for await (const page of inbox?.entries() ?? [])
+      for (const { name } of page)
+        if (!before.has(name))
+          changes.push(writeXml((await inbox?.properties(name))?.get(cs("schedule-changes")) ?? el(cs("none"))));
+    assert.equal(changes.length, 1);
+    const [said = ""] = changes;
+    assert.match(said, /<[^>]*master\s*\/>[\s\S]*name="SUMMARY"/);
+    assert.match(said, /20260106T100000Z[\s\S]*name="ATTENDEE"/);
   });
 });
 

@@ -83,9 +83,10 @@ export const scheduling = {
         effect: "later",
       }),
       OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
-      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
-        effect: "later",
-      }),
+      ScheduleTagCompatibility: flag(
+        true,
+        "If-Match may name the state before others answered: for clients that do not know schedule tags.",
+      ),
       EnablePrivateComments: flag(
         true,
         "Keep comments of attendees that only the organizer sees when old clients leave them out.",

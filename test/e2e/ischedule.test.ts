@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { sign } from "../../src/scheduling/ischedule/dkim.ts";
+import { invitation } from "../scheduling/given.ts";
 import { accountsXml } from "../support/accounts.ts";
 import { Client } from "../support/http-client.ts";
 import { freePort, type Server, startServer, until as wait } from "../support/server.ts";
@@ -72,24 +73,17 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const event = (uid: string, attendees: readonly string[], more: readonly string[] = []): string =>
-  [
-    "BEGIN:VCALENDAR",
-    "VERSION:2.0",
-    "PRODID:-//test//EN",
-    "BEGIN:VEVENT",
-    `UID:${uid}`,
-    "DTSTAMP:20261120T120000Z",
-    ...(more.some((line) => line.startsWith("DTSTART")) ? [] : ["DTSTART:20270301T100000Z", "DTEND:20270301T110000Z"]),
-    `SUMMARY:${uid}`,
-    "ORGANIZER:mailto:alice@example.com",
-    "ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.com",
-    ...attendees.map((address) => `ATTENDEE:mailto:${address}`),
-    ...more,
-    "END:VEVENT",
-    "END:VCALENDAR",
-    "",
-  ].join("\r\n");
+const event = (
+  uid: string,
+  attendees: readonly string[],
+  more: readonly string[] = ["DTSTART:20270301T100000Z", "DTEND:20270301T110000Z"],
+): string =>
+  invitation(
+    uid,
+    "alice",
+    ["alice@example.com", ...attendees].map((address) => `ATTENDEE:mailto:${address}`),
+    more,
+  );
 
 const place = (user: string, name: string): string => `/calendars/users/${user}/calendar/${name}`;
 

@@ -131,6 +131,9 @@ const davSettings = (config: Config): DavSettings => ({
   },
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
+  freeBusyUrl: config.FreeBusyURL.Enabled
+    ? { days: config.FreeBusyURL.TimePeriod, anonymous: config.FreeBusyURL.AnonymousAccess }
+    : undefined,
   scheduling: schedulingSettings(config.Scheduling),
   sharing: {
     enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
@@ -156,8 +159,12 @@ const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSetti
     ...(Options.AllowLocationAsOrganizer ? (["locations"] as const) : []),
     ...(Options.AllowResourceAsOrganizer ? (["resources"] as const) : []),
   ],
+  groupMembers: Options.GroupAttendees.Enabled ? Options.GroupAttendees.MaxMembers : undefined,
   freeBusyAttendees: noneIfZero(Options.LimitFreeBusyAttendees) ?? Number.POSITIVE_INFINITY,
 });
+
+/** Between two looks whether the members of invited groups have changed, ms. */
+const groupInterval = 30_000;
 
 export interface ServerOptions {
   /** Number of this worker, from 1. */
@@ -257,6 +264,7 @@ export async function createServer(
     privileges: makePrivileges(user, services),
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
+  if (worker === 1) scheduling.groups.start(groupInterval);
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [

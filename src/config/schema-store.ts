@@ -55,9 +55,9 @@ export const features = {
   EnableWebAdmin: flag(true, "The administration pages at /admin.", { effect: "later" }),
   RejectClients: patterns([], "Requests whose User-Agent one of these regular expressions finds are refused with 403."),
   FreeBusyURL: {
-    Enabled: flag(false, "A freebusy resource in each calendar home.", { effect: "later" }),
-    TimePeriod: whole(14, [1, 366], "Days it covers.", { effect: "later" }),
-    AnonymousAccess: flag(false, "Anyone may read it without signing in.", { effect: "later" }),
+    Enabled: flag(false, "A freebusy resource in each calendar home."),
+    TimePeriod: whole(14, [1, 366], "Days it covers when a request does not say."),
+    AnonymousAccess: flag(false, "Anyone may read it without signing in: what any user may know of the owner."),
   },
   Aliases: table(
     "folders by name, each {path: …}",
@@ -130,6 +130,10 @@ export const scheduling = {
       AllowGroupAsOrganizer: flag(false, "A group may invite."),
       AllowLocationAsOrganizer: flag(false, "A location may invite."),
       AllowResourceAsOrganizer: flag(false, "A resource may invite."),
+      GroupAttendees: {
+        Enabled: flag(true, "Who invites a group invites its members; they follow when the group changes."),
+        MaxMembers: whole(100, [1, 10_000], "Members that a group may have and be invited."),
+      },
       LimitFreeBusyAttendees: whole(
         30,
         limit,

@@ -3,6 +3,7 @@ import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import { serverElsewhere } from "./elsewhere.ts";
+import { freeBusyUrl } from "./free-busy-url.ts";
 import { beginning, hidden } from "./hidden.ts";
 import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
@@ -25,6 +26,8 @@ import { principalAt } from "./urls.ts";
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
   beginning(request);
   if (request.path[0] === ".well-known") return wellKnown(request);
+  const told = await freeBusyUrl(request, context);
+  if (told !== undefined) return told;
   if (request.method === "OPTIONS") return options(request, context);
   const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);

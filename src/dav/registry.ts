@@ -48,6 +48,8 @@ export interface DavSettings {
   readonly attachments: AttachmentSettings;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
+  /** FreeBusyURL/…; undefined: there are none. */
+  readonly freeBusyUrl: FreeBusyUrlSettings | undefined;
   readonly scheduling: SchedulingSettings;
   readonly sharing: SharingSettings;
 }
@@ -76,6 +78,13 @@ export interface SharingSettings {
   readonly announcePublishing: boolean;
 }
 
+export interface FreeBusyUrlSettings {
+  /** Days that are told when nothing else is asked for. */
+  readonly days: number;
+  /** Who has not signed in may read them. */
+  readonly anonymous: boolean;
+}
+
 /** Scheduling/… of the plist. */
 export interface SchedulingSettings {
   /** Whether a PUT delivers invitations: what the tokens in the DAV header promise (RFC 6638 §2). */
@@ -87,6 +96,8 @@ export interface SchedulingSettings {
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */
   readonly freeBusyAttendees: number;
+  /** Members of an invited group that are invited; undefined: only the group itself is. */
+  readonly groupMembers: number | undefined;
 }
 
 export interface Services {

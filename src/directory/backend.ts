@@ -91,8 +91,8 @@ export interface Directory {
   byAddress(address: CalendarAddress): Promise<Principal | undefined>;
   /** Direct members that exist. */
   members(group: Principal): Promise<readonly Principal[]>;
-  /** Members of members too, loops tolerated, groups included. */
-  expandedMembers(group: Principal): Promise<readonly Principal[]>;
+  /** Members of members too, loops tolerated, groups included; at most so many. */
+  expandedMembers(group: Principal, atMost?: number): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly. */
   memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly or through other groups. */

@@ -63,8 +63,9 @@ class JoinedDirectory implements Directory {
     return this.#principals(await this.#backend.memberUids(group.uid));
   }
 
-  async expandedMembers(group: Principal): Promise<readonly Principal[]> {
-    return this.#principals(await closure(group.uid, (uid) => this.#backend.memberUids(uid)));
+  async expandedMembers(group: Principal, atMost?: number): Promise<readonly Principal[]> {
+    const uids = await closure(group.uid, (uid) => this.#backend.memberUids(uid));
+    return this.#principals(atMost === undefined ? uids : [...uids].slice(0, atMost));
   }
 
   async memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]> {

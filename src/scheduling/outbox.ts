@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { yieldToLoop } from "../base/stream.ts";
 import type { BusyPeriod } from "../ical/busy.ts";
 import { freeBusyComponent, mergeBusy } from "../ical/busy.ts";
@@ -217,10 +218,27 @@ async function answerOf(
   return { status: success, freeBusy: { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] } };
 }
 
+/** Somebody's busy time as a VFREEBUSY, told outside any conversation; undefined when who asks may not have it. */
+export async function freeBusyOf(
+  of: Principal,
+  attendee: Property,
+  range: TimeRange,
+  services: OutboxServices,
+): Promise<Component | undefined> {
+  const inbox = await services.store.open({ owner: of, path: ["inbox"] });
+  if (inbox !== undefined && !(await services.may(inbox, "schedule-query-freebusy"))) return undefined;
+  const periods = await busyPeriods(of, inbox, { range, maskUid: undefined, organizer: of }, services);
+  const empty = freeBusyComponent({ range, stamp: services.now(), uid: randomUUID(), properties: [attendee] }, []);
+  return { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] };
+}
+
+/** A question, also one that nobody wrote as a message. */
+type Asked = Omit<Request, "message"> & Partial<Pick<Request, "message">>;
+
 async function busyPeriods(
   recipient: Principal,
   inbox: Collection | undefined,
-  request: Request,
+  request: Asked,
   services: OutboxServices,
 ): Promise<readonly BusyPeriod[]> {
   const { range } = request;
@@ -241,7 +259,7 @@ async function busyPeriods(
 async function* countedCalendars(
   recipient: Principal,
   inbox: Collection | undefined,
-  { maskUid, organizer, message }: Request,
+  { maskUid, organizer, message }: Asked,
   masked: Map<Collection, string>,
   services: OutboxServices,
 ): AsyncGenerator<BusyCalendar> {
@@ -250,8 +268,8 @@ async function* countedCalendars(
     if ((await collection.info()).objects === 0 || !(await may(collection, "read-free-busy"))) continue;
     if (maskUid !== undefined) {
       const name = await collection.nameOf(maskUid);
-      const asking = organizer ?? message.organizer.value;
-      if (name !== undefined && (await isMasked(collection, name, recipient, asking, services)))
+      const asking = organizer ?? message?.organizer.value;
+      if (name !== undefined && asking !== undefined && (await isMasked(collection, name, recipient, asking, services)))
         masked.set(collection, name);
     }
     // In a calendar that is shared with the recipient he does not see these himself.

@@ -48,6 +48,8 @@ export class Post {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isClosed = false;
+  /** Something waits for the end of another job. */
+  #isHeld = false;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
@@ -98,6 +100,7 @@ export class Post {
     const busy = new Set<string>();
     const inOrder = [...this.#waiting.values()].sort((a, b) => a.job.since - b.job.since);
     const ready: Waiting[] = [];
+    this.#isHeld = false;
     for (const one of inOrder) {
       const { channel, lane, uid, after } = one.job;
       const thread = `${channel} ${lane} ${uid}`;
@@ -105,8 +108,10 @@ export class Post {
       busy.add(thread);
       if (one.isRunning) continue;
       // Its end is not told by the name of a letter.
-      if (after !== undefined && names.has(after)) next = Math.min(next, 5 * soon);
-      else ready.push(one);
+      if (after !== undefined && names.has(after)) {
+        next = Math.min(next, 5 * soon);
+        this.#isHeld = true;
+      } else ready.push(one);
     }
     for (const one of ready.sort((a, b) => a.triedAt - b.triedAt)) {
       const lane = this.#laneOf(one.job);
@@ -280,7 +285,7 @@ export class Post {
       this.#lookIn(0);
       await new Promise((resolve) => setTimeout(resolve, soon));
       await this.#looking;
-      if (this.#running.size === 0 && this.#giveUpRole !== undefined) return;
+      if (this.#running.size === 0 && this.#giveUpRole !== undefined && !this.#isHeld) return;
       await Promise.all(this.#running);
     }
   }

@@ -239,6 +239,8 @@ export interface CalendarStore {
   readonly jobs: Jobs;
   /** Messages that came from other servers. */
   readonly received: Pick<Received, "begin" | "end">;
+  /** Objects that invite groups, by owner and UID: small files that say who the members were. */
+  readonly groupEvents: Pick<Jobs, "put" | "read" | "remove" | "list">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

@@ -64,6 +64,11 @@ export class Layout {
   get queue(): string {
     return join(this.root, ".queue");
   }
+
+  /** Which objects invite groups. */
+  get groupEvents(): string {
+    return join(this.root, ".groups");
+  }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {
     return join(this.root, ".secret");

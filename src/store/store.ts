@@ -92,6 +92,7 @@ export class FileStore implements CalendarStore {
   readonly locks: LockStore;
   readonly jobs: Jobs;
   readonly received: Received;
+  readonly groupEvents: Jobs;
   readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -105,6 +106,7 @@ export class FileStore implements CalendarStore {
     this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
     this.received = new Received(layout.received);
+    this.groupEvents = new FileJobs(layout.groupEvents, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),

@@ -50,6 +50,7 @@ export const settings: DavSettings = {
   },
   proxyPrincipals: true,
   responseCompression: false,
+  freeBusyUrl: undefined,
   sharing: { enabled: true, publishing: true, announcePublishing: true },
   scheduling: {
     implicit: false,
@@ -57,6 +58,7 @@ export const settings: DavSettings = {
     privateComments: true,
     organizers: ["users"],
     freeBusyAttendees: 30,
+    groupMembers: 20,
   },
 };
 

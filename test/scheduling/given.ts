@@ -15,10 +15,13 @@ import type { Collection } from "../../src/store/contract.ts";
 import type { FileStore } from "../../src/store/store.ts";
 import { principal } from "../support/store.ts";
 
-/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves. */
+/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves, `team…`
+ *  are groups. */
 export interface Desk {
   readonly scheduling: Scheduling;
   readonly warnings: string[];
+  /** Members by the names of groups: `team…`. */
+  readonly teams: Map<string, readonly string[]>;
   person(name: string): Principal;
   calendar(name: string): Promise<Collection>;
   /** What a PUT does (DELETE: undefined). */
@@ -35,8 +38,10 @@ export function deskOver(
   channels: readonly Channel[] = [],
 ): Desk {
   const warnings: string[] = [];
+  const teams = new Map<string, readonly string[]>();
   const person = (name: string): Principal => {
     const one = principal(name);
+    if (name.startsWith("team")) return { ...one, type: "groups", calendaring: false };
     return name.startsWith("room") ? { ...one, type: "locations", autoSchedule: "automatic" } : one;
   };
   const services: SchedulingServices = {
@@ -54,6 +59,12 @@ export function deskOver(
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
     channels,
+    groups: {
+      members: async (group, atMost) => (teams.get(group.shortName) ?? []).slice(0, atMost).map(person),
+      generation: () => 0,
+      maxMembers: 60,
+      maxAttendees: undefined,
+    },
     privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
@@ -74,6 +85,7 @@ export function deskOver(
   return {
     scheduling,
     warnings,
+    teams,
     person,
     calendar,
     put: async (name, file, text) => {

@@ -6,7 +6,7 @@ import { parseCalendarObject } from "../../ical/parse.ts";
 import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
-import { hasOrganizer } from "../../scheduling/plan.ts";
+import { hasOrganizer, isScheduled } from "../../scheduling/plan.ts";
 import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry, Staged } from "../../store/contract.ts";
@@ -82,7 +82,7 @@ async function arrival(
   if (place.collection.kind !== "calendar" || object === undefined) return undefined;
   refuseScheduledTarget(place, entry);
   if (collection.kind === "calendar") {
-    if (entry.scheduleTag !== undefined)
+    if (await isScheduled(collection, entry))
       throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
     return undefined;
   }
@@ -153,7 +153,7 @@ export async function moveMember(
         return arrived;
       }
     }
-  } else if (isInside && scheduleTag !== undefined) {
+  } else if (await isScheduled(source.collection, source.entry)) {
     await copyMember(source, place, overwrite, context, request);
     await removeScheduled(source, context, request, (existing) => {
       if (existing?.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);

@@ -1,6 +1,7 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
 import { lockPath } from "../../model/lock.ts";
+import { isScheduled } from "../../scheduling/plan.ts";
 import { leaveShare } from "../../sharing/share.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
@@ -30,7 +31,7 @@ export const deleteMethod: Method = {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
       const { owner, collection } = resource;
-      const { name, scheduleTag } = resource.entry;
+      const { name } = resource.entry;
       const guard = lockGuard(request, owner, context);
       const removable = checkRemoval(request, resource.href);
       const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
@@ -38,8 +39,7 @@ export const deleteMethod: Method = {
         return guard.check(...touchedBy({ collection, name }));
       };
       const gone = await attachmentsGoing(resource, context);
-      if (scheduleTag !== undefined && collection.kind === "calendar")
-        await removeScheduled(resource, context, request, recheck);
+      if (await isScheduled(collection, resource.entry)) await removeScheduled(resource, context, request, recheck);
       else
         await collection.change(async (change) => {
           await recheck(change.entry(name));

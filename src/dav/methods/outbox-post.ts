@@ -80,7 +80,8 @@ async function answersTo(
 /** Busy time of so many instances is told of one recipient: five years of a very busy one. */
 const maxInstances = 10_000;
 
-function outboxServices(context: Context): OutboxServices {
+/** What who asks may know of others' busy time. */
+export function outboxServices(context: Context): OutboxServices {
   const { store, directory, urls, settings, now, warn } = context.services;
   const { organizers, freeBusyAttendees, oldDraftCompatibility } = settings.scheduling;
   return {

@@ -44,7 +44,8 @@ export async function storeMember(
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
   if (checked === undefined) return storeUnscheduled(place, upload, undefined, context, recheck);
-  const scheduled = collection.kind === "calendar" && concernsScheduling(place.existing, checked.object);
+  const scheduled =
+    collection.kind === "calendar" && (await concernsScheduling(collection, place.existing, checked.object));
   return keepingManaged(place, checked.object, context, recheck, (asked) =>
     scheduled
       ? storeScheduled(place, upload, checked, context, request, asked)

@@ -74,15 +74,19 @@ export const features = {
 export const scheduling = {
   Scheduling: {
     CalDAV: {
-      EmailDomain: text("", "Mail addresses in this domain belong to users of this server.", { effect: "later" }),
+      EmailDomain: text(
+        "",
+        "Mail addresses in this domain belong to users of this server; only a domain map leads them elsewhere.",
+      ),
       HTTPDomain: text("", "HTTP addresses in this domain belong to users of this server.", { effect: "later" }),
       AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
         effect: "later",
       }),
       OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
-      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
-        effect: "later",
-      }),
+      ScheduleTagCompatibility: flag(
+        true,
+        "If-Match may name the state before others answered: for clients that do not know schedule tags.",
+      ),
       EnablePrivateComments: flag(
         true,
         "Keep comments of attendees that only the organizer sees when old clients leave them out.",

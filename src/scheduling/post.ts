@@ -16,6 +16,8 @@ const width = 4;
 /** The pause of a lane that fails, ms: doubled with each failure. */
 const firstPause = 2_000;
 const longestPause = 300_000;
+/** What is under way when the process ends may take so long, ms. */
+const lastMoment = 3_000;
 /** How long a message is tried, ms; then its sender hears that it did not arrive. */
 const patience = 48 * 3_600_000;
 
@@ -153,6 +155,7 @@ export class Post {
       lane.notBefore = 0;
       return;
     }
+    if (this.#isClosed) return; // broken off
     const pause = Math.min(longestPause, firstPause * 2 ** lane.failures);
     lane.failures = Math.min(lane.failures + 1, 20);
     lane.notBefore = Date.now() + pause;
@@ -287,14 +290,20 @@ export class Post {
     }
   }
 
-  /** Waits for what is under way; the rest is in the queue. */
+  /** Waits a moment for what is under way, then breaks it off; the rest is in the queue. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#endNotices?.();
     await this.#looking;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lastMoment);
+    });
+    await Promise.race([Promise.all(this.#running), enough]);
+    clearTimeout(timer);
+    for (const channel of this.#services.channels) await channel.close?.();
     await Promise.all(this.#running);
     this.#giveUpRole?.();
-    for (const channel of this.#services.channels) await channel.close?.();
   }
 }

@@ -1,3 +1,5 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
 import { validateForStorage } from "../../src/ical/validate.ts";
 import { utcZone } from "../../src/ical/zones.ts";
 import type { Href, Utc } from "../../src/model/ids.ts";
@@ -123,6 +125,18 @@ export function deskOver(
         : [],
   };
 }
+
+/** A way to people of example.org that writes down what was sent, `<id> <address>`, in a file of the store's folder. */
+export const outside = (root: string): Channel => ({
+  name: "outside",
+  batch: 1,
+  reaches: async (address) => address.endsWith("@example.org"),
+  laneOf: () => "example.org",
+  deliver: async ({ id }, to) => {
+    await appendFile(join(root, "sent"), to.map((recipient) => `${id} ${recipient}\n`).join(""), { flush: true });
+    return to.map((recipient) => ({ recipient, status: "1.2;Scheduling message has been delivered" }));
+  },
+});
 
 /** An invitation in short. */
 export const invitation = (

@@ -194,6 +194,6 @@ function publicKey(record: string, hash: string): readonly KeyObject[] {
   }
 }
 
-/** The record that publishes a key: in DNS, and at `/.well-known/domainkey/`. */
+/** The record that publishes a public key: in DNS, and at `/.well-known/domainkey/`. */
 export const keyRecord = (key: KeyObject): string =>
-  `v=DKIM1; s=ischedule; p=${createPublicKey(key).export({ format: "der", type: "spki" }).toString("base64")}`;
+  `v=DKIM1; s=ischedule; p=${key.export({ format: "der", type: "spki" }).toString("base64")}`;

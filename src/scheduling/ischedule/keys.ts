@@ -72,6 +72,8 @@ export class PublicKeys {
     const { peers, names, fetcher } = this.#sources;
     const path = `/.well-known/domainkey/${encodeURIComponent(domain)}/${encodeURIComponent(selector)}`;
     const [peer] = await peers.serversOf(domain).catch(() => []);
+    // Senders choose the domain: no names and addresses of the inner network.
+    if (!peer?.isWritten && !publicName.test(domain)) return [];
     const [service] = peer?.isWritten ? [] : await names.services(`_domainkey_lookup._tcp.${domain}`);
     const origin = service === undefined ? `https://${domain}` : `https://${service.name}:${service.port}`;
     const url = new URL(path, peer?.isWritten && peer.url !== undefined ? peer.url : origin);
@@ -85,6 +87,8 @@ export class PublicKeys {
     return answer.status === 200 && isText ? linesOf(answer.body.toString()) : [];
   }
 }
+
+const publicName = /\.(?!local$|localhost$|internal$|lan$)[a-z][a-z\d-]*$/;
 
 const linesOf = (text: string): readonly string[] =>
   text

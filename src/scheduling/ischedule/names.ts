@@ -41,7 +41,7 @@ export function namesOf(zone: string): Names {
   for (const line of zone.split(/\r?\n/)) {
     const words = line.match(/"(?:[^"\\]|\\.)*"|;.*|[^\s;"]+/g)?.filter((word) => !word.startsWith(";")) ?? [];
     const [owner = "", ...rest] = words;
-    const fields = rest.filter((word, index) => !(index < 2 && /^(\d+|IN)$/i.test(word)));
+    const fields = rest.slice(rest.findIndex((word) => !/^(\d+|IN)$/i.test(word)));
     const name = plain(owner);
     const [type = "", ...values] = fields;
     if (type.toUpperCase() === "SRV") {

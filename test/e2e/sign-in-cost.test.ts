@@ -80,7 +80,7 @@ test("polling a ctag signed in, by Basic with an argon2 account or by Digest, co
         .join(", "),
     );
     // A tenth on a quiet machine, rights included, which a user has and nobody has not; others may be at work here.
-    for (const kind of ["basic", "digest"]) assert.ok(ratio(kind) < 1.3, `${kind}: ${ratio(kind)} times`);
+    for (const kind of ["basic", "digest"]) assert.ok(ratio(kind) < 1.35, `${kind}: ${ratio(kind)} times`);
   } finally {
     client.close();
     await server.stop();

@@ -55,6 +55,7 @@ import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
 import { utc } from "./model/ids.ts";
 import type { Principal } from "./model/principal.ts";
+import type { Channel } from "./scheduling/channels.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */
@@ -88,6 +89,9 @@ export const reports = [
   aclPrincipalPropSet,
   calendarserverPrincipalSearch,
 ] as const;
+
+/** The ways to people of other servers, in the order in which they are asked. */
+const channelsOf = (_config: Config): readonly Channel[] => [];
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
@@ -203,17 +207,20 @@ export async function createServer(
 
   const urls = makeUrls(directory);
   const settings = davSettings(config);
-  const services = withScheduling({
-    store,
-    directory,
-    urls,
-    settings,
-    registry: makeRegistry(methods, reports, properties),
-    administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
-    readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
-    now: () => utc(Math.floor(Date.now() / 1000)),
-    warn,
-  });
+  const services = withScheduling(
+    {
+      store,
+      directory,
+      urls,
+      settings,
+      registry: makeRegistry(methods, reports, properties),
+      administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
+      readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
+      now: () => utc(Math.floor(Date.now() / 1000)),
+      warn,
+    },
+    channelsOf(config),
+  );
   const { scheduling } = services;
   const contextOf = (user: Principal | undefined): Context => ({
     user,

@@ -1,4 +1,5 @@
 import type { PrincipalUid } from "../model/ids.ts";
+import type { Channel } from "../scheduling/channels.ts";
 import { FollowUps } from "../scheduling/follow-ups.ts";
 import { Scheduling } from "../scheduling/implicit.ts";
 import type { SchedulingServices } from "../scheduling/services.ts";
@@ -8,13 +9,15 @@ import type { Services } from "./registry.ts";
 import { floatingZoneOf } from "./reports/floating-zone.ts";
 import { calendarUser, resolveHref } from "./resolve.ts";
 
-/** The services with the scheduling service among them, which looks at the tree as the server itself. */
-export function withScheduling(others: Omit<Services, "scheduling">): Services {
+/** The services with the scheduling service among them, which looks at the tree as the server itself. `channels`: the ways to people
+ *  of other servers. */
+export function withScheduling(others: Omit<Services, "scheduling">, channels: readonly Channel[] = []): Services {
   const { store, directory, urls, settings, now, warn } = others;
   const lent: SchedulingServices = {
     store,
     now,
     warn,
+    channels,
     memberHref: urls.member,
     organizers: settings.scheduling.organizers,
     calendarUser: (address) => calendarUser(address, directory, urls),

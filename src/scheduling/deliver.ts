@@ -2,33 +2,13 @@ import { yieldToLoop } from "../base/stream.ts";
 import { readCalendar } from "../ical/read.ts";
 import { writeComponent } from "../ical/write.ts";
 import type { ItipMessage } from "../itip/message.ts";
+import { seriesOf } from "../itip/series.ts";
+import { type Channel, channelFor, pending, unavailable } from "./channels.ts";
+import { type LettersJob, lettersName, storedMessage, writeJob } from "./jobs.ts";
 import { type Dispatch, deliverLocally, type Outgoing } from "./local.ts";
 import type { SchedulingServices } from "./services.ts";
 
-/** A way to reach people. Tried in order: the first that reaches an address delivers to it. */
-export interface Channel {
-  readonly name: string;
-  reaches(address: string, dispatch: Dispatch): boolean;
-  /** Answers a request status (RFC 5545 §3.8.8.3), code and text. */
-  deliver(outgoing: Outgoing, address: string, dispatch: Dispatch, services: SchedulingServices): Promise<string>;
-}
-
-/** People of this server. */
-export const localChannel: Channel = {
-  name: "local",
-  reaches: (address, { people }) => people.principal(people.identify(address)) !== undefined,
-  deliver: async (outgoing, address, dispatch, services) => {
-    const recipient = dispatch.people.principal(dispatch.people.identify(address));
-    if (recipient?.calendaring !== true) return unknownUser;
-    return deliverLocally(outgoing, recipient, address, dispatch, services);
-  },
-};
-
-/** The ways there are. Other servers and mail are further lines. */
-export const channels: readonly Channel[] = [localChannel];
-
 const unknownUser = "3.7;Invalid Calendar User";
-const failed = "5.1;Service unavailable";
 
 /** Recipients worked on at once: their files are synced side by side. */
 const width = 8;
@@ -41,8 +21,9 @@ export const asOutgoing = (messages: readonly ItipMessage[]): readonly Outgoing[
     return { message: { ...message, root }, source: { text, root } };
   });
 
-/** Delivers messages, to one recipient in their order, to several side by side; other requests get their turn in between. Answers
- *  the last status of each person; one that fails costs nobody else his message. */
+/** Delivers messages, to one recipient in their order, to several side by side; other requests get their turn in between. What is for
+ *  people elsewhere is written down and pending. Answers the last status of each person; one that fails costs nobody else his
+ *  message. */
 export async function deliverAll(
   messages: readonly Outgoing[],
   dispatch: Dispatch,
@@ -61,37 +42,82 @@ export async function deliverAll(
     }
   }
   const statuses = new Map<string, string>();
+  const letters = new Letters();
   const waiting = [...queues];
   const work = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const [person, queue] = next;
       for (const { address, outgoing } of queue)
-        statuses.set(person, await deliverOne(outgoing, address, dispatch, services));
+        statuses.set(person, await deliverOne(outgoing, address, letters, dispatch, services));
       await yieldToLoop();
     }
   };
   await Promise.all(Array.from({ length: Math.min(width, waiting.length) }, work));
+  await letters.post(messages, dispatch, services);
   return statuses;
 }
 
 async function deliverOne(
   outgoing: Outgoing,
   address: string,
+  letters: Letters,
   dispatch: Dispatch,
   services: SchedulingServices,
 ): Promise<string> {
-  const channel = channels.find(({ reaches }) => reaches(address, dispatch));
-  if (channel === undefined) return unknownUser;
+  const { people } = dispatch;
+  const recipient = people.principal(people.identify(address));
   try {
-    return await channel.deliver(outgoing, address, dispatch, services);
+    if (recipient?.calendaring === true) return await deliverLocally(outgoing, recipient, address, dispatch, services);
+    if (recipient !== undefined || dispatch.isFromOutside === true) return unknownUser;
+    const channel = await channelFor(people.identify(address), services.channels);
+    if (channel === undefined) return unknownUser;
+    letters.add(channel, outgoing, address);
+    return pending;
   } catch (error) {
     services.warn("a scheduling message was not delivered", {
-      channel: channel.name,
       recipient: address.slice(0, 200),
       method: outgoing.message.method,
       error,
     });
-    return failed;
+    return unavailable;
+  }
+}
+
+/** What leaves the server in one operation, sorted by where it goes. */
+class Letters {
+  readonly #lanes = new Map<
+    string,
+    { readonly channel: string; readonly lane: string; readonly to: Map<Outgoing, string[]> }
+  >();
+
+  add(channel: Channel, outgoing: Outgoing, address: string): void {
+    const lane = channel.laneOf(address);
+    const key = `${channel.name} ${lane}`;
+    const known = this.#lanes.get(key) ?? { channel: channel.name, lane, to: new Map<Outgoing, string[]>() };
+    known.to.set(outgoing, [...(known.to.get(outgoing) ?? []), address]);
+    this.#lanes.set(key, known);
+  }
+
+  /** Writes them down. `messages`: all of the operation, in their order. */
+  async post(
+    messages: readonly Outgoing[],
+    { id, job, people }: Dispatch,
+    { store }: SchedulingServices,
+  ): Promise<void> {
+    const [first] = messages;
+    if (first === undefined || this.#lanes.size === 0) return;
+    const { uid } = seriesOf(first.message.root);
+    const sender = people.principal(people.identify(first.message.originator))?.uid;
+    const jobs = [...this.#lanes.values()].map(({ channel, lane, to }): LettersJob => {
+      const letters = messages.flatMap((message) => {
+        const recipients = to.get(message);
+        return recipients === undefined ? [] : [{ ...storedMessage(message), recipients }];
+      });
+      return { kind: "letters", id, channel, lane, uid, sender, after: job, since: Date.now(), letters };
+    });
+    await Promise.all(
+      jobs.map((letters) => store.jobs.put(lettersName(id, letters.channel, letters.lane), writeJob(letters))),
+    );
   }
 }
 

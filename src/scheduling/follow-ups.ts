@@ -10,9 +10,10 @@ import { type Copy, copyOf } from "./copies.ts";
 import { asOutgoing, codeOf, deliverAll } from "./deliver.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { freeBusySet } from "./free-busy-set.ts";
-import { type FollowUp, followUpName, type Job, joined, readJob, writeJob } from "./jobs.ts";
+import { type FollowUp, followUpName, isFollowUp, type Job, joined, readJob, writeJob } from "./jobs.ts";
 import type { Dispatch } from "./local.ts";
 import { People } from "./people.ts";
+import { withLaterStatuses } from "./plan.ts";
 import type { SchedulingServices } from "./services.ts";
 import { freshTag, putObject, withText } from "./store-object.ts";
 
@@ -46,7 +47,7 @@ export class FollowUps {
 
   /** Begins what was written down; answers at once. */
   begin(later: readonly FollowUp[]): void {
-    for (const next of later) this.start(followUpName(next), next.kind === "refresh" ? gathering : 0);
+    for (const next of later) this.start(followUpName(next), next.kind === "answer" ? 0 : gathering);
   }
 
   /** Begins a job by its name, if it is not about to begin. `isRepeated`: a process that died may have done some of it. */
@@ -67,12 +68,12 @@ export class FollowUps {
     const { store } = this.#services;
     const text = await store.jobs.read(name);
     const job = text === undefined ? undefined : readJob(text);
-    if (job === undefined || job.kind === "implicit") return;
+    if (job === undefined || !isFollowUp(job)) return;
     const later: FollowUp[] = [];
     await store.exclusively("uid", job.uid, async () => {
       const now = await store.jobs.read(name);
       const current: Job | undefined = now === undefined ? undefined : readJob(now);
-      if (current === undefined || current.kind === "implicit") return;
+      if (current === undefined || !isFollowUp(current)) return;
       await this.#do(current, later, isRepeated);
       for (const next of later) await this.add(next);
       await store.jobs.remove(name);
@@ -92,9 +93,11 @@ export class FollowUps {
       people,
       may: undefined,
       isRepeated,
+      job: followUpName(job),
       followUp: (next) => void later.push(next),
     };
     if (job.kind === "answer") await this.#answer(owner, job.uid, dispatch);
+    else if (job.kind === "told") await this.#tell(owner, job, people);
     else {
       const { to, except } = job;
       const isMeant = (person: string): boolean => (to === undefined ? person !== except : to.includes(person));
@@ -156,6 +159,20 @@ export class FollowUps {
       zone,
       isBusy: (range) => overlapsAny(busy, range),
     });
+  }
+
+  /** The owner's copy tells what became of messages that left the server. It is no change of his: the schedule tag stays. */
+  async #tell(owner: Principal, { uid, codes }: Extract<FollowUp, { kind: "told" }>, people: People): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const copy = await copyOf(owner, uid, this.#services.store);
+      if (copy === undefined) return;
+      await people.learn(copy.object.root);
+      const root = withLaterStatuses(copy.object.root, codes, owner.uid, people.identify);
+      if (root === copy.object.root) return;
+      const object = withText(root, [copy.object]);
+      const tag = copy.entry.scheduleTag;
+      if ((await putObject(copy.collection, copy.entry.name, object, copy.entry, tag)) !== undefined) return;
+    }
   }
 
   /** The reply did not arrive, and the room's copy says so. */

@@ -11,14 +11,25 @@ import { componentsOf, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../store/contract.ts";
+import { askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
-import { type FollowUp, type ImplicitJob, implicitName, outgoing, readJob, storedMessage, writeJob } from "./jobs.ts";
+import {
+  type FollowUp,
+  type ImplicitJob,
+  implicitName,
+  isFollowUp,
+  outgoing,
+  readJob,
+  storedMessage,
+  writeJob,
+} from "./jobs.ts";
 import type { Dispatch, Outgoing } from "./local.ts";
 import { People } from "./people.ts";
 import { refuseChangeOfRole, resultOf, withOutcome } from "./plan.ts";
+import { Post } from "./post.ts";
 import type { MayDeliver, SchedulingServices } from "./services.ts";
 import { freshTag, putObject, removeObject, withText } from "./store-object.ts";
 
@@ -68,10 +79,12 @@ interface Plan {
 export class Scheduling {
   readonly #services: SchedulingServices;
   readonly #followUps: FollowUps;
+  readonly #post: Post;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
     this.#followUps = followUps;
+    this.#post = new Post(services, followUps);
   }
 
   /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
@@ -142,6 +155,10 @@ export class Scheduling {
     const { identify } = people;
     const address = root && organizerOf(componentsOf(seriesOf(root)))?.value;
     const organizer = address === undefined ? undefined : people.principal(identify(address));
+    const isElsewhere =
+      address !== undefined &&
+      organizer === undefined &&
+      (await channelFor(identify(address), this.#services.channels)) !== undefined;
     const copy = organizer && root && (await copyOf(organizer, seriesOf(root).uid, this.#services.store));
     await people.learn(copy?.object.root);
     const planned = planAttendee({
@@ -151,7 +168,10 @@ export class Scheduling {
       identify,
       now: this.#services.now(),
       silent,
-      organizer: organizer?.calendaring === true ? { is: "here", copy: copy?.object.root } : { is: "nobody" },
+      organizer:
+        organizer?.calendaring === true
+          ? { is: "here", copy: copy?.object.root }
+          : { is: isElsewhere ? "elsewhere" : "nobody" },
     });
     const all = copy === undefined ? sources : [...sources, copy.object];
     return {
@@ -193,7 +213,7 @@ export class Scheduling {
     if (messages.length > 0)
       await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
     try {
-      const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, false, later), this.#services);
+      const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, job, later), this.#services);
       const told = final && withText(withOutcome(final.root, plan.role, statuses, people), plan.sources);
       if (plan.result === "gone") {
         if (before !== undefined) await removeObject(before.collection, before.entry);
@@ -209,20 +229,33 @@ export class Scheduling {
     }
   }
 
-  #dispatch(id: string, people: People, may: MayDeliver, isRepeated: boolean, later: FollowUp[]): Dispatch {
-    return { id, people, may, isRepeated, followUp: (next) => void later.push(next) };
+  #dispatch(id: string, people: People, may: MayDeliver, job: string | undefined, later: FollowUp[]): Dispatch {
+    return { id, people, may, isRepeated: false, job, followUp: (next) => void later.push(next) };
   }
 
-  /** Delivers a message that a client has made itself. Answers the status of each recipient, by what `identify` gives. */
-  async send(message: ItipMessage, may: MayDeliver): Promise<(address: string) => string | undefined> {
+  /** Delivers a message that a client has made itself. Answers the status of each recipient. */
+  send(message: ItipMessage, may: MayDeliver): Promise<(address: string) => string | undefined> {
+    return this.#deliver(message, { id: randomUUID(), may, isRepeated: false });
+  }
+
+  /** Delivers a message that came from outside to recipients of this server; others get 3.7, nothing is relayed. `id`: the same when
+   *  the message comes again; `isRepeated`: it may have, and what was done the last time is not done twice. */
+  receive(
+    message: ItipMessage,
+    { id, isRepeated }: { readonly id: string; readonly isRepeated: boolean },
+  ): Promise<(address: string) => string | undefined> {
+    return this.#deliver(message, { id, may: undefined, isRepeated, isFromOutside: true });
+  }
+
+  async #deliver(
+    message: ItipMessage,
+    how: Pick<Dispatch, "id" | "may" | "isRepeated" | "isFromOutside">,
+  ): Promise<(address: string) => string | undefined> {
     const later: FollowUp[] = [];
     const people = new People((address) => this.#services.calendarUser(address));
+    const dispatch: Dispatch = { ...how, people, job: undefined, followUp: (next) => void later.push(next) };
     const statuses = await this.#services.store.exclusively("uid", seriesOf(message.root).uid, async () => {
-      const told = await deliverAll(
-        asOutgoing([message]),
-        this.#dispatch(randomUUID(), people, may, false, later),
-        this.#services,
-      );
+      const told = await deliverAll(asOutgoing([message]), dispatch, this.#services);
       for (const next of later) await this.#followUps.add(next);
       return told;
     });
@@ -230,15 +263,27 @@ export class Scheduling {
     return (address) => statuses.get(people.identify(address));
   }
 
-  /** Begins what processes that died have left. Others' work in progress is met at its lock, and found done. */
+  /** Busy time of people who are not of this server: a promise for each whom a channel reaches. */
+  askElsewhere(
+    question: BusyQuestion,
+    addresses: readonly string[],
+  ): Promise<ReadonlyMap<string, Promise<BusyAnswer>>> {
+    const { channels, warn } = this.#services;
+    return askElsewhere(question, addresses, channels, (lane, error) =>
+      warn("another server did not tell busy time", { server: lane, error }),
+    );
+  }
+
+  /** Begins what processes that died have left, and to send. Others' work in progress is met at its lock, and found done. */
   async recover(): Promise<void> {
     const { jobs } = this.#services.store;
+    this.#post.start();
     for (const name of await jobs.list()) {
       const text = await jobs.read(name);
       const job = text === undefined ? undefined : readJob(text);
       try {
         if (job?.kind === "implicit") await this.#resume(name, job);
-        else if (job !== undefined) this.#followUps.start(name, 0, true);
+        else if (job !== undefined && isFollowUp(job)) this.#followUps.start(name, 0, true);
       } catch (error) {
         this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
       }
@@ -246,13 +291,16 @@ export class Scheduling {
   }
 
   /** Resolves when all that follows from changes so far is done. */
-  idle(): Promise<void> {
-    return this.#followUps.idle();
+  async idle(): Promise<void> {
+    await this.#followUps.idle();
+    await this.#post.idle();
+    await this.#followUps.idle();
   }
 
   /** Waits for what is under way. The rest is in the queue. */
-  close(): Promise<void> {
-    return this.#followUps.close();
+  async close(): Promise<void> {
+    await this.#post.close();
+    await this.#followUps.close();
   }
 
   /** Carries on what a process that died had written down. Done under the UID's lock, and not at all if somebody has. */
@@ -265,7 +313,7 @@ export class Scheduling {
       const messages = job.messages.map(outgoing);
       const statuses = await deliverAll(
         messages,
-        this.#dispatch(job.id, people, undefined, true, later),
+        { ...this.#dispatch(job.id, people, undefined, name, later), isRepeated: true },
         this.#services,
       );
       await this.#restore(job, statuses, people);

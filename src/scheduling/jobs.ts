@@ -14,7 +14,7 @@ export interface ImplicitJob {
   readonly object: StoredObject | undefined;
 }
 
-interface StoredMessage {
+export interface StoredMessage {
   readonly method: Method;
   readonly originator: string;
   readonly recipients: readonly string[];
@@ -47,23 +47,60 @@ export type FollowUp =
       readonly to?: readonly string[];
       readonly except?: string | undefined;
       readonly id?: string;
+    }
+  /** The owner's copy tells what became of messages that left this server: request status codes by address. */
+  | {
+      readonly kind: "told";
+      readonly owner: string;
+      readonly uid: string;
+      readonly codes: Readonly<Record<string, string>>;
+      readonly id?: string;
     };
 
-export type Job = ImplicitJob | FollowUp;
+/** Messages for people whom a channel reaches, of one operation and on one lane, in their order. */
+export interface LettersJob {
+  readonly kind: "letters";
+  /** Of the operation. */
+  readonly id: string;
+  /** Name of the channel, and its lane. */
+  readonly channel: string;
+  readonly lane: string;
+  readonly uid: string;
+  /** Principal's uid of whose copy tells what became of them; undefined: nobody's. */
+  readonly sender: string | undefined;
+  /** Nothing is sent while there is a job of this name: the operation has not ended yet. */
+  readonly after: string | undefined;
+  /** When they were written, ms since 1970. */
+  readonly since: number;
+  /** What is still to be sent: the recipients who have no status yet. */
+  readonly letters: readonly StoredMessage[];
+}
+
+export type Job = ImplicitJob | FollowUp | LettersJob;
 
 /** Follow-ups of one kind for one object are one job: the state they tell is the one at the time. */
 export const followUpName = ({ kind, owner, uid }: FollowUp): string =>
   `${kind}-${createHash("md5").update(`${owner} ${uid}`).digest("hex")}`;
 
+/** Derived from the operation, so that an operation that is carried on after a crash writes no second one. */
+export const lettersName = (id: string, channel: string, lane: string): string =>
+  `${lettersPrefix}${createHash("md5").update(`${id} ${channel} ${lane}`).digest("hex")}`;
+
+export const lettersPrefix = "letters-";
+
 export const implicitName = (id: string): string => `implicit-${id}`;
 
 export const writeJob = (job: Job): string => JSON.stringify(job);
+
+export const isFollowUp = (job: Job): job is FollowUp => job.kind !== "implicit" && job.kind !== "letters";
+
+const kinds: ReadonlySet<string> = new Set<Job["kind"]>(["implicit", "answer", "refresh", "told", "letters"]);
 
 /** Undefined for what is no job of ours. */
 export function readJob(text: string): Job | undefined {
   try {
     const job = JSON.parse(text) as Job;
-    return job.kind === "implicit" || job.kind === "answer" || job.kind === "refresh" ? job : undefined;
+    return kinds.has(job.kind) ? job : undefined;
   } catch {
     return undefined;
   }
@@ -71,6 +108,8 @@ export function readJob(text: string): Job | undefined {
 
 /** A later follow-up takes the place of an earlier one and does its work too. */
 export function joined(earlier: Job | undefined, later: FollowUp): FollowUp {
+  if (earlier?.kind === "told" && later.kind === "told")
+    return { ...later, codes: { ...earlier.codes, ...later.codes } };
   if (earlier?.kind !== "refresh" || later.kind !== "refresh") return later;
   const { owner, uid } = later;
   if (earlier.to !== undefined && later.to !== undefined)

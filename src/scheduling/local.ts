@@ -9,6 +9,7 @@ import { componentsOf, seriesOf } from "../itip/series.ts";
 import { utc } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Collection } from "../store/contract.ts";
+import { noSupport, unavailable } from "./channels.ts";
 import { type Copy, copyOf, defaultCalendar } from "./copies.ts";
 import { type AnsweredInstance, putInboxItem } from "./inbox-item.ts";
 import type { FollowUp } from "./jobs.ts";
@@ -24,6 +25,10 @@ export interface Dispatch {
   readonly id: string;
   /** The operation was begun by a process that died: what has been done already is left, but nothing may be missing. */
   readonly isRepeated: boolean;
+  /** Name of the job that is gone when the operation has ended; undefined: it cannot be carried on. */
+  readonly job: string | undefined;
+  /** The message came from outside, and never leaves again. */
+  readonly isFromOutside?: boolean;
   /** Told of what is to be done when the UID's lock is free. */
   followUp(next: FollowUp): void;
 }
@@ -36,8 +41,6 @@ export interface Outgoing {
 
 export const delivered = "1.2;Scheduling message has been delivered";
 const noAuthority = "3.8;No authority";
-const noSupport = "5.3;No scheduling support for user";
-const unavailable = "5.1;Service unavailable";
 
 /** How often a copy that changes under us is read anew: only its owner's client can, between two of our steps. */
 const attempts = 8;

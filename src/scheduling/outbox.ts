@@ -5,12 +5,14 @@ import type { Busy, Instance } from "../ical/calendar-object.ts";
 import { type Component, type Property, propertyOf } from "../ical/component.ts";
 import { parseCalendarObject } from "../ical/parse.ts";
 import { formatUtc } from "../ical/time.ts";
+import { writeComponent } from "../ical/write.ts";
 import type { Zone } from "../ical/zones.ts";
 import type { TimeRange, Utc } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
+import type { BusyAnswer, BusyQuestion } from "./channels.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
 import type { Scheduling } from "./implicit.ts";
@@ -29,6 +31,8 @@ export interface OutboxServices {
     privilege: "schedule-query-freebusy" | "read-free-busy",
     member?: string,
   ): Promise<boolean>;
+  /** Asks the servers of people who are not here; a promise for each whom one is known for. */
+  askElsewhere(question: BusyQuestion, addresses: readonly string[]): Promise<ReadonlyMap<string, Promise<BusyAnswer>>>;
   readonly calendarAt: CalendarAt;
   readonly sharedAt: SharedAt;
   /** The zone in which a collection's floating times are read. */
@@ -86,16 +90,18 @@ export async function checkSender(message: Message, owner: Principal, services: 
 const shown = ({ value }: Property): string => JSON.stringify(value.slice(0, 100));
 
 /** Busy time of each attendee (RFC 6638 §5), in order. `owner`: of the outbox, the organizer. */
-export function answerBusyTime(
+export async function answerBusyTime(
   message: Message,
   asked: BusyTimeRequest,
   owner: Principal,
   services: OutboxServices,
 ): Promise<readonly Answer[]> {
   const request = { ...asked, message, organizer: owner };
-  return ofRecipients(message.attendees, services, async (attendee) => {
-    const recipient = await recipientOf(attendee, services);
-    if (recipient === undefined) return unknownUser;
+  const elsewhere = await askOthers(message, asked, services);
+  const answers = await ofRecipients(message.attendees, services, async (attendee) => {
+    const { calendarUser } = services;
+    const recipient = await calendarUser(attendee.value);
+    if (recipient?.calendaring !== true) return unknownUser;
     try {
       return await answerOf(attendee, recipient, request, services);
     } catch (error) {
@@ -103,6 +109,42 @@ export function answerBusyTime(
       return unavailable;
     }
   });
+  return Promise.all(answers.map(async (answer) => (await elsewhere.get(answer.recipient)) ?? answer));
+}
+
+/** Sends the question to the servers of those who are not here. Answers arrive while the others' busy time is read. */
+async function askOthers(
+  message: Message,
+  { range }: BusyTimeRequest,
+  { calendarUser, askElsewhere, maxRecipients }: OutboxServices,
+): Promise<ReadonlyMap<string, Promise<Answer>>> {
+  const others: string[] = [];
+  for (const { value } of message.attendees.slice(0, maxRecipients))
+    if ((await calendarUser(value)) === undefined) others.push(value);
+  if (others.length === 0) return new Map();
+  const text = (recipients: readonly string[]): string => {
+    const isAsked = ({ name, value }: Property): boolean => name !== "ATTENDEE" || recipients.includes(value);
+    const components = message.root.components.map((component) =>
+      component.name === "VFREEBUSY" ? { ...component, properties: component.properties.filter(isAsked) } : component,
+    );
+    return writeComponent({ ...message.root, components });
+  };
+  const asked = await askElsewhere({ originator: message.organizer.value, range, text }, others);
+  return new Map(
+    [...asked].map(([address, answer]) => [
+      address,
+      answer.then(({ recipient, status, freeBusy }) => ({
+        ...withCondition(recipient, status),
+        ...(freeBusy === undefined ? {} : { freeBusy }),
+      })),
+    ]),
+  );
+}
+
+function withCondition(recipient: string, status: string): Answer {
+  const code = status.split(";")[0];
+  const found = [unknownUser, noAuthority, unavailable].find((one) => one.status.split(";")[0] === code);
+  return { recipient, status, ...(found === undefined ? {} : { condition: found.condition }) };
 }
 
 /** What no change of an object says, and a client therefore sends itself: proposals, questions, and what is only published. */
@@ -122,20 +164,13 @@ export async function sendMessage(
   const originator = (isOrganizers ? organizer : attendees[0])?.value ?? "";
   const statusOf = await scheduling.send({ method, originator, recipients, root, says: undefined }, may);
   return recipients.map((recipient) => {
-    const status = statusOf(recipient) ?? unavailable.status;
-    const found = [unknownUser, noAuthority, unavailable].find((one) => one.status === status);
-    return { recipient, status, ...(found === undefined ? {} : { condition: found.condition }) };
+    return withCondition(recipient, statusOf(recipient) ?? unavailable.status);
   });
 }
 
 /** What clients of the drafts (iCal 3) are answered that deliver by POST what their PUT has delivered already. */
 export const pretendDelivery = ({ attendees, kind }: Message): readonly Answer[] =>
   attendees.map(({ value }) => ({ recipient: value, status: kind === "VFREEBUSY" ? success : delivered }));
-
-async function recipientOf({ value }: Property, { calendarUser }: OutboxServices): Promise<Principal | undefined> {
-  const principal = await calendarUser(value);
-  return principal?.calendaring === true ? principal : undefined;
-}
 
 /** Recipients worked on at once: their files are read side by side, and a hundred of them hold no more memory than these. */
 const width = 4;

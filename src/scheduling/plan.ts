@@ -1,10 +1,11 @@
 import type { CalendarObject } from "../ical/calendar-object.ts";
-import type { Component } from "../ical/component.ts";
+import { type Component, parameterOf } from "../ical/component.ts";
+import { mapProperties, withParameter } from "../ical/edit.ts";
 import { withReplyStatus } from "../itip/attendee.ts";
 import { withStatuses } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
-import type { Role } from "../itip/role.ts";
-import { componentsOf, seriesOf } from "../itip/series.ts";
+import { type Role, roleOf } from "../itip/role.ts";
+import { componentsOf, mapMembers, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { ObjectEntry } from "../store/contract.ts";
@@ -65,4 +66,28 @@ export function withOutcome(
   }
   const [status] = statuses.values();
   return role === "attendee" && status !== undefined ? withReplyStatus(root, codeOf(status)) : root;
+}
+
+/** The copy with what became of messages that were pending: on the ATTENDEEs of an organizer's, on the ORGANIZER of an attendee's. What
+ *  says more by now (an answer came) stays. `codes`: by address. Answers the same when nothing changes. */
+export function withLaterStatuses(
+  root: Component,
+  codes: Readonly<Record<string, string>>,
+  owner: string,
+  identify: People["identify"],
+): Component {
+  const series = seriesOf(root);
+  const name = roleOf(series, owner, identify) === "organizer" ? "ATTENDEE" : "ORGANIZER";
+  const byPerson = new Map(Object.entries(codes).map(([address, code]) => [identify(address), code]));
+  let isChanged = false;
+  const told = mapMembers(series, (component) =>
+    mapProperties(component, (property) => {
+      const code = property.name === name ? byPerson.get(identify(property.value)) : undefined;
+      const known = parameterOf(property, "SCHEDULE-STATUS");
+      if (code === undefined || code === known || !(known === undefined || /^1\.[01]/.test(known))) return property;
+      isChanged = true;
+      return withParameter(property, "SCHEDULE-STATUS", code);
+    }),
+  );
+  return isChanged ? told : root;
 }

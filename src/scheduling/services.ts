@@ -2,6 +2,7 @@ import type { Zone } from "../ical/zones.ts";
 import type { Href, Utc } from "../model/ids.ts";
 import type { Principal, RecordType } from "../model/principal.ts";
 import type { CalendarStore, Collection, CollectionRef } from "../store/contract.ts";
+import type { Channel } from "./channels.ts";
 import type { CalendarAt } from "./free-busy-set.ts";
 
 /** What invitations are delivered with. */
@@ -17,6 +18,8 @@ export interface SchedulingServices {
   kindsOf(collection: Collection): Promise<readonly string[]>;
   floatingZoneOf(collection: Collection): Promise<Zone>;
   memberHref(ref: CollectionRef, name: string): Href;
+  /** The ways to people who are not of this server, in the order in which they are asked. */
+  readonly channels: readonly Channel[];
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
 }

@@ -212,6 +212,9 @@ export interface CalendarStore {
   /** Runs `work` under a named lock of all workers and hosts. Collection locks may be taken inside, never the other way round.
    *  Throws LockTimeout. */
   exclusively<T>(scope: LockScope, name: string, work: () => Promise<T>): Promise<T>;
+  /** Takes a role that one process at a time has, of all workers and hosts, and answers how to give it back; undefined while another
+   *  has it. */
+  claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
   /** Owner's uid recorded on a home directory, for `caladmin`. */

@@ -1,3 +1,4 @@
+import { mkdirSync, watch } from "node:fs";
 import { readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { freshName, isMissing, makeDirectories, renameFile, stageFile, syncDirectory } from "./files.ts";
@@ -13,6 +14,8 @@ export interface Jobs {
   remove(name: string): Promise<void>;
   /** Names, those of other processes included. */
   list(): Promise<readonly string[]>;
+  /** Calls back with the name of what comes or goes, as far as the volume tells: a hint, to be told early. Answers how to end it. */
+  watch(changed: (name: string) => void): () => void;
 }
 
 export class FileJobs implements Jobs {
@@ -52,6 +55,20 @@ export class FileJobs implements Jobs {
       if (!isMissing(error)) throw error;
     });
     reach("job.removed");
+  }
+
+  watch(changed: (name: string) => void): () => void {
+    try {
+      // Once per process.
+      mkdirSync(this.#folder, { recursive: true });
+      const watcher = watch(this.#folder, { persistent: false }, (_event, name) => {
+        if (name !== null) changed(name);
+      });
+      watcher.on("error", () => watcher.close());
+      return () => watcher.close();
+    } catch {
+      return () => undefined; // no notices here
+    }
   }
 
   async list(): Promise<readonly string[]> {

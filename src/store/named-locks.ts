@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Database, retryWhileBusy } from "../base/sqlite.ts";
+import { Database, isBusy, retryWhileBusy } from "../base/sqlite.ts";
 
 /** What a named lock is about. Somebody may hold one of each, taken in this order, and collection locks inside. */
 export type LockScope = "uid" | "person";
@@ -61,6 +61,22 @@ export class NamedLocks {
     } finally {
       if (database.open && database.inTransaction) database.exec("rollback");
     }
+  }
+
+  /** Takes a role that one process at a time has, of all workers and hosts, and answers how to give it back; undefined while another
+   *  has it. The kernel frees it with the process. */
+  claim(role: string): (() => void) | undefined {
+    const database = this.#open(`role-${role}`);
+    if (database.inTransaction) return undefined;
+    try {
+      database.exec("begin immediate");
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw error;
+    }
+    return () => {
+      if (database.open && database.inTransaction) database.exec("rollback");
+    };
   }
 
   #open(file: string): Database {

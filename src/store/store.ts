@@ -246,6 +246,10 @@ export class FileStore implements CalendarStore {
     return this.#namedLocks.exclusively(scope, name, work);
   }
 
+  claim(role: string): (() => void) | undefined {
+    return this.#namedLocks.claim(role);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }

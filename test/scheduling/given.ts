@@ -3,6 +3,7 @@ import { utcZone } from "../../src/ical/zones.ts";
 import type { Href, Utc } from "../../src/model/ids.ts";
 import { utc } from "../../src/model/ids.ts";
 import { normaliseAddress, type Principal } from "../../src/model/principal.ts";
+import type { Channel } from "../../src/scheduling/channels.ts";
 import { copyAt } from "../../src/scheduling/copies.ts";
 import { FollowUps } from "../../src/scheduling/follow-ups.ts";
 import { type Changed, Scheduling } from "../../src/scheduling/implicit.ts";
@@ -26,7 +27,11 @@ export interface Desk {
   inbox(name: string): Promise<readonly string[]>;
 }
 
-export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor(Date.now() / 1000))): Desk {
+export function deskOver(
+  store: FileStore,
+  now: () => Utc = () => utc(Math.floor(Date.now() / 1000)),
+  channels: readonly Channel[] = [],
+): Desk {
   const warnings: string[] = [];
   const person = (name: string): Principal => {
     const one = principal(name);
@@ -46,6 +51,7 @@ export function deskOver(store: FileStore, now: () => Utc = () => utc(Math.floor
     floatingZoneOf: async () => utcZone,
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
+    channels,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
   const open = async (name: string, path: string): Promise<Collection> => {

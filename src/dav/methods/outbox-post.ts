@@ -88,6 +88,7 @@ function outboxServices(context: Context): OutboxServices {
     maxInstances: Math.min(maxInstances, settings.maxQueryResults),
     floatingZoneOf,
     calendarUser: (address) => calendarUser(address, directory, urls),
+    askElsewhere: (question, addresses) => context.services.scheduling.askElsewhere(question, addresses),
     may: async (collection, privilege, member) => {
       const resource = await resourceOf(collection, context);
       const entry = member === undefined ? undefined : await collection.entry(member);

@@ -39,6 +39,7 @@ import {
   principalSearchPropertySet,
 } from "./dav/reports/principals.ts";
 import { syncCollection } from "./dav/reports/sync-collection.ts";
+import { calendarUser } from "./dav/resolve.ts";
 import { withScheduling } from "./dav/scheduling-service.ts";
 import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
@@ -56,6 +57,9 @@ import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./
 import { utc } from "./model/ids.ts";
 import type { Principal } from "./model/principal.ts";
 import type { Channel } from "./scheduling/channels.ts";
+import { MailChannel, type MailServices } from "./scheduling/mail/channel.ts";
+import { mailConfigured } from "./scheduling/mail/configured.ts";
+import { MailRoom } from "./scheduling/mail/room.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */
@@ -91,7 +95,10 @@ export const reports = [
 ] as const;
 
 /** The ways to people of other servers, in the order in which they are asked. */
-const channelsOf = (_config: Config): readonly Channel[] => [];
+function channelsOf(config: Config, services: MailServices): readonly Channel[] {
+  const mail = mailConfigured(config);
+  return mail === undefined ? [] : [new MailChannel(mail.settings, services)];
+}
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
@@ -207,6 +214,10 @@ export async function createServer(
 
   const urls = makeUrls(directory);
   const settings = davSettings(config);
+  const mailServices: MailServices = {
+    now: () => utc(Math.floor(Date.now() / 1000)),
+    calendarUser: (address) => calendarUser(address, directory, urls),
+  };
   const services = withScheduling(
     {
       store,
@@ -219,7 +230,7 @@ export async function createServer(
       now: () => utc(Math.floor(Date.now() / 1000)),
       warn,
     },
-    channelsOf(config),
+    channelsOf(config, mailServices),
   );
   const { scheduling } = services;
   const contextOf = (user: Principal | undefined): Context => ({
@@ -229,6 +240,18 @@ export async function createServer(
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
+  const arrivals = mailConfigured(config)?.room;
+  const mailRoom =
+    arrivals &&
+    new MailRoom(arrivals, {
+      ...mailServices,
+      log: (message, details) => log.named("mail").info(message, details),
+      warn,
+      claim: () => store.claim("mail"),
+      receive: (message, how) => scheduling.receive(message, how),
+      undelivered: (owner, uid, address) => scheduling.undelivered(owner, uid, address),
+    });
+  mailRoom?.start();
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [
     ...doorsOf(config),
@@ -272,6 +295,7 @@ export async function createServer(
     hear: (news) => attempts.heard(news as Failure),
     close: async () => {
       hashes.close();
+      await mailRoom?.close();
       await scheduling.close();
       await store.close();
       await endDumps?.();

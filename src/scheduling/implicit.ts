@@ -263,6 +263,13 @@ export class Scheduling {
     return (address) => statuses.get(people.identify(address));
   }
 
+  /** A message of somebody here, by his uid, that had been sent did not arrive at an address after all: his copy says so. */
+  async undelivered(owner: string, uid: string, address: string): Promise<void> {
+    const told: FollowUp = { kind: "told", owner, uid, codes: { [address]: "5.1" } };
+    await this.#services.store.exclusively("uid", uid, () => this.#followUps.add(told));
+    this.#followUps.begin([told]);
+  }
+
   /** Busy time of people who are not of this server: a promise for each whom a channel reaches. */
   askElsewhere(
     question: BusyQuestion,

@@ -1,4 +1,10 @@
-import PostalMime, { type Attachment, type Email, type Mailbox as ParsedMailbox } from "postal-mime";
+import PostalMime, {
+  type Address,
+  type Attachment,
+  addressParser,
+  type Email,
+  type Mailbox as ParsedMailbox,
+} from "postal-mime";
 import type { DeliveryReport, IncomingMail } from "./mail.ts";
 
 /** Calendar parts looked at, and characters of one. */
@@ -17,7 +23,8 @@ export async function readMail(bytes: Uint8Array): Promise<IncomingMail> {
   const header = (name: string): readonly string[] =>
     mail.headers.filter(({ key }) => key === name).map(({ value }) => value.trim());
   const automatic = header("auto-submitted")[0]?.toLowerCase() ?? "no";
-  const froms = header("from").length === 1 && mail.from !== undefined ? mailboxesOf([mail.from]) : [];
+  // By itself the parser tells of the first author only, and a second one could be who is shown to people.
+  const froms = header("from").flatMap((value) => mailboxesOf(addressParser(value)));
   const named = [...(mail.to ?? []), ...(mail.cc ?? [])];
   const delivered = ["delivered-to", "x-original-to", "envelope-to"].flatMap(header);
   return {
@@ -34,7 +41,7 @@ export async function readMail(bytes: Uint8Array): Promise<IncomingMail> {
   };
 }
 
-const mailboxesOf = (list: NonNullable<Email["to"]>): readonly string[] =>
+const mailboxesOf = (list: readonly Address[]): readonly string[] =>
   list
     .flatMap((one): readonly ParsedMailbox[] => one.group ?? [one])
     .map(({ address }) => address.toLowerCase())

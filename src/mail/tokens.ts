@@ -90,9 +90,9 @@ export class MailTokens {
     return this.#database
       .prepare(
         `select AT, ICALUID, ADDRESS, EVENT, DETAILS from NOTES
-         where ?1 = '' or ICALUID = ?1 or ADDRESS = ?2 order by rowid desc limit ?3`,
+         where ? = '' or ICALUID = ? or ADDRESS = ? order by rowid desc limit ?`,
       )
-      .all(about ?? "", about?.toLowerCase() ?? "", most)
+      .all(about ?? "", about ?? "", about?.toLowerCase() ?? "", most)
       .map(([at, uid, address, event, details]) => ({
         at: Number(at),
         uid: String(uid),

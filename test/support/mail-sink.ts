@@ -67,7 +67,7 @@ export async function startMailSink({ port = 0, refuses }: SinkOptions = {}): Pr
 }
 
 /** The calendar in a mail, unfolded. */
-export async function calendarIn({ source }: SunkMail): Promise<string> {
+export async function calendarIn({ source }: Pick<SunkMail, "source">): Promise<string> {
   const { calendars } = await readMail(Buffer.from(source));
   return (calendars[0] ?? "").replace(/\r?\n /g, "").replace(/\r?\n/g, "\r\n");
 }

@@ -11,6 +11,7 @@ import type { AuthScheme } from "./auth/scheme.ts";
 import { slowHashes } from "./auth/slow-hashes.ts";
 import type { Logger } from "./base/log.ts";
 import type { Config } from "./config/schema.ts";
+import { keepSwept } from "./dav/attachments/sweep.ts";
 import { dispatch } from "./dav/dispatch.ts";
 import { errorResponse } from "./dav/error-body.ts";
 import { aclMethod } from "./dav/methods/acl.ts";
@@ -19,6 +20,7 @@ import { deleteMethod } from "./dav/methods/delete.ts";
 import { getMethod, headMethod } from "./dav/methods/get.ts";
 import { lockMethod } from "./dav/methods/lock.ts";
 import { mkcalendarMethod, mkcolMethod } from "./dav/methods/mkcol.ts";
+import { busyTimeForStranger } from "./dav/methods/outbox-post.ts";
 import { postMethod } from "./dav/methods/post.ts";
 import { propfindMethod } from "./dav/methods/propfind.ts";
 import { proppatchMethod } from "./dav/methods/proppatch.ts";
@@ -26,8 +28,9 @@ import { putMethod } from "./dav/methods/put.ts";
 import { reportMethod } from "./dav/methods/report.ts";
 import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
+import { product } from "./dav/product.ts";
 import { properties } from "./dav/properties/all.ts";
-import { type Context, type DavSettings, makeRegistry } from "./dav/registry.ts";
+import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
 import { calendarMultiget } from "./dav/reports/calendar-multiget.ts";
 import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
@@ -50,16 +53,16 @@ import { createDirectory } from "./directory/directory.ts";
 import { openSudoers } from "./directory/sudoers.ts";
 import { openDirectoryService } from "./directory-service.ts";
 import type { Door } from "./doors/door.ts";
+import { type IScheduleDoor, iScheduleDoor } from "./doors/ischedule.ts";
 import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
-import { utc } from "./model/ids.ts";
+import { type Utc, utc } from "./model/ids.ts";
 import type { Principal } from "./model/principal.ts";
-import type { Channel } from "./scheduling/channels.ts";
-import { MailChannel, type MailServices } from "./scheduling/mail/channel.ts";
-import { mailConfigured } from "./scheduling/mail/configured.ts";
-import { MailRoom } from "./scheduling/mail/room.ts";
+import { addressElsewhere } from "./scheduling/channels.ts";
+import { type ISchedule, openISchedule } from "./scheduling/ischedule/open.ts";
+import { openMail } from "./scheduling/mail/open.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */
@@ -94,12 +97,6 @@ export const reports = [
   calendarserverPrincipalSearch,
 ] as const;
 
-/** The ways to people of other servers, in the order in which they are asked. */
-function channelsOf(config: Config, services: MailServices): readonly Channel[] {
-  const mail = mailConfigured(config);
-  return mail === undefined ? [] : [new MailChannel(mail.settings, services)];
-}
-
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
 
@@ -126,8 +123,18 @@ const davSettings = (config: Config): DavSettings => ({
   privateEvents: config.EnablePrivateEvents,
   timeZoneService: config.EnableTimezoneService,
   dropbox: config.EnableDropBox,
+  attachments: {
+    managed: config.EnableManagedAttachments,
+    maxSize: noneIfZero(config.MaximumAttachmentSize),
+    maxTotal: noneIfZero(config.MaximumAttachmentsTotalSize) ?? noneIfZero(config.MaximumAttachmentSize),
+    maxCount: noneIfZero(config.MaxAttachmentsPerResource),
+    base: baseOf(config),
+  },
   proxyPrincipals: config.EnableProxyPrincipals,
   responseCompression: config.ResponseCompression,
+  freeBusyUrl: config.FreeBusyURL.Enabled
+    ? { days: config.FreeBusyURL.TimePeriod, anonymous: config.FreeBusyURL.AnonymousAccess }
+    : undefined,
   scheduling: schedulingSettings(config.Scheduling),
   sharing: {
     enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
@@ -136,17 +143,29 @@ const davSettings = (config: Config): DavSettings => ({
   },
 });
 
+/** How this server is reached from outside. */
+const baseOf = ({ ServerHostName: name, HTTPPort, SSLPort }: Config): string => {
+  const host = name.includes(":") ? `[${name}]` : name;
+  const [scheme, port, usual] = SSLPort === 0 ? ["http", HTTPPort, 80] : ["https", SSLPort, 443];
+  return `${scheme}://${host}${port === usual ? "" : `:${port}`}`;
+};
+
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",
     ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
     ...(Options.AllowLocationAsOrganizer ? (["locations"] as const) : []),
     ...(Options.AllowResourceAsOrganizer ? (["resources"] as const) : []),
   ],
+  groupMembers: Options.GroupAttendees.Enabled ? Options.GroupAttendees.MaxMembers : undefined,
   freeBusyAttendees: noneIfZero(Options.LimitFreeBusyAttendees) ?? Number.POSITIVE_INFINITY,
 });
+
+/** Between two looks whether the members of invited groups have changed, ms. */
+const groupInterval = 30_000;
 
 export interface ServerOptions {
   /** Number of this worker, from 1. */
@@ -214,47 +233,52 @@ export async function createServer(
 
   const urls = makeUrls(directory);
   const settings = davSettings(config);
-  const mailServices: MailServices = {
-    now: () => utc(Math.floor(Date.now() / 1000)),
-    calendarUser: (address) => calendarUser(address, directory, urls),
-  };
+  const iSchedule = await openISchedule(config, warn);
+  const now = (): Utc => utc(Math.floor(Date.now() / 1000));
+  const mail = openMail(config, { now, warn, calendarUser: (address) => calendarUser(address, directory, urls) });
+  // The ways to people of other servers, in the order in which they are asked.
   const services = withScheduling(
     {
       store,
       directory,
+      sudoers,
       urls,
       settings,
       registry: makeRegistry(methods, reports, properties),
       administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
       readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
-      now: () => utc(Math.floor(Date.now() / 1000)),
+      now,
       warn,
     },
-    channelsOf(config, mailServices),
+    [iSchedule?.channel, mail?.channel].filter((channel) => channel !== undefined),
   );
   const { scheduling } = services;
+  const owners = async function* (): AsyncGenerator<Principal> {
+    for await (const { owner, named } of store.homes()) {
+      const found =
+        (owner && (await directory.byUid(owner))) ?? (named && (await directory.byShortName(named.type, named.name)));
+      if (found !== undefined) yield found;
+    }
+  };
+  const endSweeps = worker === 1 ? keepSwept(owners, services) : undefined;
   const contextOf = (user: Principal | undefined): Context => ({
     user,
     services,
     privileges: makePrivileges(user, services),
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
+  if (worker === 1) scheduling.groups.start(groupInterval);
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
-  const arrivals = mailConfigured(config)?.room;
-  const mailRoom =
-    arrivals &&
-    new MailRoom(arrivals, {
-      ...mailServices,
-      log: (message, details) => log.named("mail").info(message, details),
-      warn,
-      claim: () => store.claim("mail"),
-      receive: (message, how) => scheduling.receive(message, how),
-      undelivered: (owner, uid, address) => scheduling.undelivered(owner, uid, address),
-    });
-  mailRoom?.start();
+  const endMail = mail?.receive({
+    log: (message, details) => log.named("mail").info(message, details),
+    claim: () => store.claim("mail"),
+    receive: (message, how) => scheduling.receive(message, how),
+    undelivered: (owner, uid, address) => scheduling.undelivered(owner, uid, address),
+  });
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [
     ...doorsOf(config),
+    ...(iSchedule === undefined ? [] : [iScheduleDoor(othersDoor(iSchedule, config, services))]),
     ...(config.Sharing.Publishing.Enabled ? [publishedDoor((token) => publicCalendar(token, services))] : []),
   ];
 
@@ -295,12 +319,37 @@ export async function createServer(
     hear: (news) => attempts.heard(news as Failure),
     close: async () => {
       hashes.close();
-      await mailRoom?.close();
+      await endSweeps?.();
+      await endMail?.();
       await scheduling.close();
       await store.close();
       await endDumps?.();
       await directory.close();
     },
+  };
+}
+
+/** What other servers' door is opened with. */
+function othersDoor(iSchedule: ISchedule, config: Config, services: Services): IScheduleDoor {
+  const { directory, urls, settings, store, scheduling, now, warn } = services;
+  const { SerialNumber: serial, DKIM } = config.Scheduling.iSchedule;
+  return {
+    ...iSchedule,
+    capabilities: {
+      serial,
+      maxContentLength: settings.maxResourceSize ?? oneMegabyte,
+      maxInstances: settings.maxInstances,
+      maxRecipients: settings.maxAttendeesPerInstance ?? 1_000,
+    },
+    tells: DKIM.ProtocolDebug,
+    received: store.received,
+    product,
+    now,
+    warn,
+    isOurs: async (address) => addressElsewhere(address, await calendarUser(address, directory, urls)) === undefined,
+    receive: (message, how) => scheduling.receive(message, how),
+    busyTime: async (message) =>
+      message.busyTime === undefined ? [] : busyTimeForStranger(message, message.busyTime, services),
   };
 }
 

@@ -106,7 +106,9 @@ function row(name, concurrency, figures, limit) {
 async function main() {
   const { values } = parseArgs({ options });
   if (values.help) return void console.log(help);
-  const names = values.workloads?.split(",") ?? Object.keys(workloads);
+  const names =
+    values.workloads?.split(",") ??
+    Object.keys(workloads).filter((name) => values.url === undefined || workloads[name].needsCrowd !== true);
   for (const name of names)
     if (!Object.hasOwn(workloads, name)) throw new Error(`there is no workload "${name}"; see --help`);
   const seconds = Number(values.time);
@@ -122,6 +124,7 @@ async function main() {
     user,
     password: (name) => values.password ?? name,
     home: (n) => values.home.replace("{user}", user(n)),
+    hasCrowd: own !== undefined,
   });
   const results = [];
   try {

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeCrowd } from "./crowd.mjs";
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -17,13 +18,15 @@ async function freePort() {
   return port;
 }
 
-/** Starts the built server with the test accounts on a store of its own below `folder` (default: the system's folder for
+/** Starts the built server with the test accounts and a crowd on a store of its own below `folder` (default: the system's folder for
  *  temporary files). Answers where it is, its process id, and how to end it. */
 export async function startServer({ workers, folder = tmpdir() }) {
   if (!existsSync(join(repository, "dist/main.js")))
     throw new Error("the server is not built yet: run scripts/setup first");
   const root = await mkdtemp(join(folder, "caldavd-bench-"));
   for (const name of ["Documents", "Data"]) await mkdir(join(root, name), { mode: 0o750 });
+  const accounts = join(root, "accounts.xml");
+  await writeCrowd(join(repository, "data/accounts-test.xml"), accounts);
   const port = await freePort();
   const settings = {
     HTTPPort: port,
@@ -32,6 +35,8 @@ export async function startServer({ workers, folder = tmpdir() }) {
     "MultiProcess/ProcessCount": workers,
     UserQuota: 0,
     MaxResourcesPerCollection: 0,
+    MaxCollectionsPerHome: 0,
+    "DirectoryService/params/xmlFile": accounts,
   };
   const child = spawn(
     process.execPath,

@@ -18,14 +18,17 @@ export function check(truth, what, answer) {
 
 /** The server under load, as accounts and calendars. `user(n)` and `home(n)` say who account `n` is (from 1) and where it lives. */
 export class Target {
-  constructor({ host, port, user, password, home }) {
-    Object.assign(this, { host, port, user, password, home });
+  constructor({ host, port, user, password, home, hasCrowd }) {
+    Object.assign(this, { host, port, user, password, home, hasCrowd });
     this.seeded = new Map();
     this.digests = [];
   }
 
   connect(n = 1) {
-    const user = this.user(n);
+    return this.connectAs(this.user(n));
+  }
+
+  connectAs(user) {
     return new Connection(this.host, this.port, basic(user, this.password(user)));
   }
 

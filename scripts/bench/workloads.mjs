@@ -1,4 +1,5 @@
 import { headerOf } from "./connection.mjs";
+import { homeOfMany } from "./crowd.mjs";
 import { eventText, inWeek, uidOf, weekRange, weeks } from "./events.mjs";
 import { mixed } from "./mixed.mjs";
 import { multigetBody, report, sync } from "./reports.mjs";
@@ -206,6 +207,7 @@ export const workloads = {
       },
     ),
   },
+  home: homeOfMany,
   "sync-init": {
     what: "sync-collection of 1,000 events without a token",
     against: "http",

@@ -60,15 +60,19 @@ export const principal = (uid: PrincipalUid): Who => ({ kind: "href", uid });
 export const proxyUid = (owner: PrincipalUid, access: "read" | "write"): PrincipalUid =>
   `${owner}#calendar-proxy-${access}` as PrincipalUid;
 
-const proxyPattern = /^(.+)#calendar-proxy-(read|write)$/s;
+const proxySuffixes = ["#calendar-proxy-read", "#calendar-proxy-write"] as const;
 
 /** The owner and access of a proxy group's uid; undefined for any other. */
 export function parseProxyUid(
   uid: PrincipalUid,
 ): { readonly owner: PrincipalUid; readonly access: "read" | "write" } | undefined {
-  const match = proxyPattern.exec(uid);
-  if (match === null) return undefined;
-  return { owner: match[1] as PrincipalUid, access: match[2] === "write" ? "write" : "read" };
+  for (const suffix of proxySuffixes)
+    if (uid.length > suffix.length && uid.endsWith(suffix))
+      return {
+        owner: uid.slice(0, -suffix.length) as PrincipalUid,
+        access: suffix === proxySuffixes[1] ? "write" : "read",
+      };
+  return undefined;
 }
 
 /** Whether two ACEs are about the same principals. */

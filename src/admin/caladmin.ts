@@ -5,6 +5,7 @@ import { backupCommand } from "./backup.ts";
 import { type Call, type Command, configOf, formats, Problems, UsageError } from "./command.ts";
 import { checkConfigCommand, configCommand } from "./config-commands.ts";
 import { delegatesCommand } from "./delegates.ts";
+import { dkimCommand } from "./dkim.ts";
 import { homesCommand } from "./homes.ts";
 import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   statsCommand,
   principalsCommand,
   checkLocalUsersCommand,
+  dkimCommand,
   delegatesCommand,
   passwordsCommand,
   homesCommand,

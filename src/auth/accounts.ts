@@ -5,7 +5,7 @@ import type { Principal } from "../model/principal.ts";
 import type { AppPassword, AppPasswords } from "./app-passwords.ts";
 import type { Accounts, DigestSecret, Identity } from "./scheme.ts";
 import type { SlowHashes } from "./slow-hashes.ts";
-import { type Naming, proves, storedHa1 } from "./stored-password.ts";
+import { isSlow, type Naming, proves, storedHa1 } from "./stored-password.ts";
 
 /** What signing in needs of a directory. A `DirectoryBackend` serves better than a `Directory`: its generation does not ask
  *  the delegate database, which signing in has nothing to do with. */
@@ -36,9 +36,17 @@ export function accountsOf({ directory, sudoers, hashes, appPasswords }: Account
     const stored = await sudoers.storedPassword(name);
     return stored === undefined ? [] : [stored];
   };
+  /** What was last looked at that takes long: names that nobody has are to take as long, or guessing would tell who is here. */
+  let decoy: string | undefined;
   const anyProves = async (stored: readonly string[], name: string, password: string): Promise<boolean> => {
-    for (const one of stored) if (await proves(one, password, naming(name), hashes)) return true;
+    decoy = stored.find(isSlow) ?? decoy;
+    // Systems differ in how they put an umlaut together (RFC 8265 §4.2.2 wants it composed).
+    for (const form of new Set([password, password.normalize("NFC")]))
+      for (const one of stored) if (await proves(one, form, naming(name), hashes)) return true;
     return false;
+  };
+  const takeAsLong = async (name: string, password: string): Promise<void> => {
+    if (decoy !== undefined) await proves(decoy, password, naming(name), hashes);
   };
   /** Asks the directory service itself. */
   const serviceSays = async (principal: Principal, password: string): Promise<boolean> => {
@@ -63,7 +71,10 @@ export function accountsOf({ directory, sudoers, hashes, appPasswords }: Account
       if (await sudoers.has(name))
         return (await anyProves(await sudoerPasswords(name), name, password)) ? { kind: "sudoer", name } : undefined;
       const principal = await user(name);
-      if (principal === undefined) return undefined;
+      if (principal === undefined) {
+        await takeAsLong(name, password);
+        return undefined;
+      }
       // First, since they are told by their form, and cost nothing; a directory that is down does not matter to them.
       const app = await appPasswords.match(principal.uid, password);
       if (app !== undefined) return identityOf(principal, app);
@@ -72,11 +83,11 @@ export function accountsOf({ directory, sudoers, hashes, appPasswords }: Account
         ? { kind: "principal", principal }
         : undefined;
     },
-    async digestSecrets(name, hash): Promise<readonly DigestSecret[] | undefined> {
+    async digestSecrets(name, hash, anew = false): Promise<readonly DigestSecret[] | undefined> {
       if (await sudoers.has(name)) return secrets({ kind: "sudoer", name }, await sudoerPasswords(name), name, hash);
       const principal = await user(name);
       if (principal === undefined) return undefined;
-      const stored = (await directory.storedPasswords?.(principal)) ?? [];
+      const stored = (await directory.storedPasswords?.(principal, anew)) ?? [];
       const apps = await appPasswords.forDigest(principal.uid, hash);
       return [
         ...secrets({ kind: "principal", principal }, stored, name, hash),

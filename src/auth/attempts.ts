@@ -7,9 +7,12 @@ import { HttpError, type HttpRequest } from "../http/message.ts";
  *  errors, a telephone with an old password, a school behind one address. */
 const freePerName = 5;
 const freePerAddress = 50;
+/** And from all networks of one site, for IPv6: whoever has a site (/48) has 65,536 networks. */
+const freePerSite = 500;
 /** Every so often one failure is forgotten. Milliseconds. */
 const forgiveName = 30_000;
 const forgiveAddress = 5_000;
+const forgiveSite = 500;
 /** Between two attempts, once the free ones are used up: twice as long for each failure more. Milliseconds. */
 const firstPause = 250;
 const longestPause = 8_000;
@@ -84,13 +87,15 @@ export class Attempts {
       this.#pairs.set(key, pair);
     }
     const whole = this.#addresses.get(address);
-    const start = Math.max(now, pair.next, whole?.next ?? 0);
+    const site = this.#addresses.get(siteOf(address) ?? "");
+    const start = Math.max(now, pair.next, whole?.next ?? 0, site?.next ?? 0);
     if (start - now > longestWait || pair.open >= mostTogether)
       return this.#tooMany(request, name, scheme, address, start - now);
     pair.open++;
     const between = Math.max(pause(pair, now, freePerName, forgiveName), pair.open > maxTogether ? apart : 0);
     pair.next = start + between;
     if (whole !== undefined) whole.next = start + pause(whole, now, freePerAddress, forgiveAddress);
+    if (site !== undefined) site.next = start + pause(site, now, freePerSite, forgiveSite);
     return start > now ? this.#wait(start - now) : undefined;
   }
 
@@ -134,7 +139,10 @@ export class Attempts {
     const now = this.#now();
     count(this.#pairs, pairKey(address, name), now, freePerName, forgiveName);
     // A proxy on this host speaks for everybody.
-    if (!isThisHost(address)) count(this.#addresses, address, now, freePerAddress, forgiveAddress);
+    if (isThisHost(address)) return;
+    count(this.#addresses, address, now, freePerAddress, forgiveAddress);
+    const site = siteOf(address);
+    if (site !== undefined) count(this.#addresses, site, now, freePerSite, forgiveSite);
   }
 
   async #tooMany(request: HttpRequest, name: string, scheme: string, address: string, wait: number): Promise<void> {
@@ -165,6 +173,10 @@ const pairKey = (address: string, name: string): string => `${address} ${name.to
 /** What one party has in hand: of IPv6 a network of 64 bits. */
 export const addressKey = (remote: string): string =>
   isIPv6(remote) && !isThisHost(remote) ? `${expanded(remote).slice(0, 4).join(":")}::/64` : remote;
+
+/** What a provider gives to one customer, of a network's key: 48 bits. Undefined for IPv4. */
+const siteOf = (key: string): string | undefined =>
+  key.endsWith("::/64") ? `${key.split(":").slice(0, 3).join(":")}::/48` : undefined;
 
 function expanded(address: string): readonly string[] {
   const plain = address.replace(/%.*$/, "");

@@ -31,7 +31,13 @@ export interface AuthenticatorOptions {
 const nobody: Authenticated = { user: undefined, authenticatedAs: "" };
 
 export function authenticator({ accounts, schemes }: AuthenticatorOptions): Authenticator {
-  const byName = new Map(schemes.map((scheme) => [scheme.name.toLowerCase(), scheme]));
+  // As nearly all write it, and as anybody may.
+  const byName = new Map(
+    schemes.flatMap((scheme) => [
+      [scheme.name, scheme],
+      [scheme.name.toLowerCase(), scheme],
+    ]),
+  );
 
   const challenges = (request: HttpRequest, stale?: AuthScheme, useless?: AuthScheme): HttpError => {
     const offered = schemes
@@ -69,7 +75,8 @@ export function authenticator({ accounts, schemes }: AuthenticatorOptions): Auth
       const header = request.headers["authorization"];
       if (header === undefined) return nobody;
       const space = header.indexOf(" ");
-      const scheme = byName.get(space < 0 ? header.toLowerCase() : header.slice(0, space).toLowerCase());
+      const word = space < 0 ? header : header.slice(0, space);
+      const scheme = byName.get(word) ?? byName.get(word.toLowerCase());
       if (scheme === undefined) throw unauthorized(request);
       if (!scheme.offered(request)) {
         scheme.unwanted?.(request);

@@ -30,9 +30,8 @@ export interface BasicOptions {
  *  or until a record changes, so that a slow hash costs once; wrong ones are not. The same credentials in several requests at
  *  once are checked once. */
 export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicOptions): AuthScheme {
-  // An HMAC as it was first proposed (NMAC), with two keys of this process: three times as fast as createHmac.
-  const inner = randomBytes(32).toString("base64");
-  const outer = randomBytes(32).toString("base64");
+  // Enough of a MAC where nobody ever sees one: it never leaves this process. A third of createHmac's time.
+  const key = randomBytes(48).toString("base64");
   const cache = new Lru<string, Known>({ maxEntries: cacheSize });
   const asking = new Map<string, Promise<Verdict>>();
   const ask = async (credentials: string, request: HttpRequest, mac: string, generation: number): Promise<Verdict> => {
@@ -64,9 +63,10 @@ export function basic({ accounts, attempts, withoutTls, now = Date.now }: BasicO
     challenge: () => `Basic realm=${quotedString(accounts.realm)}, charset="UTF-8"`,
     authenticate(credentials, request) {
       if (credentials.length > maxLength) return "refused";
-      const mac = hash("sha256", outer + hash("sha256", inner + credentials));
+      const mac = hash("sha256", key + credentials);
       const generation = accounts.generation();
-      const known = cache.get(mac);
+      // Not counted as a use: it is set anew every five minutes.
+      const known = cache.peek(mac);
       if (known !== undefined && known.generation === generation && known.until > now()) return known.accepted;
       // By address: what one client is made to wait for is no other's affair.
       const place = `${request.remote} ${mac}`;

@@ -2,8 +2,8 @@ import { hash } from "node:crypto";
 import { Lru } from "../base/lru.ts";
 import type { HttpRequest } from "../http/message.ts";
 import type { Attempts } from "./attempts.ts";
-import { decodeExtended, decodeHeader, readParameters } from "./digest-header.ts";
-import { Nonces } from "./nonces.ts";
+import { type Claim, readClaim } from "./digest-claim.ts";
+import { Nonces, type Proven } from "./nonces.ts";
 import { type Accounts, type AuthScheme, type DigestSecret, quotedString, type Verdict } from "./scheme.ts";
 
 /** As in the configuration: Authentication.Digest.Algorithm. */
@@ -33,6 +33,15 @@ interface Known {
   readonly secrets: readonly DigestSecret[];
   readonly generation: number;
   readonly until: number;
+  /** What was hashed last: a client asks for the same thing again and again. */
+  asked: Asked | undefined;
+}
+
+/** H(A2) of RFC 7616 §3.4.3. */
+interface Asked {
+  readonly method: string;
+  readonly uri: string;
+  readonly ha2: string;
 }
 
 /** Digest (RFC 7616, RFC 2617): MD5 and SHA-256, with and without -sess, qop auth or none. Not offered: auth-int (it would
@@ -45,45 +54,79 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
   // Clients from before RFC 7616 never saw a charset parameter, and they know MD5 only.
   const rest = `algorithm=${tokens[algorithm]}${counted ? ', qop="auth"' : ""}${hashName === "md5" ? "" : ", charset=UTF-8"}`;
   const cache = new Lru<string, Known>({ maxEntries: cacheSize });
-  const secretsOf = async (name: string): Promise<readonly DigestSecret[] | undefined> => {
+  /** Users have been seen for whom only hashes are stored. */
+  let hashed = false;
+  const find = async (name: string, anew = false): Promise<Known | undefined> => {
     const generation = accounts.generation();
-    const secrets = await accounts.digestSecrets(name, hashName);
-    if (secrets !== undefined) cache.set(name, { secrets, generation, until: now() + remembered });
-    return secrets;
+    const secrets = await accounts.digestSecrets(name, hashName, anew);
+    if (secrets === undefined) return undefined;
+    const known: Known = { secrets, generation, until: now() + remembered, asked: undefined };
+    cache.set(name, known);
+    return known;
   };
-  const remember = (name: string): readonly DigestSecret[] | undefined => {
-    const known = cache.get(name);
-    return known !== undefined && known.generation === accounts.generation() && known.until > now()
-      ? known.secrets
-      : undefined;
+  const remember = (name: string): Known | undefined => {
+    // Not counted as a use: it is set anew every five minutes.
+    const known = cache.peek(name);
+    return known !== undefined && known.generation === accounts.generation() && known.until > now() ? known : undefined;
   };
-  const judge = (claim: Claim, request: HttpRequest, secrets: readonly DigestSecret[]): Verdict => {
-    let right: DigestSecret | undefined;
-    for (const method of methodsOf(request)) {
-      const response = responder(algorithm, claim, method);
-      right ??= secrets.find(({ ha1 }) => sameHex(response(ha1), claim.response));
+  /** `session`: the cnonce in H(A1) with -sess. RFC 2617 §3.2.2.2 wants that of the first request; most clients, and curl, take
+   *  that of each. */
+  const rightOne = (claim: Claim, method: string, known: Known, session?: string): DigestSecret | undefined => {
+    let { asked } = known;
+    if (asked === undefined || asked.uri !== claim.uri || asked.method !== method) {
+      asked = { method, uri: claim.uri, ha2: digestOf(hashName, `${method}:${claim.uri}`) };
+      known.asked = asked;
     }
+    let right: DigestSecret | undefined;
+    for (const secret of known.secrets)
+      if (sameHex(responseOf(algorithm, claim, secret.ha1, asked.ha2, session), claim.response)) right ??= secret;
+    return right;
+  };
+  const judge = (claim: Claim, request: HttpRequest, known: Known, proven?: Proven): Verdict => {
+    let right = rightOne(claim, request.method, known);
+    if (right === undefined && proven !== undefined && algorithm.endsWith("-sess"))
+      right = rightOne(claim, request.method, known, proven.cnonce);
+    // The method that was sent. A tunnelled one (X-HTTP-Method-Override) is the request's by now, but clients hash the POST it
+    // came in.
+    if (right === undefined && request.headers["x-http-method-override"] !== undefined)
+      right = rightOne(claim, "POST", known);
     if (right === undefined) return "refused";
-    return nonces.accept(claim.nonce, accounts.realm, claim.username, claim.counted?.nc) === "fresh" ? right : "stale";
+    return nonces.accept(claim.nonce, accounts.realm, claim.username, claim.count, claim.cnonce, proven) === "fresh"
+      ? right
+      : "stale";
   };
   const askFirst = async (claim: Claim, request: HttpRequest): Promise<Verdict> => {
     const { username } = claim;
-    const turn = nonces.proved(claim.nonce, username) ? undefined : attempts.turn(request, username, "Digest");
+    const proven = nonces.proven(claim.nonce, username);
+    const turn = proven !== undefined ? undefined : attempts.turn(request, username, "Digest");
     if (turn !== undefined) await turn;
-    let secrets = remember(username);
+    const judged = (one: Known | undefined): Verdict =>
+      one === undefined ? "refused" : judge(claim, request, one, proven);
+    let known = remember(username);
+    let verdict: Verdict;
     try {
-      secrets ??= await secretsOf(username);
+      known ??= await find(username);
+      verdict = judged(known);
+      // The password may be a new one.
+      if (verdict === "refused" && known !== undefined) {
+        known = await find(username, true);
+        verdict = judged(known);
+      }
     } catch (error) {
       attempts.unknown(request, username);
       throw error;
     }
-    const verdict = secrets === undefined ? "refused" : judge(claim, request, secrets);
     if (verdict !== "refused") attempts.succeeded(request, username);
-    else if (secrets?.length === 0) {
+    else if (known?.secrets.length === 0) {
+      hashed = true;
       // No fault of the client's, which cannot know how its password is stored.
       attempts.unknown(request, username);
       return "useless";
-    } else attempts.failed(request, username, "Digest");
+    } else {
+      attempts.failed(request, username, "Digest");
+      // Else the challenges would tell who is here.
+      if (known === undefined && hashed) return "useless";
+    }
     return verdict;
   };
   return {
@@ -96,12 +139,14 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
       const claim = readClaim(credentials);
       if (claim === undefined || claim.realm !== accounts.realm || !isTarget(claim.uri, request)) return "refused";
       // Left out, the algorithm is MD5 (RFC 7616 §3.4).
-      if ((claim.algorithm ?? "md5") !== algorithm) return "refused";
-      if (claim.counted === undefined && counted) return "refused";
+      const named = claim.algorithm ?? tokens.md5;
+      if (named !== tokens[algorithm] && named.toLowerCase() !== algorithm) return "refused";
+      if (claim.count === undefined && counted) return "refused";
       // On the way of nearly every request: the client's nonce is proved, its secrets are at hand.
-      const secrets = nonces.proved(claim.nonce, claim.username) ? remember(claim.username) : undefined;
-      if (secrets !== undefined) {
-        const verdict = judge(claim, request, secrets);
+      const proven = nonces.proven(claim.nonce, claim.username);
+      const known = proven === undefined ? undefined : remember(claim.username);
+      if (known !== undefined) {
+        const verdict = judge(claim, request, known, proven);
         if (verdict !== "refused") return verdict;
       }
       return askFirst(claim, request);
@@ -109,84 +154,37 @@ export function digest({ accounts, attempts, algorithm, qop, secret, now = Date.
   };
 }
 
-/** What the client says (RFC 7616 §3.4). */
-interface Claim {
-  readonly username: string;
-  readonly realm: string;
-  readonly nonce: string;
-  readonly uri: string;
-  /** Hex, lower case. */
-  readonly response: string;
-  /** Lower case. */
-  readonly algorithm: string | undefined;
-  readonly cnonce: string;
-  /** With qop=auth; undefined without qop. */
-  readonly counted: { readonly nc: number; readonly written: string } | undefined;
-}
-
-/** The parameters that mean something here; a Map of all of them would take a fifth of the time that signing in takes. */
-const known = [
-  ...["username", "username*", "userhash", "realm", "nonce", "uri"],
-  ...["response", "algorithm", "cnonce", "qop", "nc"],
-] as const;
-
-function readClaim(credentials: string): Claim | undefined {
-  const values: (string | undefined)[] = new Array(known.length).fill(undefined);
-  const whole = readParameters(credentials, (name, value) => {
-    const at = (known as readonly string[]).indexOf(name);
-    if (at < 0) return true;
-    if (values[at] !== undefined) return false;
-    values[at] = value;
-    return true;
-  });
-  if (!whole) return undefined;
-  const [plain, extended, userhash, realm, nonce, uri, proof, algorithm, cnonce = "", qop, written = ""] = values;
-  if ((extended === undefined) === (plain === undefined) || userhash === "true") return undefined;
-  const username = extended === undefined ? decodeHeader(plain ?? "") : decodeExtended(extended);
-  const response = proof?.toLowerCase();
-  if (!username || !nonce || !uri || response === undefined || !/^[0-9a-f]{32,64}$/.test(response)) return undefined;
-  if (qop !== undefined && (qop !== "auth" || cnonce === "" || !/^[0-9a-f]{8}$/i.test(written))) return undefined;
-  return {
-    username,
-    realm: decodeHeader(realm ?? ""),
-    nonce,
-    uri,
-    response,
-    algorithm: algorithm?.toLowerCase(),
-    cnonce,
-    counted: qop === undefined ? undefined : { nc: Number.parseInt(written, 16), written },
-  };
-}
-
-/** The response that the claim must have, given HA1 of user, realm and password (RFC 7616 §3.4.1 to §3.4.3); empty for an HA1
- *  of another hash. */
-export function responder(algorithm: DigestAlgorithm, claim: ResponseParts, method: string): (ha1: string) => string {
+/** The response that the claim must have, given H(A1) of user, realm and password, and H(A2) (RFC 7616 §3.4.1 to §3.4.3); empty for
+ *  an H(A1) of another hash. */
+export function responseOf(
+  algorithm: DigestAlgorithm,
+  claim: ResponseParts,
+  ha1: string,
+  ha2: string,
+  sessionCnonce = claim.cnonce,
+): string {
   const name = algorithm.startsWith("md5") ? "md5" : "sha256";
-  const h = (text: string): string => hash(name, /[\u0080-\u00ff]/.test(text) ? Buffer.from(text, "latin1") : text);
-  const digits = name === "md5" ? 32 : 64;
-  const ha2 = h(`${method}:${claim.uri}`);
-  const middle =
-    claim.counted === undefined ? claim.nonce : `${claim.nonce}:${claim.counted.written}:${claim.cnonce}:auth`;
-  return (ha1) => {
-    if (ha1.length !== digits) return "";
-    const session = algorithm.endsWith("-sess") ? h(`${ha1}:${claim.nonce}:${claim.cnonce}`) : ha1;
-    return h(`${session}:${middle}:${ha2}`);
-  };
+  if (ha1.length !== (name === "md5" ? 32 : 64)) return "";
+  const session = algorithm.endsWith("-sess") ? digestOf(name, `${ha1}:${claim.nonce}:${sessionCnonce}`) : ha1;
+  if (claim.count === undefined) return digestOf(name, `${session}:${claim.nonce}:${ha2}`);
+  const text = `${session}:${claim.nonce}:${claim.nc}:${claim.cnonce}:auth:${ha2}`;
+  // Looked at in parts: to look at the whole would be to copy it first.
+  return isAscii(claim.cnonce) && isAscii(claim.nonce) ? hash(name, text) : digestOf(name, text);
 }
 
-/** The parts of a claim that are hashed beside HA1; texts as Latin-1 of the bytes sent. */
-export type ResponseParts = Pick<Claim, "nonce" | "uri" | "cnonce" | "counted">;
+/** The parts of a claim that are hashed beside H(A1) and H(A2); texts as Latin-1 of the bytes sent. */
+export type ResponseParts = Pick<Claim, "nonce" | "cnonce" | "nc" | "count">;
 
-/** The method that was sent. A tunnelled one (X-HTTP-Method-Override) is the request's method by now, but clients hash the
- *  POST it came in. */
-const methodsOf = (request: HttpRequest): readonly string[] =>
-  request.headers["x-http-method-override"] === undefined || request.method === "POST"
-    ? [request.method]
-    : [request.method, "POST"];
+/** In hex, of text that holds bytes as Latin-1. */
+export const digestOf = (name: "md5" | "sha256", text: string): string =>
+  hash(name, isAscii(text) ? text : Buffer.from(text, "latin1"));
+const isAscii = (text: string): boolean => !/[\u0080-\u00ff]/.test(text);
 
 /** Whether the digest's uri is the request's target: as path or as whole URL, the query in any equivalent spelling
  *  (RFC 7616 §3.4.6). */
 function isTarget(uri: string, request: HttpRequest): boolean {
+  if (uri === request.rawPath) return request.query.size === 0;
+  if (uri === "*") return request.method === "OPTIONS" && request.rawPath === "/";
   const local = uri.replace(/^https?:\/\/[^/?#]*/i, "") || "/";
   const mark = local.indexOf("?");
   const path = mark < 0 ? local : local.slice(0, mark);

@@ -8,17 +8,24 @@ const tolerance = 60_000;
 /** Requests of parallel connections arrive out of order by no more than this. */
 const window = 128;
 const cacheSize = 4096;
+/** A use counts only so long after the last one: milliseconds. */
+const often = 1000;
 
 const timeBytes = 6;
 const saltBytes = 8;
 const macBytes = 16;
 const bytes = timeBytes + saltBytes + macBytes;
 
-interface Record {
+/** A nonce with which somebody proved a password at this worker. */
+export interface Proven {
   readonly issued: number;
   /** Who proved a password with it. */
   readonly user: string;
   highest: number;
+  /** Of the request that proved it first: what RFC 2617 wants in H(A1) of a session. */
+  readonly cnonce: string;
+  /** When it was last moved to where the longest unused are furthest off. */
+  moved: number;
   /** The counts seen, each at its remainder by the window's size. */
   readonly counts: Uint32Array;
 }
@@ -29,7 +36,7 @@ interface Record {
 export class Nonces {
   readonly #secret: Buffer;
   readonly #now: () => number;
-  readonly #records = new Lru<string, Record>({ maxEntries: cacheSize });
+  readonly #records = new Lru<string, Proven>({ maxEntries: cacheSize });
 
   /** `secret`: at least 16 bytes, the same in all workers. */
   constructor(secret: Uint8Array, now: () => number = Date.now) {
@@ -47,21 +54,33 @@ export class Nonces {
     return nonce.toString("base64url");
   }
 
-  /** Whether the user has proved the password with this nonce before, at this worker. */
-  proved(nonce: string, user: string): boolean {
-    return this.#records.peek(nonce)?.user === user;
+  /** What is known of the nonce if the user has proved the password with it before, at this worker. */
+  proven(nonce: string, user: string): Proven | undefined {
+    const record = this.#records.peek(nonce);
+    return record?.user === user ? record : undefined;
   }
 
   /** Whether a request that `user` proved with the nonce may pass. To be asked after the proof, so that nobody else can use up
-   *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests. */
-  accept(nonce: string, realm: string, user: string, count: number | undefined): "fresh" | "stale" {
+   *  counts. `count` is undefined when the client sends none (no qop): then the nonce is good for any number of requests.
+   *  `cnonce`: the client's. `known`: what `proven` said. */
+  accept(
+    nonce: string,
+    realm: string,
+    user: string,
+    count: number | undefined,
+    cnonce: string,
+    known: Proven | undefined = this.#records.peek(nonce),
+  ): "fresh" | "stale" {
     const now = this.#now();
-    let record = this.#records.get(nonce);
+    let record = known;
     if (record === undefined) {
       const issued = this.#issued(nonce, realm);
       if (issued === undefined) return "stale";
-      record = { issued, user, highest: 0, counts: new Uint32Array(window) };
+      record = { issued, user, highest: 0, cnonce, moved: now, counts: new Uint32Array(window) };
       this.#records.set(nonce, record);
+    } else if (now - record.moved > often) {
+      record.moved = now;
+      this.#records.get(nonce);
     }
     if (now - record.issued > lifetime || record.issued - now > tolerance) return "stale";
     if (count === undefined) return "fresh";

@@ -49,8 +49,9 @@ export interface Accounts {
   readonly realm: string;
   /** Undefined: no such user, or the password is wrong. Throws HttpError 503 when it cannot be checked at the moment. */
   signIn(name: string, password: string): Promise<Identity | undefined>;
-  /** Of each password of the user's whose HA1 is known. Undefined: no such user; empty: only other hashes are stored. */
-  digestSecrets(name: string, hash: "md5" | "sha256"): Promise<readonly DigestSecret[] | undefined>;
+  /** Of each password of the user's whose HA1 is known. Undefined: no such user; empty: only other hashes are stored. `anew`:
+   *  a directory elsewhere is asked again, since a password may have changed there. */
+  digestSecrets(name: string, hash: "md5" | "sha256", anew?: boolean): Promise<readonly DigestSecret[] | undefined>;
   /** The user of that name, or of that authentication id (`Kerberos:alice@REALM`). */
   user(name: string): Promise<Principal | undefined>;
   isSudoer(name: string): Promise<boolean>;

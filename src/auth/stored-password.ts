@@ -85,6 +85,10 @@ function readCrypt(text: string): Stored | undefined {
   return /^\$(?:y|gy|7|sha1|md5)[$,]/.test(text) ? { kind: "unusable" } : undefined;
 }
 
+/** Whether it takes a process of its own, and long, to find out if a password is the one stored. */
+export const isSlow = (stored: string): boolean => slowKinds.has(readStored(stored).kind);
+const slowKinds: ReadonlySet<string> = new Set<SlowKind>(["argon2", "bcrypt", "sha-crypt", "md5-crypt"]);
+
 /** Whether the password is the one stored. Undefined and empty passwords never match: such a record cannot sign in. */
 export async function proves(stored: string, password: string, naming: Naming, slow: SlowHashes): Promise<boolean> {
   if (stored === "" || password === "") return false;

@@ -126,3 +126,24 @@ export function readAll(stream: Readable, limit: number, signal?: AbortSignal): 
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** The stream's chunks as they come, for who does not need it whole. Throws as `readAll`, and leaves the stream as that does. */
+export async function* chunksOf(stream: Readable, limit: number): AsyncGenerator<Uint8Array, void, undefined> {
+  if (stream.destroyed && !stream.readableEnded) throw new BodyAborted();
+  let size = 0;
+  const chunks: AsyncIterator<unknown> = stream.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const next = await chunks.next().catch((cause: unknown) => {
+        throw new BodyAborted({ cause });
+      });
+      if (next.done === true) return;
+      const chunk = typeof next.value === "string" ? Buffer.from(next.value) : (next.value as Uint8Array);
+      size += chunk.length;
+      if (size > limit) throw new BodyTooLarge(limit);
+      yield chunk;
+    }
+  } finally {
+    await chunks.return?.();
+  }
+}

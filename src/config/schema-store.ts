@@ -1,4 +1,5 @@
 import { flag, isDictionary, path, patterns, type Section, table, text, unbounded, whole } from "./key.ts";
+import { iSchedule } from "./schema-ischedule.ts";
 import { mail } from "./schema-mail.ts";
 
 const limit = [0, unbounded] as const;
@@ -16,6 +17,12 @@ export const store = {
   }),
   UserQuota: whole(104_857_600, limit, "Bytes in one calendar home; 0 means no limit."),
   MaximumAttachmentSize: whole(1_048_576, limit, "Bytes in one calendar object or attachment; 0 means no limit."),
+  MaximumAttachmentsTotalSize: whole(
+    0,
+    limit,
+    "Bytes in all attachments of one event; 0 means as many as MaximumAttachmentSize allows for one.",
+  ),
+  MaxAttachmentsPerResource: whole(100, limit, "Managed attachments of one event; 0 means no limit."),
   MaxAttendeesPerInstance: whole(100, limit, "Attendees of one event; 0 means no limit."),
   MaxInstancesForRRULE: whole(400, limit, "Instances of one recurring event; 0 means no limit."),
   MaxCollectionsPerHome: whole(50, limit, "Calendars in one calendar home; 0 means no limit."),
@@ -37,6 +44,9 @@ export const features = {
   ),
   EnableMonolithicCalendars: flag(true, "GET on a calendar gives all of it as one .ics file."),
   EnableDropBox: flag(false, "Attachments in the drop box of each calendar home.", { shipped: true }),
+  EnableManagedAttachments: flag(false, "Attachments that the server manages for its clients (RFC 8607).", {
+    shipped: true,
+  }),
   EnablePrivateEvents: flag(false, "Private events (X-CALENDARSERVER-ACCESS).", { shipped: true }),
   EnableTimezoneService: flag(false, "The time zone service at /timezones, for everybody."),
   EnableSACLs: flag(
@@ -46,9 +56,9 @@ export const features = {
   EnableWebAdmin: flag(true, "The administration pages at /admin.", { effect: "later" }),
   RejectClients: patterns([], "Requests whose User-Agent one of these regular expressions finds are refused with 403."),
   FreeBusyURL: {
-    Enabled: flag(false, "A freebusy resource in each calendar home.", { effect: "later" }),
-    TimePeriod: whole(14, [1, 366], "Days it covers.", { effect: "later" }),
-    AnonymousAccess: flag(false, "Anyone may read it without signing in.", { effect: "later" }),
+    Enabled: flag(false, "A freebusy resource in each calendar home."),
+    TimePeriod: whole(14, [1, 366], "Days it covers when a request does not say."),
+    AnonymousAccess: flag(false, "Anyone may read it without signing in: what any user may know of the owner."),
   },
   Aliases: table(
     "folders by name, each {path: …}",
@@ -65,27 +75,34 @@ export const features = {
 export const scheduling = {
   Scheduling: {
     CalDAV: {
-      EmailDomain: text("", "Mail addresses in this domain belong to users of this server.", { effect: "later" }),
+      EmailDomain: text(
+        "",
+        "Mail addresses in this domain belong to users of this server; only a domain map leads them elsewhere.",
+      ),
       HTTPDomain: text("", "HTTP addresses in this domain belong to users of this server.", { effect: "later" }),
-      AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
-        effect: "later",
-      }),
+      AddressPatterns: patterns(
+        [],
+        "Regular expressions of addresses that belong to users of this server: no mail goes to others of that form.",
+      ),
       OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
       ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
         effect: "later",
       }),
-      EnablePrivateComments: flag(true, "Comments of attendees that only the organizer sees.", { effect: "later" }),
+      EnablePrivateComments: flag(
+        true,
+        "Keep comments of attendees that only the organizer sees when old clients leave them out.",
+      ),
     },
-    iSchedule: {
-      Enabled: flag(false, "Exchange invitations with other servers.", { effect: "later" }),
-      AddressPatterns: patterns([], "Regular expressions of addresses reached through them.", { effect: "later" }),
-      Servers: path("/etc/caldavd/servertoserver.xml", "The list of those servers.", { effect: "later" }),
-    },
+    iSchedule,
     iMIP: mail,
     Options: {
       AllowGroupAsOrganizer: flag(false, "A group may invite."),
       AllowLocationAsOrganizer: flag(false, "A location may invite."),
       AllowResourceAsOrganizer: flag(false, "A resource may invite."),
+      GroupAttendees: {
+        Enabled: flag(true, "Who invites a group invites its members; they follow when the group changes."),
+        MaxMembers: whole(100, [1, 10_000], "Members that a group may have and be invited."),
+      },
       LimitFreeBusyAttendees: whole(
         30,
         limit,

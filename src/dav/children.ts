@@ -2,7 +2,7 @@ import { yieldToLoop } from "../base/stream.ts";
 import { HttpError } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
-import { type Principal, type RecordType, recordTypes } from "../model/principal.ts";
+import { type Principal, type RecordType, recordTypes, type Sudoer } from "../model/principal.ts";
 import { openShare } from "../sharing/links.ts";
 import type { Collection, CollectionKind, ObjectEntry } from "../store/contract.ts";
 import { aclSettings } from "./acl.ts";
@@ -67,10 +67,10 @@ export async function* childrenOf(resource: Resource, context: Context): AsyncGe
       ];
       return;
     case "principal-root":
-      yield [uidsName, ...recordTypes].map((type) => ({
+      yield [uidsName, ...recordTypes, "sudoers"].map((type) => ({
         kind: "principal-type",
         href: below(type),
-        type: type as RecordType | "__uids__",
+        type: type as Shape<"principal-type">["type"],
       }));
       return;
     case "calendar-root":
@@ -117,11 +117,14 @@ export async function* childrenOf(resource: Resource, context: Context): AsyncGe
 /** The records of one type, for a listing. Throws HttpError(403) as `childrenOf`. */
 export async function* recordsOf(
   resource: Shape<"principal-type" | "calendar-type">,
-  { services: { directory, settings } }: Context,
-): AsyncGenerator<readonly Principal[]> {
+  { services: { directory, settings, sudoers } }: Context,
+): AsyncGenerator<readonly (Principal | Sudoer)[]> {
   if (resource.type === uidsName || !settings.principalListings)
     throw new HttpError(403, `${resource.href} is not to be listed`);
-  if (resource.type === "sudoers") return;
+  if (resource.type === "sudoers") {
+    yield await sudoers.principals();
+    return;
+  }
   let page: Principal[] = [];
   for await (const principal of directory.list(resource.type)) {
     if (resource.kind === "calendar-type" && !principal.calendaring) continue;
@@ -143,7 +146,7 @@ async function* homes(resource: Shape<"calendar-type">, context: Context): Async
     const concerned = (await readsAll(user, context)) ? undefined : await ownersFor(user, context);
     for (const owner of page) {
       if (++looked % pause === 0) await yieldToLoop();
-      if (concerned?.has(owner.uid) === false) continue;
+      if (!owner.calendaring || concerned?.has(owner.uid) === false) continue;
       const collection = await services.store.open({ owner, path: [] });
       if (collection === undefined) continue;
       yield [await collectionResource(`${resource.href}${encodeSegment(owner.shortName)}/` as Href, owner, collection)];

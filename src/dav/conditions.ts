@@ -1,3 +1,4 @@
+import type { Href } from "../model/ids.ts";
 import { privilegeName } from "../model/privilege.ts";
 import type { Reason } from "../model/refusal.ts";
 import { caldav, cs, dav, type Element, el, elWith, href, type QName } from "../xml/element.ts";
@@ -20,6 +21,13 @@ const atMost =
   (name: QName, what: string) =>
   (reason: { readonly limit: number }): Condition =>
     forbidden(name, `at most ${reason.limit} ${what}`);
+const sameUid =
+  (name: QName, text: string) =>
+  ({ existing }: { readonly existing: Href | undefined }): Condition => ({
+    status: 403,
+    element: el(name, ...(existing === undefined ? [] : [href(existing)])),
+    text: existing === undefined ? text : `${text}: ${existing}`,
+  });
 const fixed = (name: QName, status: number, text: string) => (): Condition => ({ status, element: el(name), text });
 
 /** One row per reason: leave one out and this file stops compiling. RFC 6638 and calendarserver.org's ones on properties
@@ -33,11 +41,7 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
     element: el(caldav("supported-calendar-component"), elWith(caldav("comp"), { name: component })),
     text: `this calendar does not take ${component} components`,
   }),
-  "no-uid-conflict": ({ existing }) => ({
-    status: 403,
-    element: el(caldav("no-uid-conflict"), ...(existing === undefined ? [] : [href(existing)])),
-    text: `another object of this calendar has the same UID${existing === undefined ? "" : `: ${existing}`}`,
-  }),
+  "no-uid-conflict": sameUid(caldav("no-uid-conflict"), "another object of this calendar has the same UID"),
   "calendar-collection-location-ok": problem(caldav("calendar-collection-location-ok")),
   "max-resource-size": atMost(caldav("max-resource-size"), "bytes per object"),
   "min-date-time": problem(caldav("min-date-time")),
@@ -112,11 +116,10 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   ),
   "valid-schedule-default-calendar-URL": problem(caldav("valid-schedule-default-calendar-URL"), 409),
   "valid-calendar-url": problem(caldav("valid-calendar-url"), 409),
-  "unique-scheduling-object-resource": ({ existing }) => ({
-    status: 403,
-    element: el(caldav("unique-scheduling-object-resource"), href(existing)),
-    text: `another object of this user has the same UID: ${existing}`,
-  }),
+  "unique-scheduling-object-resource": sameUid(
+    caldav("unique-scheduling-object-resource"),
+    "another object of this user has the same UID",
+  ),
   "same-organizer-in-all-components": problem(caldav("same-organizer-in-all-components")),
   "allowed-organizer-scheduling-object-change": problem(caldav("allowed-organizer-scheduling-object-change")),
   "allowed-attendee-scheduling-object-change": problem(caldav("allowed-attendee-scheduling-object-change")),
@@ -125,6 +128,15 @@ export const conditions: { readonly [C in Reason["code"]]: Row<C> } = {
   "valid-organizer": problem(caldav("valid-organizer")),
   "originator-allowed": fixed(caldav("originator-allowed"), 403, "scheduling messages are sent by who has signed in"),
   "attendee-allowed": problem(caldav("attendee-allowed")),
+  "valid-action-parameter": problem(caldav("valid-action-parameter")),
+  "valid-rid-parameter": problem(caldav("valid-rid-parameter")),
+  "valid-managed-id-parameter": problem(caldav("valid-managed-id-parameter")),
+  "valid-managed-id": problem(caldav("valid-managed-id")),
+  "max-attachment-size": problem(caldav("max-attachment-size")),
+  "max-attachments-per-resource": atMost(caldav("max-attachments-per-resource"), "attachments per object"),
+  "valid-attachment-add": problem(caldav("valid-attachment-add")),
+  "valid-attachment-update": problem(caldav("valid-attachment-update")),
+  "valid-attachment-remove": problem(caldav("valid-attachment-remove")),
   "valid-access-restriction": problem(cs("valid-access-restriction")),
   "valid-access-restriction-change": problem(cs("valid-access-restriction-change")),
   "no-access-restrictions": problem(cs("no-access-restrictions")),

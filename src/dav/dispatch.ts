@@ -2,13 +2,23 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
+import { serverElsewhere } from "./elsewhere.ts";
+import { freeBusyUrl } from "./free-busy-url.ts";
 import { beginning, hidden } from "./hidden.ts";
 import { checkIf } from "./locks/if-state.ts";
 import { options } from "./options.ts";
 import { demand, mayLook } from "./privileges.ts";
 import type { Context, Method } from "./registry.ts";
 import { parentOf, resolve } from "./resolve.ts";
-import { isCollection, type Kind, navigationKinds, principalKinds, type Resource, type Shape } from "./resource.ts";
+import {
+  isCollection,
+  isOwned,
+  type Kind,
+  navigationKinds,
+  principalKinds,
+  type Resource,
+  type Shape,
+} from "./resource.ts";
 import { principalAt } from "./urls.ts";
 
 /** Answers a request to the DAV tree: finds the resource and the method, asks for the rights (here and nowhere else), and
@@ -16,6 +26,8 @@ import { principalAt } from "./urls.ts";
 export async function dispatch(request: HttpRequest, context: Context): Promise<HttpResponse> {
   beginning(request);
   if (request.path[0] === ".well-known") return wellKnown(request);
+  const told = await freeBusyUrl(request, context);
+  if (told !== undefined) return told;
   if (request.method === "OPTIONS") return options(request, context);
   const method = context.services.registry.method(request.method);
   if (method === undefined) throw new HttpError(501, `the method ${request.method.slice(0, 40)} is not implemented`);
@@ -36,7 +48,7 @@ export async function dispatch(request: HttpRequest, context: Context): Promise<
 
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 const redirect = (location: string): HttpResponse => ({ status: 301, headers: { location } });
-const withQuery = (href: Href, { query }: HttpRequest): string => (query.size === 0 ? href : `${href}?${query}`);
+const withQuery = (href: string, { query }: HttpRequest): string => (query.size === 0 ? href : `${href}?${query}`);
 
 /** RFC 6764 §5. Some clients follow with PROPFIND, some with GET; both arrive where `current-user-principal` is found. */
 function wellKnown({ path }: HttpRequest): HttpResponse {
@@ -120,9 +132,9 @@ async function checkUnmapped(
   request: HttpRequest,
   context: Context,
 ): Promise<void> {
-  await checkRecord(request, context);
   const takes = method.on.includes("unmapped");
   const { parent } = resource;
+  if (parent === undefined || !isOwned(parent)) await checkRecord(request, context);
   if (takes && parent !== undefined) return demand(context, parent, split(method.needs(resource)).above);
   if (!(await mayLook(resource, request.path, request.rawPath, context)))
     throw new Refusal({ code: "need-privileges", href: resource.href, privileges: ["read"] });
@@ -130,13 +142,19 @@ async function checkUnmapped(
 }
 
 /** The second of the guide's two gates: calendars must be switched on in the user's own record. Only to the user is it said;
- *  for all others there is no such home. */
-async function checkRecord(
-  { path: [place, type, name] }: HttpRequest,
-  { user, services: { directory } }: Context,
-): Promise<void> {
-  if (place !== "calendars" || type === undefined || name === undefined || user?.calendaring !== false) return;
-  if ((await principalAt(directory, type, name))?.uid === user.uid)
+ *  for all others there is no such home. Calendars that the record gives to another server are there, for whoever asks. */
+async function checkRecord(request: HttpRequest, { user, services: { directory, settings } }: Context): Promise<void> {
+  const [place, type, name] = request.path;
+  if (place !== "calendars" || type === undefined || name === undefined || user === undefined) return;
+  const owner = await principalAt(directory, type, name);
+  if (owner === undefined || owner.calendaring) return;
+  const server = serverElsewhere(owner, settings);
+  // 307 keeps method and body (RFC 9110 §15.4.8).
+  if (server !== undefined)
+    throw new HttpError(307, `${owner.shortName} has calendars on ${owner.hosting?.server}`, {
+      location: withQuery(`${server}${request.rawPath}`, request),
+    });
+  if (owner.uid === user.uid)
     throw new HttpError(403, `calendars are not switched on in the directory record of ${user.shortName}`);
 }
 

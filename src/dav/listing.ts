@@ -2,9 +2,10 @@ import { chunkSize } from "../base/stream.ts";
 import { httpDate } from "../http/dates.ts";
 import type { HttpResponse } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
-import { calendarUserType, type Principal } from "../model/principal.ts";
+import { calendarUserType, type Principal, type Sudoer } from "../model/principal.ts";
 import { escapeAttribute, escapeText } from "../xml/write.ts";
 import { childrenOf, recordsOf } from "./children.ts";
+import { seesEverything } from "./privacy.ts";
 import type { Context } from "./registry.ts";
 import { isCollection, type Resource } from "./resource.ts";
 import { lastSegment } from "./urls.ts";
@@ -75,7 +76,10 @@ async function* rowsOf(resource: Resource, context: Context): AsyncGenerator<rea
   }
   for await (const children of childrenOf(resource, context)) {
     const shown: Row[] = [];
-    for (const child of children) if ((await context.privileges(child)).has("read")) shown.push(rowOf(child));
+    for (const child of children)
+      if ((await context.privileges(child)).has("read"))
+        // How many PRIVATE events there are is nobody else's business.
+        shown.push(rowOf(child, !("owner" in child) || (await seesEverything(child.owner, context))));
     yield shown;
   }
 }
@@ -88,7 +92,7 @@ const placeRow = (name: string, kind: string): Row => ({
   modified: "",
 });
 
-function rowOf(child: Resource): Row {
+function rowOf(child: Resource, isWhole: boolean): Row {
   const name = lastSegment(child.href);
   if ("entry" in child) {
     const { size, modified, kind } = child.entry;
@@ -97,10 +101,10 @@ function rowOf(child: Resource): Row {
   if (!isCollection(child)) return { ...placeRow(name, child.kind), name };
   if (!("info" in child)) return placeRow(name, child.kind);
   const { objects, modified } = child.info;
-  return { ...placeRow(name, child.kind), size: `${objects} items`, modified: httpDate(modified) };
+  return { ...placeRow(name, child.kind), size: isWhole ? `${objects} items` : "", modified: httpDate(modified) };
 }
 
-async function details(principal: Principal, context: Context): Promise<string> {
+async function details(principal: Principal | Sudoer, context: Context): Promise<string> {
   const { directory, urls } = context.services;
   const links = (all: readonly Principal[]): string =>
     all

@@ -32,7 +32,9 @@ function complianceClasses({ path }: HttpRequest, resource: Resource | undefined
   tokens.push("calendar-availability", "inbox-availability");
   if (settings.proxyPrincipals) tokens.push("calendar-proxy");
   if (settings.timeZoneService) tokens.push("calendar-no-timezone");
+  if (settings.attachments.managed) tokens.push("calendar-managed-attachments");
   if (settings.privateEvents) tokens.push("calendarserver-private-events");
+  if (settings.scheduling.privateComments) tokens.push("calendarserver-private-comments");
   // Sharees' clients are told to leave invitations to the owner's.
   if (settings.sharing.enabled) tokens.push("calendarserver-sharing", "calendarserver-sharing-no-scheduling");
   if (registry.report(dav("principal-property-search"), "principal-root") !== undefined)

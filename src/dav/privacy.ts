@@ -12,14 +12,18 @@ export const accessValues = ["PUBLIC", "PRIVATE", "CONFIDENTIAL", "RESTRICTED"] 
 /** What the asker sees of a member's text (caldav-privateevents §4.2.2): all of it, when it takes place, or nothing (undefined). */
 export async function seenText(
   text: string,
-  { access }: ObjectEntry,
+  entry: ObjectEntry,
   owner: Principal,
   context: Context,
 ): Promise<string | undefined> {
-  if (access === undefined || !context.services.settings.privateEvents) return text;
-  if (await seesEverything(owner, context)) return text;
+  const { access } = entry;
+  if (access === undefined || (await seesWhole(entry, owner, context))) return text;
   return access === "PRIVATE" ? undefined : filteredText(text, access);
 }
+
+/** Whether the asker sees all of a member's text, of those that he may read. */
+export const seesWhole = async ({ access }: ObjectEntry, owner: Principal, context: Context): Promise<boolean> =>
+  access === undefined || !context.services.settings.privateEvents || (await seesEverything(owner, context));
 
 /** Whether the asker is the owner, a member of the group that is, or one of AdminPrincipals. */
 export async function seesEverything(

@@ -1,16 +1,18 @@
 import { type Ace, parseProxyUid, proxyUid } from "../acl/ace.ts";
 import { type Asker, evaluate } from "../acl/evaluate.ts";
 import { everyBit, heldWith } from "../acl/privileges.ts";
-import type { PrincipalUid } from "../model/ids.ts";
+import type { Href, PrincipalUid } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
-import { boxAccess, dropboxFolder } from "../sharing/boxes.ts";
 import { type SharedCollection, shareOf } from "../sharing/shared-collection.ts";
 import type { Collection } from "../store/contract.ts";
 import { childrenNamed, dav, type QName, textOf } from "../xml/element.ts";
 import { effectiveAcl, inheritedAces, isUntouched } from "./acl.ts";
 import { uidAt } from "./acl-xml.ts";
+import { boxAccess, isBox, isManagedPlace } from "./attachments/boxes.ts";
+import type { Holding } from "./attachments/events.ts";
+import { idIn, mayReadManaged } from "./attachments/managed.ts";
 import { collectionResource } from "./children.ts";
 import { seesEverything } from "./privacy.ts";
 import type { Context, Services } from "./registry.ts";
@@ -76,6 +78,8 @@ class Rights {
       return remembered(this.#others, `${shared.invitation.uid} ${resource.href}`, () =>
         this.#ofShared(resource, shared),
       );
+    if (isManagedPlace(resource.collection.ref))
+      return remembered(this.#others, resource.href, () => this.#ofManaged(resource));
     if (!("entry" in resource)) return this.#ofCollection(resource.collection, resource);
     const { entry } = resource;
     if (!entry.hasAcl && entry.access === undefined) return this.#inside(resource);
@@ -112,11 +116,29 @@ class Rights {
 
   /** In the box of an event: also what the asker may do in the event's calendar, if it is shared with him. */
   async #withBox(box: Collection, granted: Granted): Promise<Granted> {
-    const { owner, path } = box.ref;
     const user = this.#user;
-    if (path[0] !== dropboxFolder || path.length !== 2 || user === undefined || user.uid === owner.uid) return granted;
-    const access = await boxAccess(box, user, this.#services.store);
+    if (!isBox(box.ref) || user === undefined || user.uid === box.ref.owner.uid) return granted;
+    const access = await boxAccess(box, user, this.#services);
     return access === undefined ? granted : new Set([...granted, ...sharedBounds(access)]);
+  }
+
+  /** What the server manages is read by who may read an event that has it, and changed by nobody but through events (RFC 8607 §3.8):
+   *  its folder has no rights of its own. */
+  async #ofManaged({ collection, ...resource }: Extract<Resource, { collection: Collection }>): Promise<Granted> {
+    const id = "entry" in resource ? idIn(resource.entry.name) : undefined;
+    if (id === undefined || !("entry" in resource)) return nothing;
+    const managed = { id, collection, entry: resource.entry };
+    const reads = (event: Holding, href: Href): Promise<boolean> => this.#readsWhole(event, href);
+    const may = await mayReadManaged(managed, this.#user, this.#services, reads);
+    return may ? sharedBounds("read") : nothing;
+  }
+
+  /** Whether the user sees all of an event where it lies. */
+  async #readsWhole({ calendar, entry }: Holding, href: Href): Promise<boolean> {
+    const { owner } = calendar.ref;
+    if (!(await this.of({ kind: "object", href, owner, collection: calendar, entry })).has("read")) return false;
+    if (entry.access === undefined || !this.#services.settings.privateEvents) return true;
+    return seesEverything(owner, { user: this.#user, services: this.#services });
   }
 
   async #ofMember(resource: Member): Promise<Granted> {
@@ -157,8 +179,9 @@ class Rights {
     const owner = isOwned(resource) && resource.owner.uid === user.uid;
     const self =
       (resource.kind === "principal" || resource.kind === "proxy-group") && identities.has(resource.principal.uid);
-    const properties = await this.#properties(resource, aces, identities);
-    const proxies = await this.#proxies(user, aces);
+    const properties = aces.some(isAboutProperty) ? await this.#properties(resource, aces, identities) : undefined;
+    const owners = proxyOwners(aces, user.uid);
+    const proxies = owners.length === 0 ? owners : await this.#proxies(user, owners);
     const held = proxies.length === 0 ? identities : new Set([...identities, ...proxies]);
     return { identities: held, owner, self, ...(properties === undefined ? {} : { properties }) };
   }
@@ -170,7 +193,7 @@ class Rights {
     aces: readonly Ace[],
     identities: ReadonlySet<PrincipalUid>,
   ): Promise<ReadonlySet<QName> | undefined> {
-    if (!("collection" in resource) || !aces.some(({ who }) => who.kind === "property")) return undefined;
+    if (!("collection" in resource)) return undefined;
     const stored = await resource.collection.properties("entry" in resource ? resource.entry.name : undefined);
     const held = new Set<QName>();
     for (const { who } of aces) {
@@ -183,22 +206,29 @@ class Rights {
     return held;
   }
 
-  /** The proxy groups named in the ACEs that the user is in. */
-  async #proxies(user: Principal, aces: readonly Ace[]): Promise<readonly PrincipalUid[]> {
+  /** The proxy groups of these principals that the user is in. */
+  async #proxies(user: Principal, owners: readonly PrincipalUid[]): Promise<readonly PrincipalUid[]> {
     const { directory } = this.#services;
     const held: PrincipalUid[] = [];
-    const asked = new Set<PrincipalUid>();
-    for (const { who } of aces) {
-      const proxy = who.kind === "href" ? parseProxyUid(who.uid) : undefined;
-      if (proxy === undefined || proxy.owner === user.uid || asked.has(proxy.owner)) continue;
-      asked.add(proxy.owner);
-      const owner = await directory.byUid(proxy.owner);
+    for (const uid of owners) {
+      const owner = await directory.byUid(uid);
       const access = owner === undefined ? "none" : await directory.delegateAccess(user, owner);
-      if (access !== "none") held.push(proxyUid(proxy.owner, access));
+      if (access !== "none") held.push(proxyUid(uid, access));
     }
     return held;
   }
 }
+
+// Most ACLs name neither, and each question to be waited for costs as much as all the rest.
+const isAboutProperty = ({ who }: Ace): boolean => who.kind === "property";
+const proxyOwners = (aces: readonly Ace[], but: PrincipalUid): readonly PrincipalUid[] => {
+  const owners: PrincipalUid[] = [];
+  for (const { who } of aces) {
+    const owner = who.kind === "href" ? parseProxyUid(who.uid)?.owner : undefined;
+    if (owner !== undefined && owner !== but && !owners.includes(owner)) owners.push(owner);
+  }
+  return owners;
+};
 
 type Member = Shape<"object" | "file">;
 

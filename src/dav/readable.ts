@@ -1,7 +1,15 @@
+import type { Href } from "../model/ids.ts";
 import type { Privilege } from "../model/privilege.ts";
 import type { ObjectEntry } from "../store/contract.ts";
 import { memberResource, type OwnedCollection } from "./children.ts";
 import type { Context } from "./registry.ts";
+import { resolveHref } from "./resolve.ts";
+
+/** Whether the asker may read what an href means; where nothing is, what it would lie in. */
+export async function isReadable(address: Href, context: Context): Promise<boolean> {
+  const found = await resolveHref(address, context);
+  return found !== undefined && (await context.privileges(found)).has("read");
+}
 
 /** The rows of a page that the asker holds the privilege on, where the collection's own has been asked. Members without an ACL and
  *  without an access restriction have one answer, so a page of them costs one question. */

@@ -1,7 +1,8 @@
 import type { Directory } from "../directory/backend.ts";
+import type { Sudoers } from "../directory/sudoers.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Href, PrincipalUid, Utc } from "../model/ids.ts";
-import type { Principal, RecordType } from "../model/principal.ts";
+import type { Principal, RecordType, Sudoer } from "../model/principal.ts";
 import type { Privilege } from "../model/privilege.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Scheduling } from "../scheduling/implicit.ts";
@@ -11,10 +12,10 @@ import type { Kind, Resource, Shape } from "./resource.ts";
 
 /** Canonical addresses (the `__uids__` form): what property values use, whatever form the client asked with. */
 export interface Urls {
-  principal(principal: Principal): Href;
+  principal(principal: Pick<Principal, "uid">): Href;
   proxyGroup(principal: Principal, access: "read" | "write"): Href;
   /** Every address of a principal, the canonical one first, then `/principals/<type>/<short name>/`. */
-  aliases(principal: Principal): readonly Href[];
+  aliases(principal: Principal | Sudoer): readonly Href[];
   home(owner: Principal): Href;
   collection(ref: CollectionRef): Href;
   member(ref: CollectionRef, name: string): Href;
@@ -44,10 +45,27 @@ export interface DavSettings {
   /** The time zone service is open at `/timezones`. */
   readonly timeZoneService: boolean;
   readonly dropbox: boolean;
+  readonly attachments: AttachmentSettings;
   readonly proxyPrincipals: boolean;
   readonly responseCompression: boolean;
+  /** FreeBusyURL/…; undefined: there are none. */
+  readonly freeBusyUrl: FreeBusyUrlSettings | undefined;
   readonly scheduling: SchedulingSettings;
   readonly sharing: SharingSettings;
+}
+
+/** What is attached to events, in drop boxes and managed. undefined: no limit. */
+export interface AttachmentSettings {
+  /** Clients may have attachments managed (RFC 8607). */
+  readonly managed: boolean;
+  /** Bytes of one. */
+  readonly maxSize: number | undefined;
+  /** Bytes of all those of one event. */
+  readonly maxTotal: number | undefined;
+  /** Managed ones of one event. */
+  readonly maxCount: number | undefined;
+  /** Begins their addresses: `https://cal.example.com:8443`. */
+  readonly base: string;
 }
 
 /** Sharing/… of the plist. */
@@ -60,21 +78,33 @@ export interface SharingSettings {
   readonly announcePublishing: boolean;
 }
 
+export interface FreeBusyUrlSettings {
+  /** Days that are told when nothing else is asked for. */
+  readonly days: number;
+  /** Who has not signed in may read them. */
+  readonly anonymous: boolean;
+}
+
 /** Scheduling/… of the plist. */
 export interface SchedulingSettings {
   /** Whether a PUT delivers invitations: what the tokens in the DAV header promise (RFC 6638 §2). */
   readonly implicit: boolean;
   /** Explicit messages of old clients are answered as if they had been delivered. */
   readonly oldDraftCompatibility: boolean;
+  readonly privateComments: boolean;
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */
   readonly freeBusyAttendees: number;
+  /** Members of an invited group that are invited; undefined: only the group itself is. */
+  readonly groupMembers: number | undefined;
 }
 
 export interface Services {
   readonly store: CalendarStore;
   readonly directory: Directory;
+  /** The administrators of the sudoers file, who are principals beside those of the directory. */
+  readonly sudoers: Pick<Sudoers, "principals">;
   readonly urls: Urls;
   readonly settings: DavSettings;
   readonly registry: Registry;

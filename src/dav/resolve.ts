@@ -1,6 +1,6 @@
 import type { Directory } from "../directory/backend.ts";
 import type { Href, PrincipalUid } from "../model/ids.ts";
-import { normaliseAddress, type Principal } from "../model/principal.ts";
+import { normaliseAddress, type Principal, type Sudoer } from "../model/principal.ts";
 import { notificationFolder, notificationsOf } from "../sharing/notices.ts";
 import { isSafeName } from "../store/layout.ts";
 import { collectionResource, type OwnedCollection, placedResource, seenAs } from "./children.ts";
@@ -119,7 +119,9 @@ async function principals(segments: readonly string[], at: Addresses, context: C
     return unmapped(segments, at, name === undefined ? root : undefined);
   const place: Resource = { kind: "principal-type", href: at.collection(2), type };
   if (name === undefined) return place;
-  const found = await principalAt(directory, type, name);
+  const found =
+    (await principalAt(directory, type, name)) ??
+    (type === uidsName || type === "sudoers" ? await sudoerAt(type, name, context) : undefined);
   if (found === undefined) {
     const [, uid, access] = (type === uidsName && settings.proxyPrincipals && proxyEnding.exec(name)) || [];
     const owner = uid === undefined ? undefined : await directory.byUid(uid as PrincipalUid);
@@ -137,6 +139,10 @@ async function principals(segments: readonly string[], at: Addresses, context: C
   return unmapped(segments, at, deeper.length === 1 ? group : undefined);
 }
 
+/** Of the few of the sudoers file. */
+const sudoerAt = async (type: string, name: string, { services }: Context): Promise<Sudoer | undefined> =>
+  (await services.sudoers.principals()).find((sudoer) => (type === uidsName ? sudoer.uid : sudoer.shortName) === name);
+
 async function calendars(segments: readonly string[], at: Addresses, context: Context): Promise<Resource> {
   const [, type, name, ...path] = segments;
   const root: Resource = { kind: "calendar-root", href: at.collection(1) };
@@ -146,13 +152,16 @@ async function calendars(segments: readonly string[], at: Addresses, context: Co
   if (name === undefined) return place;
   const owner = await principalAt(context.services.directory, type, name);
   if (owner?.calendaring !== true) return unmapped(segments, at, path.length === 0 ? place : undefined);
+  const { store } = context.services;
+  const met = store.met(owner);
   const found = await inHome(segments, path, owner, at, context);
   if (found.kind === "unmapped" && path.length === 1 && path[0] === notificationFolder && context.user !== undefined)
     return notifications(found, owner, at, context);
-  if (found.kind !== "unmapped" || (await isProvisioned(owner, context))) return found;
+  // A home that was not known before may have been made since it was looked for.
+  if (found.kind !== "unmapped" || (met && (await store.provisioned(owner)))) return found;
   // A stranger must not make homes, and gets the same answer whether there is one.
   if (context.user === undefined) return found;
-  await context.services.store.provision(owner);
+  await store.provision(owner);
   return inHome(segments, path, owner, at, context);
 }
 
@@ -166,9 +175,6 @@ async function notifications(
   if (!settings.sharing.enabled) return unmapped;
   return collectionResource(at.collection(4), owner, await notificationsOf(store, owner));
 }
-
-const isProvisioned = (owner: Principal, { services: { store } }: Context): Promise<boolean> =>
-  store.provisioned(owner);
 
 /** What lies at a path in a home that exists; "unmapped" without parent when the home does not. */
 async function inHome(

@@ -1,5 +1,5 @@
 import type { Href } from "../model/ids.ts";
-import type { Principal, RecordType } from "../model/principal.ts";
+import type { Principal, RecordType, Sudoer } from "../model/principal.ts";
 import type { Collection, CollectionInfo, ObjectEntry } from "../store/contract.ts";
 
 interface At {
@@ -12,7 +12,7 @@ export type Resource =
   | (At & { readonly kind: "root" })
   | (At & { readonly kind: "principal-root" })
   | (At & { readonly kind: "principal-type"; readonly type: RecordType | "__uids__" | "sudoers" })
-  | (At & { readonly kind: "principal"; readonly principal: Principal })
+  | (At & { readonly kind: "principal"; readonly principal: Principal | Sudoer })
   | (At & { readonly kind: "proxy-group"; readonly principal: Principal; readonly access: "read" | "write" })
   | (At & { readonly kind: "calendar-root" })
   | (At & { readonly kind: "calendar-type"; readonly type: RecordType | "__uids__" })

@@ -20,6 +20,16 @@ export function withScheduling(others: Omit<Services, "scheduling">, channels: r
     channels,
     memberHref: urls.member,
     organizers: settings.scheduling.organizers,
+    groups:
+      settings.scheduling.groupMembers === undefined
+        ? undefined
+        : {
+            members: (group, atMost) => directory.expandedMembers(group, atMost),
+            generation: () => directory.generation(),
+            maxMembers: settings.scheduling.groupMembers,
+            maxAttendees: settings.maxAttendeesPerInstance,
+          },
+    privateComments: settings.scheduling.privateComments,
     calendarUser: (address) => calendarUser(address, directory, urls),
     userByUid: (uid) => directory.byUid(uid as PrincipalUid),
     calendarAt: async (href) => {

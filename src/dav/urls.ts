@@ -47,7 +47,7 @@ export const proxyGroupHref = (owner: PrincipalUid, access: "read" | "write"): H
 
 /** The canonical addresses of a server in the Darwin layout. */
 export function makeUrls(directory: Directory): Urls {
-  const principal = ({ uid }: Principal): Href => principalHref(uid);
+  const principal = ({ uid }: Pick<Principal, "uid">): Href => principalHref(uid);
   const collection = ({ owner, path }: CollectionRef): Href => {
     let href = `/calendars/${uidsName}/${encodeSegment(owner.uid)}/`;
     for (const name of path) href += `${encodeSegment(name)}/`;

@@ -68,6 +68,7 @@ export class AugmentedDirectory implements DirectoryBackend {
 
   #with(principal: Principal, { calendaring, autoSchedule, server, emailAddresses, addresses }: Augment): Principal {
     const local = server === undefined || server.toLowerCase() === this.#serverHostName.toLowerCase();
+    const enabled = calendaring ?? principal.hosting?.enabled ?? principal.calendaring;
     const own = `urn:uuid:${principal.uid}`;
     const others = principal.addresses.filter((address) => address !== own && !address.startsWith("mailto:"));
     return {
@@ -75,9 +76,9 @@ export class AugmentedDirectory implements DirectoryBackend {
       ...(emailAddresses.length + addresses.length === 0
         ? {}
         : addressesOf(principal.uid, [...principal.emailAddresses, ...emailAddresses], [...others, ...addresses])),
-      calendaring: (calendaring ?? principal.calendaring) && local,
+      calendaring: enabled && local,
       autoSchedule: autoSchedule ?? principal.autoSchedule,
-      ...(server === undefined ? {} : { hosting: { ...principal.hosting, local, server } }),
+      ...(server === undefined ? {} : { hosting: { ...principal.hosting, local, enabled, server } }),
     };
   }
 
@@ -140,8 +141,8 @@ export class AugmentedDirectory implements DirectoryBackend {
     return this.#augment(user)?.signIn !== false && ((await this.#directory.maySignIn?.(user)) ?? true);
   }
 
-  async storedPasswords(user: Principal): Promise<readonly string[]> {
-    return (await this.maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user)) ?? []) : [];
+  async storedPasswords(user: Principal, anew?: boolean): Promise<readonly string[]> {
+    return (await this.maySignIn(user)) ? ((await this.#directory.storedPasswords?.(user, anew)) ?? []) : [];
   }
 
   async verifyPassword(user: Principal, password: string): Promise<boolean | "unavailable"> {

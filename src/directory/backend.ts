@@ -28,8 +28,8 @@ export interface DirectoryBackend {
   groupUids(member: PrincipalUid): Promise<readonly PrincipalUid[]>;
   /** What the record stores for its owner to be known by, as written: clear text, or a hash in one of the forms that
    *  `auth/stored-password.ts` reads (HA1, which Digest needs, among them). Any one of them is enough. A service that gives no
-   *  passwords away leaves this method out. */
-  storedPasswords?(user: Principal): Promise<readonly string[]>;
+   *  passwords away leaves this method out. `anew`: not from memory, but for what was read this second. */
+  storedPasswords?(user: Principal, anew?: boolean): Promise<readonly string[]>;
   /** Asks the service itself (an LDAP bind). `unavailable`: it could not be asked, which is neither yes nor no, and the
    *  client is told 503. Asked after `storedPasswords`, where both are there. Never asked with an empty password. */
   verifyPassword?(user: Principal, password: string): Promise<boolean | "unavailable">;
@@ -91,19 +91,19 @@ export interface Directory {
   byAddress(address: CalendarAddress): Promise<Principal | undefined>;
   /** Direct members that exist. */
   members(group: Principal): Promise<readonly Principal[]>;
-  /** Members of members too, loops tolerated, groups included. */
-  expandedMembers(group: Principal): Promise<readonly Principal[]>;
+  /** Members of members too, loops tolerated, groups included; at most so many. */
+  expandedMembers(group: Principal, atMost?: number): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly. */
-  memberships(principal: Principal): Promise<readonly Principal[]>;
+  memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]>;
   /** Groups that hold the principal directly or through other groups. */
-  expandedMemberships(principal: Principal): Promise<readonly Principal[]>;
+  expandedMemberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]>;
   /** Delegates named by the owner; those the directory does not know (any more) are left out, never deleted. */
   delegates(owner: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
   setDelegates(owner: Principal, access: "read" | "write", members: readonly Principal[]): Promise<void>;
   /** Owners to whose calendars the principal has that access, directly or through a group. */
-  delegatedBy(delegate: Principal, access: "read" | "write"): Promise<readonly Principal[]>;
+  delegatedBy(delegate: Pick<Principal, "uid">, access: "read" | "write"): Promise<readonly Principal[]>;
   /** The uid, and those of all groups that hold it: what ACEs are matched against. Cached while the generations stay. */
-  identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>>;
+  identities(principal: Pick<Principal, "uid">): Promise<ReadonlySet<PrincipalUid>>;
   /** The strongest delegate access that `user` has to `owner`'s calendars, directly or through groups. */
   delegateAccess(user: Principal, owner: Principal): Promise<"none" | "read" | "write">;
   /** Changes when records or delegates may have changed. */

@@ -63,21 +63,22 @@ class JoinedDirectory implements Directory {
     return this.#principals(await this.#backend.memberUids(group.uid));
   }
 
-  async expandedMembers(group: Principal): Promise<readonly Principal[]> {
-    return this.#principals(await closure(group.uid, (uid) => this.#backend.memberUids(uid)));
+  async expandedMembers(group: Principal, atMost?: number): Promise<readonly Principal[]> {
+    const uids = await closure(group.uid, (uid) => this.#backend.memberUids(uid));
+    return this.#principals(atMost === undefined ? uids : [...uids].slice(0, atMost));
   }
 
-  async memberships(principal: Principal): Promise<readonly Principal[]> {
+  async memberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]> {
     return this.#principals(await this.#backend.groupUids(principal.uid));
   }
 
-  async expandedMemberships(principal: Principal): Promise<readonly Principal[]> {
+  async expandedMemberships(principal: Pick<Principal, "uid">): Promise<readonly Principal[]> {
     const uids = new Set(await this.identities(principal));
     uids.delete(principal.uid);
     return this.#principals(uids);
   }
 
-  identities(principal: Principal): Promise<ReadonlySet<PrincipalUid>> {
+  identities(principal: Pick<Principal, "uid">): Promise<ReadonlySet<PrincipalUid>> {
     this.#checkRecords();
     const known = this.#identities.get(principal.uid);
     if (known !== undefined) return known;
@@ -108,7 +109,7 @@ class JoinedDirectory implements Directory {
     await this.#delegates.change([{ owner: owner.uid, access, edit }]);
   }
 
-  async delegatedBy(delegate: Principal, access: Access): Promise<readonly Principal[]> {
+  async delegatedBy(delegate: Pick<Principal, "uid">, access: Access): Promise<readonly Principal[]> {
     const owners = new Set<PrincipalUid>();
     for (const uid of await this.identities(delegate)) {
       for (const owner of await this.#ownersInRecords(uid, access)) owners.add(owner);

@@ -77,8 +77,8 @@ export class WithResourceFile implements DirectoryBackend {
     return (await this.#isOfFile(member)) ? noUids : this.#directory.groupUids(member);
   }
 
-  async storedPasswords(user: Principal): Promise<readonly string[]> {
-    return (await this.#directory.storedPasswords?.(user)) ?? [];
+  async storedPasswords(user: Principal, anew?: boolean): Promise<readonly string[]> {
+    return (await this.#directory.storedPasswords?.(user, anew)) ?? [];
   }
 
   async maySignIn(user: Principal): Promise<boolean> {

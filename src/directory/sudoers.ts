@@ -1,5 +1,8 @@
 import { isUtf8 } from "node:buffer";
+import type { CalendarAddress, PrincipalUid } from "../model/ids.ts";
+import type { Sudoer } from "../model/principal.ts";
 import { readPlist } from "../xml/plist.ts";
+import { uuid5 } from "./uuid5.ts";
 import { WatchedFile, type WatchOptions } from "./watched-file.ts";
 
 /** Users of sudoers.plist: not in the directory, without calendars, allowed to act as any user (X-Authorize-As). */
@@ -7,7 +10,8 @@ export interface Sudoers {
   has(name: string): Promise<boolean>;
   /** As written; undefined for an unknown name and for one that cannot sign in. */
   storedPassword(name: string): Promise<string | undefined>;
-  names(): Promise<readonly string[]>;
+  /** All of them as principals, in the order of the file. */
+  principals(): Promise<readonly Sudoer[]>;
   /** Changes when the file did. */
   generation(): number;
   close(): Promise<void>;
@@ -25,16 +29,35 @@ export async function openSudoers(path: string, options: WatchOptions): Promise<
   return {
     has: async (name) => (await file.current()).has(name),
     storedPassword: async (name) => (await file.current()).get(name),
-    names: async () => [...(await file.current()).keys()],
+    principals: async () => [...(await file.current()).keys()].map(principalOf),
     generation: () => file.generation(),
     close: () => file.close(),
+  };
+}
+
+/** The original's service of sudoers, whose records have GUIDs made of their names. */
+const service = "1EE00E46-1885-4DBC-A001-590AFA76A8E3";
+
+function principalOf(name: string): Sudoer {
+  const uid = uuid5(service, `sudoers:${name}`) as PrincipalUid;
+  return {
+    uid,
+    type: "sudoers",
+    shortName: name,
+    fullName: name,
+    firstName: undefined,
+    lastName: undefined,
+    emailAddresses: [],
+    addresses: [`urn:uuid:${uid}` as CalendarAddress],
+    calendaring: false,
+    autoSchedule: "none",
   };
 }
 
 const nobody: Sudoers = {
   has: async () => false,
   storedPassword: async () => undefined,
-  names: async () => [],
+  principals: async () => [],
   generation: () => 0,
   close: async () => {},
 };

@@ -114,7 +114,10 @@ export class TimedCache<K extends string, V> {
         return known.value;
       const kept = keeper?.load(key);
       if (kept === undefined || now() - kept.at >= staleFor) throw error;
-      this.#entries.set(key, { value: kept.value, promise: Promise.resolve(kept.value), at: kept.at });
+      // What is from before this process began is to be asked for again at the next occasion.
+      const { freshFor } = this.#options;
+      const at = kept.at < this.#began ? Math.min(kept.at, now() - freshFor) : kept.at;
+      this.#entries.set(key, { value: kept.value, promise: Promise.resolve(kept.value), at });
       return kept.value;
     }
   }

@@ -10,11 +10,7 @@ export type TooLarge = "413" | "max-resource-size";
  *  Throws HttpError(413) or Refusal(max-resource-size) as `tooLarge` says, HttpError(415) for a compressed body and
  *  HttpError(400) when the client went away. */
 export async function bodyOf(request: HttpRequest, limit: number, tooLarge: TooLarge = "413"): Promise<Buffer> {
-  const encoding = request.headers["content-encoding"]?.trim().toLowerCase();
-  if (encoding !== undefined && encoding !== "" && encoding !== "identity")
-    throw new HttpError(415, `the content encoding "${encoding.slice(0, 40)}" is not supported`, {
-      "Accept-Encoding": "identity",
-    });
+  refuseEncoded(request);
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > limit) throw refusal(limit, tooLarge);
   try {
@@ -25,6 +21,15 @@ export async function bodyOf(request: HttpRequest, limit: number, tooLarge: TooL
     if (error instanceof BodyAborted) throw new HttpError(400, error.message);
     throw error;
   }
+}
+
+/** Throws HttpError(415) for a compressed body. */
+export function refuseEncoded({ headers }: HttpRequest): void {
+  const encoding = headers["content-encoding"]?.trim().toLowerCase();
+  if (encoding !== undefined && encoding !== "" && encoding !== "identity")
+    throw new HttpError(415, `the content encoding "${encoding.slice(0, 40)}" is not supported`, {
+      "Accept-Encoding": "identity",
+    });
 }
 
 const refusal = (limit: number, tooLarge: TooLarge): HttpError | Refusal =>

@@ -110,3 +110,32 @@ export function rangeResponse(headers: Headers, content: RangedContent): HttpRes
 }
 
 const contentRange = ({ first, last }: ByteRange, size: number): string => `bytes ${first}-${last}/${size}`;
+
+/** A representation that is read as it is sent. */
+export interface StreamedContent extends CurrentState {
+  readonly size: number;
+  /** As in `RangedContent`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** From `first` to `last`, both included. To be called once, or `close`. */
+  read(first: number, last: number): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** As `rangeResponse`. Several ranges at once are answered with the whole, as RFC 9110 §14.2 allows. */
+export async function streamedResponse(headers: Headers, content: StreamedContent): Promise<HttpResponse> {
+  const { size } = content;
+  const value = headers["range"];
+  const ranges = value === undefined || !rangeIsCurrent(headers, content) ? undefined : parseRange(value, size);
+  if (ranges === "unsatisfiable") {
+    await content.close();
+    return { status: 416, headers: { "Content-Range": `bytes */${size}`, "Accept-Ranges": "bytes" } };
+  }
+  const only = ranges?.length === 1 ? ranges[0] : undefined;
+  const { first, last } = only ?? { first: 0, last: size - 1 };
+  const partial: Record<string, string> = only === undefined ? {} : { "Content-Range": contentRange(only, size) };
+  return {
+    status: only === undefined ? 200 : 206,
+    headers: { ...content.headers, ...partial, "Accept-Ranges": "bytes", "Content-Length": `${last - first + 1}` },
+    body: content.read(first, last),
+  };
+}

@@ -3,10 +3,8 @@ import { parameterOf, propertiesOf, propertyOf } from "../ical/component.ts";
 import { made, withParameter, withProperties } from "../ical/edit.ts";
 import type { Arrival, Outcome, ReplyChange } from "./apply.ts";
 import { attendeeIn, editAttendee, type Identify, partstatOf, sequenceOf } from "./people.ts";
+import { attendeeComment, commenterOf, privateComment } from "./private-comments.ts";
 import { componentsOf, deriveInstance, type Key, keyOfComponent, type Series, seriesOf, withMember } from "./series.ts";
-
-const privateComment = "X-CALENDARSERVER-PRIVATE-COMMENT";
-const attendeeComment = "X-CALENDARSERVER-ATTENDEE-COMMENT";
 
 /** REPLY: the organizer's copy with the answer of the one attendee who sends it, instance by instance (RFC 6638 §4.2). An answer to a
  *  revision that the organizer has replaced, or older than the one that is known, is left aside (RFC 5546 §2.1.5). */
@@ -157,16 +155,13 @@ function withComment(
     { name: "X-CALENDARSERVER-ATTENDEE-REF", values: [answer.value] },
     { name: "X-CALENDARSERVER-DTSTAMP", values: [propertyOf(reply, "DTSTAMP")?.value ?? ""] },
   ]);
-  const others = all.filter((property) => !isOf(property, person, identify));
+  const others = all.filter((property) => commenterOf(property, identify) !== person);
   return withProperties(component, attendeeComment, [...others, comment]);
 }
 
 const commentIn = (reply: Component): string => propertyOf(reply, privateComment)?.value ?? "";
 
-const isOf = (comment: Property, person: string, identify: Identify): boolean =>
-  identify(parameterOf(comment, "X-CALENDARSERVER-ATTENDEE-REF") ?? "") === person;
-
 function hasNewComment(component: Component, reply: Component, person: string, identify: Identify): boolean {
-  const known = propertiesOf(component, attendeeComment).find((comment) => isOf(comment, person, identify));
+  const known = propertiesOf(component, attendeeComment).find((comment) => commenterOf(comment, identify) === person);
   return (known?.value ?? "") !== commentIn(reply);
 }

@@ -166,13 +166,18 @@ function withAnswer(attendee: Property, answer: Property): Property {
   return edited;
 }
 
-/** Attendees of the first clients put files into the event's drop box; links to these are theirs to add. */
+/** Attendees of the first clients put files into the event's drop box; which links to these their copy has is theirs to say. */
 function withBoxedAttachments(stored: Component, sent: Component): Component {
   const box = propertyOf(stored, "X-APPLE-DROPBOX")?.value;
   if (box === undefined || box === "") return stored;
-  const known = new Set(propertiesOf(stored, "ATTACH").map(({ value }) => value));
-  const added = propertiesOf(sent, "ATTACH").filter(({ value }) => value.includes(box) && !known.has(value));
-  return added.length === 0 ? stored : withProperties(stored, "ATTACH", [...propertiesOf(stored, "ATTACH"), ...added]);
+  const isBoxed = ({ value, parameters }: Property): boolean =>
+    value.includes(box) && !parameters.some(({ name }) => name === "MANAGED-ID");
+  const before = propertiesOf(stored, "ATTACH");
+  const theirs = new Map(
+    propertiesOf(sent, "ATTACH").flatMap((one) => (isBoxed(one) ? [[one.value, one] as const] : [])),
+  );
+  const kept = before.filter((one) => !isBoxed(one) || theirs.delete(one.value));
+  return withProperties(stored, "ATTACH", [...kept, ...theirs.values()]);
 }
 
 /** RFC 6638 §3.2.2.1, 6 and 7; and the restriction of the original server. */

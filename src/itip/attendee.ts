@@ -14,6 +14,7 @@ import {
   partstatOf,
   withOrganizerStatus,
 } from "./people.ts";
+import { privateComment, withForgottenComments } from "./private-comments.ts";
 import { componentsOf, deriveInstance, type Key, mapMembers, membersOf, type Series, seriesOf } from "./series.ts";
 
 /** What an attendee did to his copy: before undefined, created; after undefined, removed. */
@@ -31,6 +32,8 @@ export interface AttendeeChange {
     | { readonly is: "nobody" };
   /** Schedule-Reply: F (RFC 6638 §8.1). */
   readonly silent: boolean;
+  /** A client that leaves all private comments out does not know them. */
+  readonly keepComments: boolean;
 }
 
 /** What follows from it. */
@@ -51,7 +54,8 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   const was = before && seriesOf(before);
   if (after === undefined)
     return { messages: was === undefined ? [] : declineAll(was, change), store: undefined, result: "removed" };
-  const client = seriesOf(after);
+  const sent = seriesOf(after);
+  const client = was === undefined || !change.keepComments ? sent : seriesOf(withForgottenComments(was, sent));
   if (was !== undefined) refuseOtherOrganizer(was, client, change.identify);
   const { organizer } = change;
   if (organizer.is === "nobody")
@@ -139,8 +143,6 @@ const isForced = (series: Series): boolean =>
     const organizer = propertyOf(component, "ORGANIZER");
     return organizer !== undefined && parameterOf(organizer, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REPLY";
   });
-
-const privateComment = "X-CALENDARSERVER-PRIVATE-COMMENT";
 
 /** Components in which the attendee's own answer, his comment to the organizer or the state of his work on a task changed. */
 function answeredKeys(

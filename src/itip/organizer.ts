@@ -9,6 +9,7 @@ import { askedToReply, type ItipMessage } from "./message.ts";
 import { mergedByOrganizer } from "./organizer-merge.ts";
 import { cancelMessage, keysOf, lastSequence, Requests, recipientsOf, summaryOf } from "./organizer-messages.ts";
 import { agentOf, attendeeIn, type Identify, isCancelled, organizerOf, sequenceOf } from "./people.ts";
+import { withComments, withForgottenComments } from "./private-comments.ts";
 import { componentAt, componentsOf, isPlainInstance, type Key, mapMembers, type Series, seriesOf } from "./series.ts";
 import { movesTime } from "./snapshot.ts";
 
@@ -22,6 +23,8 @@ export interface OrganizerChange {
   readonly now: Utc;
   /** The client knew the schedule tag, so what the server learnt of attendees since wins (RFC 6638 §3.2.10.1). */
   readonly merge: boolean;
+  /** A client that leaves all private comments out does not know them. */
+  readonly keepComments: boolean;
 }
 
 /** What follows from it. Messages are to be delivered in order: cancellations come first. */
@@ -41,7 +44,7 @@ export function planOrganizer(change: OrganizerChange): OrganizerPlan {
     return { messages: cancelAll(was, change), store: undefined };
   }
   if (was !== undefined) refuseOtherOrganizer(was, seriesOf(after), identify);
-  const merged = was === undefined ? after : mergedByOrganizer(was, seriesOf(after), change);
+  const merged = was === undefined ? after : commented(was, mergedByOrganizer(was, seriesOf(after), change), change);
   const now = seriesOf(merged);
   const difference = was === undefined ? undefined : changeOf(was, now, identify);
   const reset = was === undefined || difference === undefined ? merged : withAnswersReset(was, now, difference, change);
@@ -50,6 +53,12 @@ export function planOrganizer(change: OrganizerChange): OrganizerPlan {
   const isTold = recipientsOf(was, change).size + recipientsOf(drafted, change).size > 0;
   const final = seriesOf(withSequences(was, drafted, isTold ? difference : undefined));
   return { messages: plan(was, final, difference, change), store: withoutForce(final.root) };
+}
+
+/** With what attendees told the organizer alone, as far as the server knows it better than the client. */
+function commented(was: Series, merged: Component, { merge, keepComments, identify }: OrganizerChange): Component {
+  const kept = keepComments ? withForgottenComments(was, seriesOf(merged)) : merged;
+  return withComments(seriesOf(kept), merge ? was : undefined, identify);
 }
 
 function refuseOtherOrganizer(before: Series, after: Series, identify: Identify): void {

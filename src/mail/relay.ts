@@ -27,6 +27,7 @@ const connections = 4;
 /** The mail server that carries our mails to the world. */
 export class Relay {
   readonly #transport: Transporter<SMTPPool.SentMessageInfo>;
+  readonly #closed = new AbortController();
 
   constructor({ host, port, tls, user, password, name }: RelaySettings) {
     this.#transport = createTransport({
@@ -52,7 +53,7 @@ export class Relay {
   async send(mail: OutgoingMail): Promise<RelayAnswer> {
     const { calendar } = mail;
     try {
-      const { response } = await this.#transport.sendMail({
+      const sending = this.#transport.sendMail({
         from: asAddress(mail.from),
         ...(mail.sender === mail.from.address ? {} : { sender: mail.sender }),
         replyTo: asAddress(mail.replyTo),
@@ -70,6 +71,7 @@ export class Relay {
         disableFileAccess: true,
         disableUrlAccess: true,
       });
+      const { response } = await unlessAborted(sending, this.#closed.signal);
       return { taken: true, said: response };
     } catch (error) {
       const said = finalRefusal(error);
@@ -78,8 +80,23 @@ export class Relay {
     }
   }
 
+  /** Breaks off what is under way. */
   close(): void {
+    this.#closed.abort();
     this.#transport.close();
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(new Error("the server stops"));
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

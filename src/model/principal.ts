@@ -28,17 +28,25 @@ export interface Principal {
   readonly emailAddresses: readonly string[];
   /** All addresses that mean this principal: `mailto:` first (primary first), then the record's others, then `urn:uuid:<uid>`. */
   readonly addresses: readonly CalendarAddress[];
-  /** "Enable Calendaring" of the record: the principal may have a calendar home. */
+  /** "Enable Calendaring" of the record, and not on another server: the principal may have a calendar home here. */
   readonly calendaring: boolean;
   readonly autoSchedule: AutoSchedule;
   /** Where the principal's calendars are. Left out: here, in the one store. */
   readonly hosting?: Hosting;
 }
 
+/** An administrator of the sudoers file, who acts in others' names: a principal that is in no directory and has no calendars. */
+export interface Sudoer extends Omit<Principal, "type" | "calendaring"> {
+  readonly type: "sudoers";
+  readonly calendaring: false;
+}
+
 /** Where calendars are that need not be on this server. */
 export interface Hosting {
   /** False: the directory knows the principal, but another server has the calendars. */
   readonly local: boolean;
+  /** "Enable Calendaring" of the record, whichever server has the calendars. */
+  readonly enabled: boolean;
   /** The name of that server, where the record gives it. */
   readonly server?: string;
   /** What the local user attribute says: the name of the store (Calendar Server 7's davStore). */
@@ -52,8 +60,9 @@ const userTypes: Readonly<Record<RecordType, string>> = {
   resources: "RESOURCE",
 };
 
-/** The CUTYPE parameter value (RFC 5545 §3.2.3) of a record type. */
-export const calendarUserType = (type: RecordType): string => userTypes[type];
+/** The CUTYPE parameter value (RFC 5545 §3.2.3) of a principal's type. A sudoer is no calendar user. */
+export const calendarUserType = (type: RecordType | Sudoer["type"]): string =>
+  type === "sudoers" ? "UNKNOWN" : userTypes[type];
 
 /** Normalises a calendar user address so that two spellings of one address compare equal: `mailto:` and `urn:uuid:`
  *  schemes in lower case, mail addresses in lower case, paths and http URLs without a final "/". */

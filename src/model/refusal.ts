@@ -53,7 +53,7 @@ export type Reason =
   | { readonly code: "default-calendar-needed" }
   | { readonly code: "valid-schedule-default-calendar-URL"; readonly problem: string }
   | { readonly code: "valid-calendar-url"; readonly problem: string }
-  | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href }
+  | { readonly code: "unique-scheduling-object-resource"; readonly existing: Href | undefined }
   | { readonly code: "same-organizer-in-all-components"; readonly problem: string }
   | { readonly code: "allowed-organizer-scheduling-object-change"; readonly problem: string }
   | { readonly code: "allowed-attendee-scheduling-object-change"; readonly problem: string }
@@ -63,6 +63,16 @@ export type Reason =
   // its drafts
   | { readonly code: "originator-allowed" }
   | { readonly code: "attendee-allowed"; readonly problem: string }
+  // RFC 8607 §3.11, and what the original called a change that is not the asker's to make
+  | { readonly code: "valid-action-parameter"; readonly problem: string }
+  | { readonly code: "valid-rid-parameter"; readonly problem: string }
+  | { readonly code: "valid-managed-id-parameter"; readonly problem: string }
+  | { readonly code: "valid-managed-id"; readonly problem: string }
+  | { readonly code: "max-attachment-size"; readonly problem: string }
+  | { readonly code: "max-attachments-per-resource"; readonly limit: number }
+  | { readonly code: "valid-attachment-add"; readonly problem: string }
+  | { readonly code: "valid-attachment-update"; readonly problem: string }
+  | { readonly code: "valid-attachment-remove"; readonly problem: string }
   // calendarserver.org
   | { readonly code: "valid-access-restriction"; readonly problem: string }
   | { readonly code: "valid-access-restriction-change"; readonly problem: string }

@@ -1,6 +1,7 @@
 import type { Component } from "../ical/component.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import type { TimeRange } from "../model/ids.ts";
+import { normaliseAddress, type Principal } from "../model/principal.ts";
 
 /** What became of a message for one recipient: a request status (RFC 5545 §3.8.8.3, code and text) that is the last word, or that it
  *  is to be tried again later, or by the next channel. */
@@ -61,6 +62,13 @@ export const pending = "1.0;Scheduling message send is pending";
 export const sent = "1.1;Scheduling message has been sent";
 export const unavailable = "5.1;Service unavailable";
 export const noSupport = "5.3;No scheduling support for user";
+
+/** The address (normalised) at which a channel is asked for somebody; undefined: he is of this server, or has no calendars anywhere.
+ *  `known`: who the directory says he is. It may know people whose calendars another server has. */
+export const addressElsewhere = (address: string, known: Principal | undefined): string | undefined =>
+  known === undefined || (known.hosting?.local === false && known.hosting.enabled)
+    ? normaliseAddress(address)
+    : undefined;
 
 /** The first channel that reaches an address. */
 export async function channelFor(address: string, channels: readonly Channel[]): Promise<Channel | undefined> {

@@ -3,11 +3,13 @@ import { readCalendar } from "../ical/read.ts";
 import { writeComponent } from "../ical/write.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { seriesOf } from "../itip/series.ts";
-import { type Channel, channelFor, pending, unavailable } from "./channels.ts";
+import { addressElsewhere, type Channel, channelFor, pending, unavailable } from "./channels.ts";
 import { type LettersJob, lettersName, storedMessage, writeJob } from "./jobs.ts";
 import { type Dispatch, deliverLocally, type Outgoing } from "./local.ts";
 import type { SchedulingServices } from "./services.ts";
 
+/** A group without a calendar: its members are ATTENDEEs themselves. */
+const forwarded = "2.7;Success; request forwarded to Calendar User";
 const unknownUser = "3.7;Invalid Calendar User";
 
 /** Recipients worked on at once: their files are synced side by side. */
@@ -68,8 +70,9 @@ async function deliverOne(
   const recipient = people.principal(people.identify(address));
   try {
     if (recipient?.calendaring === true) return await deliverLocally(outgoing, recipient, address, dispatch, services);
-    if (recipient !== undefined || dispatch.isFromOutside === true) return unknownUser;
-    const channel = await channelFor(people.identify(address), services.channels);
+    if (recipient?.type === "groups" && services.groups !== undefined) return forwarded;
+    const elsewhere = dispatch.isFromOutside === true ? undefined : addressElsewhere(address, recipient);
+    const channel = elsewhere === undefined ? undefined : await channelFor(elsewhere, services.channels);
     if (channel === undefined) return unknownUser;
     letters.add(channel, outgoing, address);
     return pending;

@@ -6,10 +6,12 @@ import { refreshes } from "../itip/refresh.ts";
 import { type Key, membersOf, seriesOf } from "../itip/series.ts";
 import type { TimeRange } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
+import { unavailableTime } from "./availability.ts";
 import { type Copy, copyOf } from "./copies.ts";
 import { asOutgoing, codeOf, deliverAll } from "./deliver.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { freeBusySet } from "./free-busy-set.ts";
+import { updateMembers } from "./groups.ts";
 import { type FollowUp, followUpName, isFollowUp, type Job, joined, readJob, writeJob } from "./jobs.ts";
 import type { Dispatch } from "./local.ts";
 import { People } from "./people.ts";
@@ -43,6 +45,12 @@ export class FollowUps {
     const known = await jobs.read(name);
     const job = joined(known === undefined ? undefined : readJob(known), next);
     await jobs.put(name, writeJob({ ...job, id: randomUUID() }));
+  }
+
+  /** Writes one down that no operation causes, and begins it. The lock of its UID is free. */
+  async addNow(next: FollowUp): Promise<void> {
+    await this.#services.store.exclusively("uid", next.uid, () => this.add(next));
+    this.begin([next]);
   }
 
   /** Begins what was written down; answers at once. */
@@ -97,6 +105,7 @@ export class FollowUps {
       followUp: (next) => void later.push(next),
     };
     if (job.kind === "answer") await this.#answer(owner, job.uid, dispatch);
+    else if (job.kind === "members") await updateMembers(owner, job.uid, dispatch, this.#services);
     else if (job.kind === "told") await this.#tell(owner, job, people);
     else {
       const { to, except } = job;
@@ -142,14 +151,17 @@ export class FollowUps {
     const zone = await floatingZoneOf(copy.collection);
     const horizon = horizonOf(now());
     const services = this.#services;
+    const inbox = await store.open({ owner: room, path: ["inbox"] });
     async function* calendars(): AsyncGenerator<BusyCalendar> {
-      const inbox = await store.open({ owner: room, path: ["inbox"] });
       for await (const collection of freeBusySet(room, inbox, store, calendarAt))
         yield { collection, floatingZone: await services.floatingZoneOf(collection) };
     }
     const needsTime = room.autoSchedule !== "accept-always" && room.autoSchedule !== "decline-always";
     const busy = needsTime
-      ? await busyTime(calendars(), horizon, { exceptUid: copy.object.uid, limit: maxInstances })
+      ? [
+          ...(await busyTime(calendars(), horizon, { exceptUid: copy.object.uid, limit: maxInstances })),
+          ...(inbox === undefined ? [] : await unavailableTime(inbox, horizon, zone, maxInstances)),
+        ].sort((a, b) => a.start - b.start)
       : [];
     return autoAccept(copy.object.root, {
       mode: room.autoSchedule,

@@ -3,19 +3,22 @@ import type { CalendarObject } from "../ical/calendar-object.ts";
 import type { Component } from "../ical/component.ts";
 import type { Source } from "../ical/write-kept.ts";
 import { planAttendee } from "../itip/attendee.ts";
+import type { Groups } from "../itip/groups.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
-import { type Role, roleOf, tidied } from "../itip/role.ts";
+import { type Role, roleOf, tidied, withPlainSchemes } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { Collection, ObjectEntry } from "../store/contract.ts";
-import { askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
+import { addressElsewhere, askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
+import { GroupWatch } from "./group-watch.ts";
+import { expandGroups, noteGroups } from "./groups.ts";
 import {
   type FollowUp,
   type ImplicitJob,
@@ -69,6 +72,8 @@ interface Plan {
   readonly isScheduled: boolean;
   /** Texts that lines of `store` come from. */
   readonly sources: readonly Source[];
+  /** Those that the owner invites, or did before. */
+  readonly groups?: Groups | undefined;
 }
 
 /** Carries out what clients' changes mean to others. RFC 6638 §3.2
@@ -80,11 +85,14 @@ export class Scheduling {
   readonly #services: SchedulingServices;
   readonly #followUps: FollowUps;
   readonly #post: Post;
+  /** Lets events follow the groups they invite. */
+  readonly groups: GroupWatch;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
     this.#followUps = followUps;
     this.#post = new Post(services, followUps);
+    this.groups = new GroupWatch(services, followUps);
   }
 
   /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
@@ -122,13 +130,18 @@ export class Scheduling {
     if (role === "organizer") {
       if (!organizers.includes(owner.type))
         throw new Refusal({ code: "organizer-allowed", problem: `${owner.type} are not organizers here` });
+      const expanded =
+        after !== undefined && is !== "none"
+          ? await expandGroups(stored, after, owner.uid, people, this.#services.groups)
+          : undefined;
       const planned = planOrganizer({
         before: stored,
-        after: is === "none" ? undefined : after,
+        after: expanded?.root,
         owner: owner.uid,
         identify,
         now: now(),
         merge: change.merge,
+        keepComments: this.#services.privateComments,
       });
       return {
         role,
@@ -137,11 +150,19 @@ export class Scheduling {
         isScheduled: is !== "none",
         sources,
         result: resultOf(after),
+        groups: expanded?.groups,
       };
     }
     if (role === "attendee") return this.#planAttendee(change, stored, after, people, sources);
     // Nobody here takes part: it is stored as it was sent.
-    return { role, messages: [], store: sent?.root, isScheduled: false, sources, result: resultOf(after) };
+    return {
+      role,
+      messages: [],
+      store: sent && withPlainSchemes(sent.root),
+      isScheduled: false,
+      sources,
+      result: resultOf(after),
+    };
   }
 
   async #planAttendee<T>(
@@ -155,10 +176,8 @@ export class Scheduling {
     const { identify } = people;
     const address = root && organizerOf(componentsOf(seriesOf(root)))?.value;
     const organizer = address === undefined ? undefined : people.principal(identify(address));
-    const isElsewhere =
-      address !== undefined &&
-      organizer === undefined &&
-      (await channelFor(identify(address), this.#services.channels)) !== undefined;
+    const elsewhere = address === undefined ? undefined : addressElsewhere(address, organizer);
+    const isElsewhere = elsewhere !== undefined && (await channelFor(elsewhere, this.#services.channels)) !== undefined;
     const copy = organizer && root && (await copyOf(organizer, seriesOf(root).uid, this.#services.store));
     await people.learn(copy?.object.root);
     const planned = planAttendee({
@@ -168,6 +187,7 @@ export class Scheduling {
       identify,
       now: this.#services.now(),
       silent,
+      keepComments: this.#services.privateComments,
       organizer:
         organizer?.calendaring === true
           ? { is: "here", copy: copy?.object.root }
@@ -212,6 +232,8 @@ export class Scheduling {
     const job = implicitName(id);
     if (messages.length > 0)
       await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
+    if (plan.groups !== undefined && final !== undefined)
+      await noteGroups(change.owner.uid, final.root, final.uid, plan.groups, people, this.#services);
     try {
       const statuses = await deliverAll(messages, this.#dispatch(id, people, change.may, job, later), this.#services);
       const told = final && withText(withOutcome(final.root, plan.role, statuses, people), plan.sources);
@@ -263,11 +285,9 @@ export class Scheduling {
     return (address) => statuses.get(people.identify(address));
   }
 
-  /** A message of somebody here, by his uid, that had been sent did not arrive at an address after all: his copy says so. */
-  async undelivered(owner: string, uid: string, address: string): Promise<void> {
-    const told: FollowUp = { kind: "told", owner, uid, codes: { [address]: "5.1" } };
-    await this.#services.store.exclusively("uid", uid, () => this.#followUps.add(told));
-    this.#followUps.begin([told]);
+  /** A message that somebody here (his uid) had sent did not arrive at an address after all: his copy says so. */
+  undelivered(owner: string, uid: string, address: string): Promise<void> {
+    return this.#followUps.addNow({ kind: "told", owner, uid, codes: { [address]: "5.1" } });
   }
 
   /** Busy time of people who are not of this server: a promise for each whom a channel reaches. */
@@ -306,6 +326,7 @@ export class Scheduling {
 
   /** Waits for what is under way. The rest is in the queue. */
   async close(): Promise<void> {
+    this.groups.close();
     await this.#post.close();
     await this.#followUps.close();
   }

@@ -39,6 +39,8 @@ interface StoredObject {
 export type FollowUp =
   /** A room answers. */
   | { readonly kind: "answer"; readonly owner: string; readonly uid: string; readonly id?: string }
+  /** Members of groups that the owner invites are others now. */
+  | { readonly kind: "members"; readonly owner: string; readonly uid: string; readonly id?: string }
   /** Attendees are told the present state: these, or all but one. */
   | {
       readonly kind: "refresh";
@@ -94,7 +96,14 @@ export const writeJob = (job: Job): string => JSON.stringify(job);
 
 export const isFollowUp = (job: Job): job is FollowUp => job.kind !== "implicit" && job.kind !== "letters";
 
-const kinds: ReadonlySet<string> = new Set<Job["kind"]>(["implicit", "answer", "refresh", "told", "letters"]);
+const kinds: ReadonlySet<string> = new Set<Job["kind"]>([
+  "implicit",
+  "answer",
+  "members",
+  "refresh",
+  "told",
+  "letters",
+]);
 
 /** Undefined for what is no job of ours. */
 export function readJob(text: string): Job | undefined {

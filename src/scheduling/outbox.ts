@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { yieldToLoop } from "../base/stream.ts";
 import type { BusyPeriod } from "../ical/busy.ts";
 import { freeBusyComponent, mergeBusy } from "../ical/busy.ts";
@@ -8,11 +9,11 @@ import { formatUtc } from "../ical/time.ts";
 import { writeComponent } from "../ical/write.ts";
 import type { Zone } from "../ical/zones.ts";
 import type { TimeRange, Utc } from "../model/ids.ts";
-import type { Principal, RecordType } from "../model/principal.ts";
+import { normaliseAddress, type Principal, type RecordType } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { CalendarStore, Collection } from "../store/contract.ts";
 import { unavailableTime } from "./availability.ts";
-import type { BusyAnswer, BusyQuestion } from "./channels.ts";
+import { addressElsewhere, type BusyAnswer, type BusyQuestion } from "./channels.ts";
 import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { type CalendarAt, freeBusySet, type SharedAt } from "./free-busy-set.ts";
 import type { Scheduling } from "./implicit.ts";
@@ -89,11 +90,11 @@ export async function checkSender(message: Message, owner: Principal, services: 
 
 const shown = ({ value }: Property): string => JSON.stringify(value.slice(0, 100));
 
-/** Busy time of each attendee (RFC 6638 §5), in order. `owner`: of the outbox, the organizer. */
+/** Busy time of each attendee (RFC 6638 §5), in order. `owner`: of the outbox, the organizer; undefined: he is of another server. */
 export async function answerBusyTime(
   message: Message,
   asked: BusyTimeRequest,
-  owner: Principal,
+  owner: Principal | undefined,
   services: OutboxServices,
 ): Promise<readonly Answer[]> {
   const request = { ...asked, message, organizer: owner };
@@ -120,7 +121,7 @@ async function askOthers(
 ): Promise<ReadonlyMap<string, Promise<Answer>>> {
   const others: string[] = [];
   for (const { value } of message.attendees.slice(0, maxRecipients))
-    if ((await calendarUser(value)) === undefined) others.push(value);
+    if (addressElsewhere(value, await calendarUser(value)) !== undefined) others.push(value);
   if (others.length === 0) return new Map();
   const text = (recipients: readonly string[]): string => {
     const isAsked = ({ name, value }: Property): boolean => name !== "ATTENDEE" || recipients.includes(value);
@@ -197,7 +198,7 @@ async function ofRecipients(
 
 interface Request extends BusyTimeRequest {
   readonly message: Message;
-  readonly organizer: Principal;
+  readonly organizer: Principal | undefined;
 }
 
 async function answerOf(
@@ -217,10 +218,27 @@ async function answerOf(
   return { status: success, freeBusy: { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] } };
 }
 
+/** Somebody's busy time as a VFREEBUSY, told outside any conversation; undefined when who asks may not have it. */
+export async function freeBusyOf(
+  of: Principal,
+  attendee: Property,
+  range: TimeRange,
+  services: OutboxServices,
+): Promise<Component | undefined> {
+  const inbox = await services.store.open({ owner: of, path: ["inbox"] });
+  if (inbox !== undefined && !(await services.may(inbox, "schedule-query-freebusy"))) return undefined;
+  const periods = await busyPeriods(of, inbox, { range, maskUid: undefined, organizer: of }, services);
+  const empty = freeBusyComponent({ range, stamp: services.now(), uid: randomUUID(), properties: [attendee] }, []);
+  return { ...empty, properties: [...empty.properties, ...freeBusyLines(periods)] };
+}
+
+/** A question, also one that nobody wrote as a message. */
+type Asked = Omit<Request, "message"> & Partial<Pick<Request, "message">>;
+
 async function busyPeriods(
   recipient: Principal,
   inbox: Collection | undefined,
-  request: Request,
+  request: Asked,
   services: OutboxServices,
 ): Promise<readonly BusyPeriod[]> {
   const { range } = request;
@@ -241,7 +259,7 @@ async function busyPeriods(
 async function* countedCalendars(
   recipient: Principal,
   inbox: Collection | undefined,
-  { maskUid, organizer }: Request,
+  { maskUid, organizer, message }: Asked,
   masked: Map<Collection, string>,
   services: OutboxServices,
 ): AsyncGenerator<BusyCalendar> {
@@ -250,7 +268,8 @@ async function* countedCalendars(
     if ((await collection.info()).objects === 0 || !(await may(collection, "read-free-busy"))) continue;
     if (maskUid !== undefined) {
       const name = await collection.nameOf(maskUid);
-      if (name !== undefined && (await isMasked(collection, name, recipient, organizer, services)))
+      const asking = organizer ?? message?.organizer.value;
+      if (name !== undefined && asking !== undefined && (await isMasked(collection, name, recipient, asking, services)))
         masked.set(collection, name);
     }
     // In a calendar that is shared with the recipient he does not see these himself.
@@ -266,7 +285,7 @@ async function isMasked(
   collection: Collection,
   name: string,
   recipient: Principal,
-  asking: Principal,
+  asking: Principal | string,
   { calendarUser }: OutboxServices,
 ): Promise<boolean> {
   const content = await collection.read(name);
@@ -275,6 +294,8 @@ async function isMasked(
   const [organizer] = (master === undefined ? overrides : [master, ...overrides]).flatMap(
     (component) => propertyOf(component, "ORGANIZER") ?? [],
   );
+  if (typeof asking === "string")
+    return organizer !== undefined && normaliseAddress(organizer.value) === normaliseAddress(asking);
   if (organizer === undefined) return recipient.uid === asking.uid;
   return (await calendarUser(organizer.value))?.uid === asking.uid;
 }

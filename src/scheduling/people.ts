@@ -29,8 +29,10 @@ export class People {
     if (principal !== undefined) this.#principals.set(principal.uid, principal);
   }
 
+  /** Somebody who was found in another way, under all his addresses. */
   add(principal: Principal): void {
     this.#principals.set(principal.uid, principal);
+    for (const address of principal.addresses) this.#ids.set(address, principal.uid);
   }
 
   /** A principal's uid, or the address of somebody who is not here. */

@@ -8,14 +8,26 @@ import { type Role, roleOf } from "../itip/role.ts";
 import { componentsOf, mapMembers, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { ObjectEntry } from "../store/contract.ts";
+import type { Collection, ObjectEntry } from "../store/contract.ts";
 import { codeOf } from "./deliver.ts";
 import type { People } from "./people.ts";
 
-/** Whether a change of the member has anything to do with scheduling. Costs nothing for the others: a look at the row, and at the
- *  names of the object's properties. */
-export const concernsScheduling = (existing: ObjectEntry | undefined, sent: CalendarObject | undefined): boolean =>
-  existing?.scheduleTag !== undefined || (sent !== undefined && hasOrganizer(sent));
+/** Whether a change of the member has anything to do with scheduling. Costs little for the others: a look at the row, at the names of
+ *  the object's properties and, when something is replaced, at its bytes. */
+export const concernsScheduling = async (
+  collection: Collection,
+  existing: ObjectEntry | undefined,
+  sent: CalendarObject,
+): Promise<boolean> => hasOrganizer(sent) || (existing !== undefined && (await isScheduled(collection, existing)));
+
+/** Whether others may take part in what is stored under that name. What has a schedule tag came by PUT or by delivery; what was put
+ *  there by hand, imported, or is of an older store has none, and is one by its ORGANIZER (as Calendar Server 2.4). */
+export async function isScheduled(collection: Collection, entry: ObjectEntry): Promise<boolean> {
+  if (collection.kind !== "calendar") return false;
+  if (entry.scheduleTag !== undefined) return true;
+  const content = await collection.read(entry.name);
+  return content !== undefined && /\nORGANIZER[;:]/i.test(content.bytes.toString("latin1"));
+}
 
 export const hasOrganizer = ({ master, overrides }: CalendarObject): boolean =>
   (master !== undefined && names(master)) || overrides.some(names);

@@ -16,6 +16,8 @@ const width = 4;
 /** The pause of a lane that fails, ms: doubled with each failure. */
 const firstPause = 2_000;
 const longestPause = 300_000;
+/** What is under way when the process ends may take so long, ms. */
+const lastMoment = 3_000;
 /** How long a message is tried, ms; then its sender hears that it did not arrive. */
 const patience = 48 * 3_600_000;
 
@@ -46,6 +48,8 @@ export class Post {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isClosed = false;
+  /** Something waits for the end of another job. */
+  #isHeld = false;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
@@ -96,6 +100,7 @@ export class Post {
     const busy = new Set<string>();
     const inOrder = [...this.#waiting.values()].sort((a, b) => a.job.since - b.job.since);
     const ready: Waiting[] = [];
+    this.#isHeld = false;
     for (const one of inOrder) {
       const { channel, lane, uid, after } = one.job;
       const thread = `${channel} ${lane} ${uid}`;
@@ -103,8 +108,10 @@ export class Post {
       busy.add(thread);
       if (one.isRunning) continue;
       // Its end is not told by the name of a letter.
-      if (after !== undefined && names.has(after)) next = Math.min(next, 5 * soon);
-      else ready.push(one);
+      if (after !== undefined && names.has(after)) {
+        next = Math.min(next, 5 * soon);
+        this.#isHeld = true;
+      } else ready.push(one);
     }
     for (const one of ready.sort((a, b) => a.triedAt - b.triedAt)) {
       const lane = this.#laneOf(one.job);
@@ -148,6 +155,7 @@ export class Post {
       lane.notBefore = 0;
       return;
     }
+    if (this.#isClosed) return; // broken off
     const pause = Math.min(longestPause, firstPause * 2 ** lane.failures);
     lane.failures = Math.min(lane.failures + 1, 20);
     lane.notBefore = Date.now() + pause;
@@ -277,19 +285,25 @@ export class Post {
       this.#lookIn(0);
       await new Promise((resolve) => setTimeout(resolve, soon));
       await this.#looking;
-      if (this.#running.size === 0 && this.#giveUpRole !== undefined) return;
+      if (this.#running.size === 0 && this.#giveUpRole !== undefined && !this.#isHeld) return;
       await Promise.all(this.#running);
     }
   }
 
-  /** Waits for what is under way; the rest is in the queue. */
+  /** Waits a moment for what is under way, then breaks it off; the rest is in the queue. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#endNotices?.();
     await this.#looking;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lastMoment);
+    });
+    await Promise.race([Promise.all(this.#running), enough]);
+    clearTimeout(timer);
+    for (const channel of this.#services.channels) await channel.close?.();
     await Promise.all(this.#running);
     this.#giveUpRole?.();
-    for (const channel of this.#services.channels) await channel.close?.();
   }
 }

@@ -4,6 +4,7 @@ import type { Principal, RecordType } from "../model/principal.ts";
 import type { CalendarStore, Collection, CollectionRef } from "../store/contract.ts";
 import type { Channel } from "./channels.ts";
 import type { CalendarAt } from "./free-busy-set.ts";
+import type { GroupDirectory } from "./groups.ts";
 
 /** What invitations are delivered with. */
 export interface SchedulingServices {
@@ -22,6 +23,10 @@ export interface SchedulingServices {
   readonly channels: readonly Channel[];
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
+  /** Undefined: a group is invited as itself only. */
+  readonly groups: GroupDirectory | undefined;
+  /** Clients that do not know private comments leave them as they are. */
+  readonly privateComments: boolean;
 }
 
 /** A privilege that who sends needs on a recipient's inbox. RFC 6638 §6.1 */

@@ -13,6 +13,7 @@ import type {
   CollectionRef,
   Content,
   ObjectEntry,
+  OpenContent,
   PropertyEdits,
   Staged,
 } from "../store/contract.ts";
@@ -81,6 +82,11 @@ export class SharedCollection implements Collection {
   async entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]> {
     const [entries, tags] = await Promise.all([this.base.entriesNamed(names), this.#ownTags()]);
     return tags === undefined ? entries : entries.map((entry) => entry && tagged(entry, tags));
+  }
+
+  async entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]> {
+    const [entries, tags] = await Promise.all([this.base.entriesAfter(name, limit), this.#ownTags()]);
+    return entries.map((entry) => tagged(entry, tags));
   }
 
   entries(): AsyncIterable<readonly ObjectEntry[]> {
@@ -251,6 +257,14 @@ export class SharedCollection implements Collection {
   async forget(name: string): Promise<void> {
     await this.link.change((change) => (change.entry(name) === undefined ? undefined : change.remove(name)));
     this.#own = undefined;
+  }
+
+  openFile(name: string): Promise<OpenContent | undefined> {
+    return this.base.openFile(name);
+  }
+
+  stageChunks(chunks: AsyncIterable<Uint8Array>, properties: ReadonlyMap<QName, Element>): Promise<Staged> {
+    return this.base.stageChunks(chunks, properties);
   }
 
   stage(bytes: Uint8Array, properties: ReadonlyMap<QName, Element>): Promise<Staged> {

@@ -2,13 +2,14 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isBroken } from "../base/sqlite.ts";
 import type { CalendarObject } from "../ical/calendar-object.ts";
-import { type Utc, utc } from "../model/ids.ts";
+import { type ETag, type Utc, utc } from "../model/ids.ts";
 import { caldav, type Element, type QName } from "../xml/element.ts";
 import { etagOf, factsOf } from "./contents.ts";
 import type { CollectionChange, ObjectEntry, PropertyEdits, Staged } from "./contract.ts";
 import { freshName, isMissing, quickLstat, quickStat, renameFile, stageFile } from "./files.ts";
 import type { Handle } from "./handle.ts";
 import type { ResourceRow } from "./index-file.ts";
+import { largeFile, OpenFile, stageChunks } from "./large-files.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
@@ -19,14 +20,33 @@ const scheduleTagName = caldav("schedule-tag");
 
 /** A durable file waiting to be renamed into place. */
 export interface StagedFile extends Staged {
-  readonly bytes: Uint8Array;
+  /** Undefined for a file that is not to be held in memory. */
+  readonly bytes: Uint8Array | undefined;
   readonly properties: Properties;
   /** Not all properties found room in attributes. */
   readonly needsSidecar: boolean;
 }
 
 /** Stages bytes with their properties; see `Collection.stage`. */
-export async function stage(parts: StoreParts, bytes: Uint8Array, properties: Properties): Promise<StagedFile> {
+export const stage = (parts: StoreParts, bytes: Uint8Array, properties: Properties): Promise<StagedFile> =>
+  staged(parts, bytes, properties, async (path, decorate) => {
+    await stageFile(path, bytes, decorate);
+    return { etag: etagOf(bytes), size: bytes.length };
+  });
+
+/** Stages a body as it comes; see `Collection.stageChunks`. */
+export const stageBody = (
+  parts: StoreParts,
+  chunks: AsyncIterable<Uint8Array>,
+  properties: Properties,
+): Promise<StagedFile> => staged(parts, undefined, properties, (path, decorate) => stageChunks(path, chunks, decorate));
+
+async function staged(
+  parts: StoreParts,
+  bytes: Uint8Array | undefined,
+  properties: Properties,
+  write: (path: string, decorate: (() => void) | undefined) => Promise<Pick<Staged, "etag" | "size">>,
+): Promise<StagedFile> {
   const path = join(parts.layout.staging, freshName());
   let needsSidecar = false;
   const decorate =
@@ -35,12 +55,12 @@ export async function stage(parts: StoreParts, bytes: Uint8Array, properties: Pr
           needsSidecar = !parts.properties.decorate(path, properties);
         }
       : undefined;
-  await stageFile(path, bytes, decorate);
+  const { etag, size } = await write(path, decorate);
   return {
     path,
     bytes,
-    etag: etagOf(bytes),
-    size: bytes.length,
+    etag,
+    size,
     properties,
     needsSidecar,
     discard: () => unlink(path).catch(() => undefined),
@@ -134,19 +154,32 @@ export class OpenChange implements CollectionChange {
 
   // New attributes on a copy of the bytes, renamed over the old: content and properties never disagree.
   async #setMemberProperties(name: string, edits: PropertyEdits): Promise<void> {
-    const { parts, path } = this.handle;
-    const content = await parts.contents.read(join(path, name));
     const entry = this.entry(name);
-    if (content === undefined || entry === undefined) return;
-    const before = entry.hasProperties
-      ? await parts.properties.readMember(path, name, content.etag)
-      : new Map<QName, Element>();
-    const staged = await stage(parts, content.bytes, mergeEdits(before, edits));
+    const staged = entry && (await this.#copied(entry, edits));
+    if (entry === undefined || staged === undefined) return;
     try {
       await this.#replace(name, staged, entry, edits.has("{DAV:}acl"));
     } catch (error) {
       await staged.discard();
       throw error;
+    }
+  }
+
+  /** A staged copy of a member with other properties. Undefined when it is gone. */
+  async #copied({ name, size, etag, hasProperties }: ObjectEntry, edits: PropertyEdits) {
+    const { parts, path } = this.handle;
+    const after = async (of: ETag): Promise<Properties> =>
+      mergeEdits(hasProperties ? await parts.properties.readMember(path, name, of) : new Map<QName, Element>(), edits);
+    if (size <= largeFile) {
+      const content = await parts.contents.read(join(path, name));
+      return content && stage(parts, content.bytes, await after(content.etag));
+    }
+    const file = await OpenFile.open(join(path, name));
+    if (file === undefined) return undefined;
+    try {
+      return await stageBody(parts, file.bytes(), await after(etag));
+    } finally {
+      await file.close();
     }
   }
 
@@ -181,7 +214,7 @@ export class OpenChange implements CollectionChange {
     const stat = quickLstat(target);
     const facts = stat ? factsOf(stat) : { inode: 0, size: file.size, changed: 0 };
     const modified = utc(Math.floor((stat?.mtimeMs ?? Date.now()) / 1000));
-    if (stat) {
+    if (stat && file.bytes) {
       const bytes = Buffer.from(file.bytes.buffer, file.bytes.byteOffset, file.size);
       parts.contents.keep(target, facts, { bytes, etag: file.etag, modified });
     }

@@ -4,8 +4,9 @@ import type { SyncToken, TimeRange } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { Element, QName } from "../xml/element.ts";
 import { busyIn } from "./busy.ts";
-import { ChangeQueue, stage } from "./change.ts";
+import { ChangeQueue, stage, stageBody } from "./change.ts";
 import { changesSince } from "./changes.ts";
+import { sameFacts } from "./contents.ts";
 import type {
   BusyPage,
   Changes,
@@ -16,10 +17,12 @@ import type {
   CollectionRef,
   Content,
   ObjectEntry,
+  OpenContent,
   Staged,
 } from "./contract.ts";
 import type { Handle } from "./handle.ts";
 import type { IndexFile, State } from "./index-file.ts";
+import { OpenFile } from "./large-files.ts";
 import type { View } from "./parts.ts";
 import { search } from "./search.ts";
 import { revisionOf, tokenOf } from "./tokens.ts";
@@ -93,6 +96,10 @@ export class StoredCollection implements Collection {
     return this.#ask((index, { rest }) => names.map((name) => this.#row(index, rest, name)));
   }
 
+  entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]> {
+    return this.#ask((index) => index.page(name, limit));
+  }
+
   #row(index: IndexFile, rest: number | undefined, name: string): ObjectEntry | undefined {
     if (rest === undefined) return index.entry(name);
     const { rows } = this.handle.parts;
@@ -164,6 +171,21 @@ export class StoredCollection implements Collection {
     return this.handle.parts.contents.read(`${this.handle.path}/${name}`);
   }
 
+  async openFile(name: string): Promise<OpenContent | undefined> {
+    const file = await OpenFile.open(`${this.handle.path}/${name}`);
+    if (file === undefined) return undefined;
+    try {
+      // The row is of this very file, or the file is asked itself: somebody is replacing it.
+      const row = await this.#ask((index) => index.facts(name));
+      const etag = row !== undefined && sameFacts(row, file.facts) ? row.etag : await file.digest();
+      const { size, modified } = file;
+      return { size, etag, modified, bytes: (first, last) => file.bytes(first, last), close: () => file.close() };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
   kept({ name, etag }: ObjectEntry): Content | undefined {
     return this.handle.parts.contents.kept(`${this.handle.path}/${name}`, etag);
   }
@@ -193,6 +215,10 @@ export class StoredCollection implements Collection {
 
   stage(bytes: Uint8Array, properties: ReadonlyMap<QName, Element>): Promise<Staged> {
     return stage(this.handle.parts, bytes, properties);
+  }
+
+  stageChunks(chunks: AsyncIterable<Uint8Array>, properties: ReadonlyMap<QName, Element>): Promise<Staged> {
+    return stageBody(this.handle.parts, chunks, properties);
   }
 }
 

@@ -6,8 +6,10 @@ import type { Principal } from "../model/principal.ts";
 import type { Element, QName } from "../xml/element.ts";
 import type { Jobs } from "./jobs.ts";
 import type { LockScope } from "./named-locks.ts";
+import type { Received } from "./received.ts";
 
 export type { Jobs } from "./jobs.ts";
+export type { Receipt, Received } from "./received.ts";
 
 /** What a directory of the store is. `home` is the calendar home itself; `folder` a plain WebDAV collection inside one; `share`
  *  a sharee's link to somebody's calendar, which holds what is the sharee's own. */
@@ -89,6 +91,16 @@ export interface Changes {
   readonly truncated: boolean;
 }
 
+/** A file's content, open for reading; it is to be closed. */
+export interface OpenContent {
+  readonly size: number;
+  readonly etag: ETag;
+  readonly modified: Utc;
+  /** From `first` to `last`, both included, in pieces. */
+  bytes(first?: number, last?: number): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
 export interface Content {
   readonly bytes: Buffer;
   /** Computed from these very bytes. */
@@ -104,6 +116,8 @@ export interface Collection {
   entry(name: string): Promise<ObjectEntry | undefined>;
   /** The rows of these names, in their order; undefined where there is none. All of one state, looked up together. */
   entriesNamed(names: readonly string[]): Promise<readonly (ObjectEntry | undefined)[]>;
+  /** The rows of the first names behind one, in order. */
+  entriesAfter(name: string, limit: number): Promise<readonly ObjectEntry[]>;
   /** Pages of at most 1000, in order of name. */
   entries(): AsyncIterable<readonly ObjectEntry[]>;
   /** The rows that satisfy the condition, in pages. With `exact: false` plans these are candidates. */
@@ -117,6 +131,8 @@ export interface Collection {
   knows(token: SyncToken): Promise<boolean>;
   nameOf(uid: string): Promise<string | undefined>;
   read(name: string): Promise<Content | undefined>;
+  /** As `read`, of a file that may be too large for memory. */
+  openFile(name: string): Promise<OpenContent | undefined>;
   /** What a row read just now describes, if this worker has it in memory; else it must be read. */
   kept(entry: ObjectEntry): Content | undefined;
   /** Dead properties, of the collection itself or of a member. */
@@ -126,6 +142,8 @@ export interface Collection {
   change<T>(work: (change: CollectionChange) => T | Promise<T>): Promise<T>;
   /** Writes the bytes and their properties to a staged file, durable, not yet visible. To be used by `CollectionChange.put`. */
   stage(bytes: Uint8Array, properties: ReadonlyMap<QName, Element>): Promise<Staged>;
+  /** As `stage`, of a body that is never in memory as a whole. Throws what the chunks throw. */
+  stageChunks(chunks: AsyncIterable<Uint8Array>, properties: ReadonlyMap<QName, Element>): Promise<Staged>;
 }
 
 /** A durable file waiting to be renamed into place. Disposed of if never put. */
@@ -179,6 +197,8 @@ export interface CalendarStore {
   readonly published: PublishedPlaces;
   /** Makes the home with its default collections if it is not there; races have one winner. */
   provision(owner: Principal): Promise<void>;
+  /** Whether this process has used the home already; told from memory. */
+  met(owner: Principal): boolean;
   /** Whether the home exists, without making it. */
   provisioned(owner: Principal): Promise<boolean>;
   open(ref: CollectionRef): Promise<Collection | undefined>;
@@ -217,6 +237,10 @@ export interface CalendarStore {
   claim(role: string): (() => void) | undefined;
   /** Messages on their way. */
   readonly jobs: Jobs;
+  /** Messages that came from other servers. */
+  readonly received: Pick<Received, "begin" | "end">;
+  /** Objects that invite groups, by owner and UID: small files that say who the members were. */
+  readonly groupEvents: Pick<Jobs, "put" | "read" | "remove" | "list">;
   /** Owner's uid recorded on a home directory, for `caladmin`. */
   ownerOf(home: string): Promise<PrincipalUid | undefined>;
   close(): Promise<void>;

@@ -56,9 +56,18 @@ export class Layout {
   get namedLocks(): string {
     return join(this.root, ".turns");
   }
+  /** Which messages of other servers have arrived, see `Received`. */
+  get received(): string {
+    return join(this.root, ".received.sqlite");
+  }
   /** Messages on their way, see `Jobs`. NOT disposable while there are any. */
   get queue(): string {
     return join(this.root, ".queue");
+  }
+
+  /** Which objects invite groups. */
+  get groupEvents(): string {
+    return join(this.root, ".groups");
   }
   /** Key for digest nonces, shared by all workers and hosts. Disposable: clients sign in again. */
   get secret(): string {

@@ -11,6 +11,7 @@ import type { CollectionKind } from "./contract.ts";
 import { isMissing, quickLstat, quickStat } from "./files.ts";
 import type { Handle } from "./handle.ts";
 import type { FileFacts, IndexFile } from "./index-file.ts";
+import { digestOf, largeFile } from "./large-files.ts";
 import { isHidden } from "./layout.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -71,7 +72,11 @@ export async function reconcile(handle: Handle, transaction: Transaction, inode:
       continue;
     }
     if (++looked % parseSlice === 0) await soon();
-    const content = await parts.contents.read(join(path, name));
+    const isObject = holdsObjects(transaction.state.kind);
+    const content =
+      isObject || facts.size <= largeFile
+        ? await parts.contents.read(join(path, name))
+        : await digestOf(join(path, name));
     if (content === undefined) continue; // gone again; the directory's ctime says so and we come back
     const known = index.facts(name);
     const own = parts.properties.memberFacts(path, name);
@@ -83,7 +88,7 @@ export async function reconcile(handle: Handle, transaction: Transaction, inode:
         continue;
       }
     }
-    const read = holdsObjects(transaction.state.kind) ? readObject(handle, name, content.bytes) : undefined;
+    const read = isObject && content.bytes !== undefined ? readObject(handle, name, content.bytes) : undefined;
     const properties = own.hasProperties ? await parts.properties.readMember(path, name, content.etag) : undefined;
     transaction.count(
       index.put(

@@ -30,6 +30,7 @@ import {
   syncDirectory,
 } from "./files.ts";
 import { Handle } from "./handle.ts";
+import { homesIn, type StoredHome } from "./homes.ts";
 import { FileJobs, type Jobs } from "./jobs.ts";
 import { kindByPlace, Layout } from "./layout.ts";
 import { LockStore } from "./locks.ts";
@@ -51,6 +52,7 @@ import {
   shareType,
 } from "./provision.ts";
 import { publishedPlaces } from "./published.ts";
+import { Received } from "./received.ts";
 import { probeVolume, type Volume } from "./volume.ts";
 
 export interface StoreOptions {
@@ -89,6 +91,8 @@ export class FileStore implements CalendarStore {
   readonly published: PublishedPlaces;
   readonly locks: LockStore;
   readonly jobs: Jobs;
+  readonly received: Received;
+  readonly groupEvents: Jobs;
   readonly #namedLocks: NamedLocks;
   readonly #parts: StoreParts;
   readonly #handles: Lru<string, Handle>;
@@ -101,6 +105,8 @@ export class FileStore implements CalendarStore {
     this.published = publishedPlaces(layout);
     this.#namedLocks = new NamedLocks(layout.namedLocks);
     this.jobs = new FileJobs(layout.queue, layout.staging);
+    this.received = new Received(layout.received);
+    this.groupEvents = new FileJobs(layout.groupEvents, layout.staging);
     this.#parts = {
       layout,
       properties: new PropertyStore(mode, options.warn),
@@ -131,6 +137,10 @@ export class FileStore implements CalendarStore {
 
   async provision(owner: Principal): Promise<void> {
     await this.#home(owner, true);
+  }
+
+  met(owner: Principal): boolean {
+    return this.#homes.peek(owner.uid) !== undefined;
   }
 
   async provisioned(owner: Principal): Promise<boolean> {
@@ -250,6 +260,11 @@ export class FileStore implements CalendarStore {
     return this.#namedLocks.claim(role);
   }
 
+  /** Every home there is, whoever it belongs to. */
+  homes(): AsyncIterable<StoredHome> {
+    return homesIn(this.layout, this.#parts.properties);
+  }
+
   ownerOf(home: string): Promise<PrincipalUid | undefined> {
     return ownerOfHome(this.#parts, home);
   }
@@ -283,6 +298,7 @@ export class FileStore implements CalendarStore {
     this.locks.close();
     this.#handles.clear();
     this.#namedLocks.close();
+    this.received.close();
   }
 
   async #home(owner: Principal, make: boolean): Promise<string | undefined> {

@@ -66,6 +66,14 @@ test("one address that tries many names is slowed after fifty, this host (a prox
   for (let i = 0; i < 200; i++) assert.equal(await take(`name${i}`, "::1"), 0);
 });
 
+test("of IPv6 a site that goes through its networks is slowed after five hundred", async () => {
+  const { take } = given();
+  const network = (n: number): string => `2001:db8:1:${n.toString(16)}::1`;
+  for (let i = 0; i < 500; i++) assert.equal(await take(`name${i}`, network(i)), 0, `${i}`);
+  assert.ok((await take("another", network(9999))) >= 200);
+  assert.equal(await take("another", "2001:db8:2:1::1"), 0);
+});
+
 test("what would wait longer than ten seconds is refused with 429 and when to come again, and is logged", async () => {
   const logged: Details[] = [];
   const log = { ...silentLogger, warn: (message: string, more?: Details) => void logged.push({ message, ...more }) };

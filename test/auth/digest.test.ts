@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { authenticator } from "../../src/auth/authenticate.ts";
-import { type DigestAlgorithm, digest, responder } from "../../src/auth/digest.ts";
+import { type DigestAlgorithm, digest, digestOf, responseOf } from "../../src/auth/digest.ts";
+import { readAll, readUsual } from "../../src/auth/digest-claim.ts";
 import { decodeExtended, readParameters } from "../../src/auth/digest-header.ts";
 import { Nonces } from "../../src/auth/nonces.ts";
 import { HttpError } from "../../src/http/message.ts";
@@ -21,6 +22,8 @@ interface Sent {
   readonly uri?: string;
   readonly method?: string;
   readonly cnonce?: string;
+  /** Of the session, with -sess; else `cnonce`. */
+  readonly sessionCnonce?: string;
   readonly realm?: string;
   readonly extra?: string;
 }
@@ -34,7 +37,7 @@ function answer(sent: Sent): string {
       .update(text)
       .digest("hex");
   let ha1 = h(`${user}:${realm}:${password}`);
-  if (algorithm.endsWith("-sess")) ha1 = h(`${ha1}:${nonce}:${cnonce}`);
+  if (algorithm.endsWith("-sess")) ha1 = h(`${ha1}:${nonce}:${sent.sessionCnonce ?? cnonce}`);
   const count = nc.toString(16).padStart(8, "0");
   const ha2 = h(`${method}:${uri}`);
   const response = qop ? h(`${ha1}:${nonce}:${count}:${cnonce}:auth:${ha2}`) : h(`${ha1}:${nonce}:${ha2}`);
@@ -75,14 +78,15 @@ function worker(given: Given, algorithm: DigestAlgorithm = "md5", qop: "auth" | 
 test("RFC 7616 §3.9.1: the responses of the example, MD5 and SHA-256", () => {
   const claim = {
     nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
-    uri: "/dir/index.html",
     cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
-    counted: { nc: 1, written: "00000001" },
+    nc: "00000001",
+    count: 1,
   };
   const ha1 = (name: string) => createHash(name).update("Mufasa:http-auth@example.org:Circle of Life").digest("hex");
-  assert.equal(responder("md5", claim, "GET")(ha1("md5")), "8ca523f5e9506fed4657c9700eebdbec");
+  const ha2 = (name: "md5" | "sha256") => digestOf(name, "GET:/dir/index.html");
+  assert.equal(responseOf("md5", claim, ha1("md5"), ha2("md5")), "8ca523f5e9506fed4657c9700eebdbec");
   assert.equal(
-    responder("sha-256", claim, "GET")(ha1("sha256")),
+    responseOf("sha-256", claim, ha1("sha256"), ha2("sha256")),
     "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
   );
 });
@@ -90,12 +94,15 @@ test("RFC 7616 §3.9.1: the responses of the example, MD5 and SHA-256", () => {
 test("RFC 2617 §3.5: the response of the example", () => {
   const claim = {
     nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093",
-    uri: "/dir/index.html",
     cnonce: "0a4f113b",
-    counted: { nc: 1, written: "00000001" },
+    nc: "00000001",
+    count: 1,
   };
   const ha1 = createHash("md5").update("Mufasa:testrealm@host.com:Circle Of Life").digest("hex");
-  assert.equal(responder("md5", claim, "GET")(ha1), "6629fae49393a05397450978507c4ef1");
+  assert.equal(
+    responseOf("md5", claim, ha1, digestOf("md5", "GET:/dir/index.html")),
+    "6629fae49393a05397450978507c4ef1",
+  );
 });
 
 test("every algorithm signs in with qop=auth, and without qop where none is asked for", async () => {
@@ -200,6 +207,9 @@ test("the uri must be the request's target, with its query; a whole URL and anot
   await ok("/calendars/users/alice/calendar/?a=b+c", target);
   await ok(`http://localhost:8008${target}`, target);
   await ok("/principals/__uids__/a@b/", "/principals/__uids__/a%40b/");
+  // OPTIONS * has come to mean "/" before anybody is asked to sign in.
+  assert.equal(await one.send({ nonce, nc: nc++, uri: "*", method: "OPTIONS" }, "/"), "alice");
+  assert.match(String(await one.send({ nonce, nc: nc++, uri: "*" }, "/")), /^Digest /);
   await no("/calendars/users/bob/", target);
   await no("/calendars/users/alice/calendar/", target);
   await no("/calendars/users/alice/calendar/?a=c", target);
@@ -283,10 +293,47 @@ test("parameters: quotes, escapes, blanks, bare values, base64 without quotes", 
 test("a nonce that was tampered with, or is of another realm, is not known", () => {
   const nonces = new Nonces(secret);
   const nonce = nonces.issue("A");
-  assert.equal(nonces.accept(nonce, "A", "alice", 1), "fresh");
-  assert.equal(new Nonces(secret).accept(nonce, "B", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept(`B${nonce.slice(1)}`, "A", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept(`${nonce}=`, "A", "alice", 1), "stale");
-  assert.equal(new Nonces(secret).accept("", "A", "alice", 1), "stale");
+  assert.equal(nonces.accept(nonce, "A", "alice", 1, "c"), "fresh");
+  assert.equal(new Nonces(secret).accept(nonce, "B", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept(`B${nonce.slice(1)}`, "A", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept(`${nonce}=`, "A", "alice", 1, "c"), "stale");
+  assert.equal(new Nonces(secret).accept("", "A", "alice", 1, "c"), "stale");
   assert.throws(() => new Nonces(Buffer.alloc(8)), RangeError);
+});
+
+test("credentials in the usual form are read in a shorter way, with the same result; others are left to the longer one", () => {
+  const usual = [
+    answer({ nonce: "N" }),
+    'username="", realm="R,x=y", nonce="a", uri="/?a=\u00fc", response="0", algorithm=MD5',
+    "nc=00000001,qop=auth,username=alice",
+    'username="a", username="b"',
+  ].map((text) => text.replace(/^Digest /, ""));
+  for (const text of usual.slice(0, 3)) assert.deepEqual(readUsual(text), readAll(text), text);
+  assert.ok(readUsual(usual[0] ?? ""));
+  // Every way of spoiling a header by one letter, or cutting it off.
+  const [text = ""] = usual;
+  let short = 0;
+  for (let at = 0; at <= text.length; at++)
+    for (const put of ["", " ", ",", "=", '"', "\\", "U", "\t", "\u00e9", "*"])
+      for (const spoiled of [text.slice(0, at) + put + text.slice(at), text.slice(0, at) + put + text.slice(at + 1)]) {
+        const quickly = readUsual(spoiled);
+        if (quickly === undefined) continue;
+        short++;
+        assert.deepEqual(quickly, readAll(spoiled), spoiled);
+      }
+  assert.ok(short > 500, `${short}`);
+});
+
+test("with -sess a client may hash the client nonce of its first request, or that of each", async () => {
+  const algorithm = "md5-sess" as const;
+  const one = worker(await givenAccounts(), algorithm);
+  const nonce = one.nonce();
+  assert.equal(await one.send({ nonce, algorithm, nc: 1, cnonce: "first" }), "alice");
+  assert.equal(await one.send({ nonce, algorithm, nc: 2, cnonce: "second" }), "alice");
+  // RFC 2617 §3.2.2.2: H(A1) is computed once, on the first request.
+  assert.equal(await one.send({ nonce, algorithm, nc: 3, cnonce: "third", sessionCnonce: "first" }), "alice");
+  assert.match(
+    String(await one.send({ nonce, algorithm, nc: 4, cnonce: "third", sessionCnonce: "second" })),
+    /^Digest /,
+  );
 });

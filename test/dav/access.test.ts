@@ -6,6 +6,7 @@ import { methods, reports } from "../../src/server.ts";
 import { localOf } from "../../src/xml/element.ts";
 import { type As, type GivenHandler, givenHandler, type Said } from "../support/handler.ts";
 import { event } from "./exchange.ts";
+import { mail, remove, set, shareBody } from "./sharing-words.ts";
 
 // Who may do what, where. test/dav/access/*.txt are the tables: a row for each method and report, a column for each asker, in a cell
 // the status of the answer. CALDAVD_ACCESS_WRITE=1 writes them anew, to be read with care before they are kept.
@@ -54,6 +55,12 @@ before(async () => {
   await owner("MKCOL", `${home}dropbox/`);
   await owner("MKCALENDAR", `${home}elsewhere/`);
   await owner("ACL", `${home}elsewhere/`, { body: acl });
+  for (const as of Object.values(askers))
+    if (as !== null)
+      await handler.send("PUT", ownEvent(as), as, {
+        headers: calendarText,
+        body: event(`own-${typeof as === "string" ? as : "sudoer"}`),
+      });
   await restore();
 });
 after(() => handler.end());
@@ -69,6 +76,7 @@ const privileges = (...names: readonly string[]): string =>
 const acl = `<acl xmlns="DAV:"><ace><principal><href>${guid("08")}</href></principal><grant>${privileges("read", "read-current-user-privilege-set")}</grant></ace>
 <ace><principal><href>${guid("09")}</href></principal><grant>${privileges("read", "read-current-user-privilege-set", "write")}</grant></ace></acl>`;
 
+const xmlText = { "content-type": "application/xml" };
 const calendarText = { "content-type": "text/calendar" };
 const plainText = { "content-type": "text/plain" };
 const secret = event("private", { around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] });
@@ -90,6 +98,9 @@ async function restore(): Promise<void> {
   for (const left of [
     "elsewhere/event.ics",
     "elsewhere/private.ics",
+    ...["new.ics", "in.ics"].flatMap((name) =>
+      ["", "shared/", "inbox/", "outbox/", "dropbox/box/"].map((at) => at + name),
+    ),
     "shared2/",
     "box2/",
     "dropbox/box/moved.txt",
@@ -132,7 +143,18 @@ const bodies: Readonly<Record<string, (path: string) => string>> = {
     `<S:calendarserver-principal-search xmlns:S="http://calendarserver.org/ns/"><S:search-token>user</S:search-token>${prop}</S:calendarserver-principal-search>`,
 };
 
-const request = (row: string, target: string, path: string): readonly [method: string, path: string, Options] => {
+/** A name in a collection, or beside a member. */
+const inside = (path: string, name: string): string => path.slice(0, path.lastIndexOf("/") + 1) + name;
+/** Of the asker; a stranger tries with somebody else's. */
+const ownEvent = (as: As): string =>
+  `/calendars/users/${as === null ? "user10" : typeof as === "string" ? as : as.as}/calendar/own.ics`;
+
+const request = (
+  row: string,
+  target: string,
+  path: string,
+  as: As,
+): readonly [method: string, path: string, Options] => {
   const [method = "", report] = row.split(" ");
   switch (method) {
     case "REPORT":
@@ -146,6 +168,7 @@ const request = (row: string, target: string, path: string): readonly [method: s
         { body: `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="urn:x">1</x></prop></set></propertyupdate>` },
       ];
     case "PUT":
+      if (report === "new") return [method, inside(path, "new.ics"), { headers: calendarText, body: event("new") }];
       if (target === "attachment" || target === "dropbox")
         return [method, path, { headers: plainText, body: "another" }];
       return [
@@ -155,6 +178,7 @@ const request = (row: string, target: string, path: string): readonly [method: s
       ];
     case "COPY":
     case "MOVE":
+      if (report === "in") return [method, ownEvent(as), { headers: { destination: inside(path, "in.ics") } }];
       return [method, path, { headers: { destination: destinations[target] ?? "" } }];
     case "MKCALENDAR":
     case "MKCOL":
@@ -162,6 +186,9 @@ const request = (row: string, target: string, path: string): readonly [method: s
     case "ACL":
       return [method, path, { body: `<acl xmlns="DAV:"/>` }];
     case "POST":
+      if (report === "share") return [method, path, { headers: xmlText, body: shareBody(set(mail("user12"), "read")) }];
+      if (report === "add-member")
+        return [method, inside(path, ";add-member"), { headers: calendarText, body: event("added") }];
       return [method, path, { headers: calendarText, body: busyTime }];
     default:
       return [method, path, {}];
@@ -190,13 +217,18 @@ const reading = new Set(["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT", "POST",
 const rows: readonly string[] = [
   "OPTIONS",
   ...methods.map(({ name }) => name as string).filter((name) => name !== "REPORT"),
-  ...reports.flatMap(({ name }) => (bodies[localOf(name)] === undefined ? [] : [`REPORT ${localOf(name)}`])),
+  // What else they do.
+  ...["PUT new", "COPY in", "POST share", "POST add-member"],
+  ...reports.map(({ name }) => `REPORT ${localOf(name)}`),
 ];
 
 async function statusOf(row: string, target: string, path: string, as: As): Promise<number> {
-  const [method, at, options] = request(row, target, path);
+  const [method, at, options] = request(row, target, path, as);
   if (method === "LOCK" || method === "UNLOCK") return statusOfLock(method, path, as);
-  const { status } = await handler.send(method, at, as, options);
+  const { status, headers } = await handler.send(method, at, as, options);
+  if (row === "POST add-member" && status < 300) await owner("DELETE", headers["location"] ?? "");
+  if (row === "POST share" && status < 300)
+    await owner("POST", path, { headers: xmlText, body: shareBody(remove(mail("user12"))) });
   if (!reading.has(method) && status < 300) await restore();
   return status;
 }
@@ -241,7 +273,7 @@ const about: Readonly<Record<string, string>> = {
   "private-event":
     "an event in that calendar with X-CALENDARSERVER-ACCESS:PRIVATE; who may unbind may remove it (caldav-privateevents §4.3)",
   inbox: "the scheduling inbox",
-  outbox: "the scheduling outbox; the POST is a request for busy time in the owner's name",
+  outbox: "the scheduling outbox; the POST without more is a request for busy time in the owner's name",
   dropbox: "a box in the drop box, with the calendar's ACL",
   attachment: "an attachment in that box",
 };

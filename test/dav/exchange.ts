@@ -4,6 +4,7 @@ import { errorResponse } from "../../src/dav/error-body.ts";
 import type { DavSettings } from "../../src/dav/registry.ts";
 import type { HttpResponse } from "../../src/http/message.ts";
 import { methods, reports } from "../../src/server.ts";
+import type { StoreOptions } from "../../src/store/store.ts";
 import { child, childrenNamed, dav, type Element, elements, textOf } from "../../src/xml/element.ts";
 import { readXml } from "../../src/xml/read.ts";
 import { givenTree, requestOf, type Tree, textOfBody } from "./tree.ts";
@@ -36,8 +37,12 @@ export interface Exchange {
 }
 
 /** The whole DAV floor on an empty store, spoken to as user01 unless said otherwise. */
-export async function givenExchange(changed: Partial<DavSettings> = {}, accounts?: string): Promise<Exchange> {
-  const tree = await givenTree({ methods, reports }, changed, accounts);
+export async function givenExchange(
+  changed: Partial<DavSettings> = {},
+  accounts?: string,
+  options: Partial<StoreOptions> = {},
+): Promise<Exchange> {
+  const tree = await givenTree({ methods, reports }, changed, accounts, options);
   const send: Exchange["send"] = async (method, path, { as = "user01", headers = {}, body = "" } = {}) => {
     const context = await tree.context(as ?? undefined);
     const request = requestOf(method, path, headers, body);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { dav, el, href } from "../../src/xml/element.ts";
+import { put as store } from "../support/store.ts";
 import { type Exchange, givenExchange, refused } from "./exchange.ts";
 
 const home = (user: string): string => `/calendars/users/${user}/`;
@@ -131,6 +132,66 @@ describe("a DELETE", () => {
     await put(`${home("user01")}events/nine.ics`, meeting("nine"));
     assert.equal((await exchange.send("DELETE", `${home("user01")}events/`)).status, 204);
     assert.match((await get((await copyOf("user02", "nine")) ?? "", "user02")).text, /STATUS:CANCELLED/);
+  });
+});
+
+describe("an object with an ORGANIZER that did not come by PUT", () => {
+  /** Both have it in their calendars, as a restored or migrated store has. */
+  async function given(uid: string): Promise<{ own: string; copy: string }> {
+    const { tree } = exchange;
+    for (const user of ["user01", "user02"]) {
+      const owner = await tree.user(user);
+      await tree.store.provision(owner);
+      const calendar = await tree.store.open({ owner, path: ["calendar"] });
+      assert.ok(calendar);
+      await store(calendar, `${uid}.ics`, meeting(uid));
+      assert.equal((await calendar.entry(`${uid}.ics`))?.scheduleTag, undefined);
+    }
+    return { own: `${home("user01")}calendar/${uid}.ics`, copy: `${home("user02")}calendar/${uid}.ics` };
+  }
+  const answerOf = async (path: string): Promise<string> =>
+    /PARTSTAT=([A-Z-]+)[^\r]*:mailto:user02@/.exec((await get(path, "user01")).text.replaceAll("\r\n ", ""))?.[1] ?? "";
+
+  test("is declined by an attendee's DELETE, cancelled by the organizer's", async () => {
+    const first = await given("hand1");
+    assert.equal((await exchange.send("DELETE", first.copy, { as: "user02" })).status, 204);
+    assert.equal(await answerOf(first.own), "DECLINED");
+    const second = await given("hand2");
+    assert.equal((await exchange.send("DELETE", second.own)).status, 204);
+    assert.match((await get(second.copy, "user02")).text, /STATUS:CANCELLED/);
+  });
+
+  test("is not made a plain one by its attendee, and is by its organizer, who cancels it so", async () => {
+    const { own, copy } = await given("hand3");
+    const own3 = plain.replace("UID:own", "UID:hand3");
+    refused(await put(copy, own3, "user02"), "allowed-attendee-scheduling-object-change");
+    assert.equal((await put(own, own3)).status, 204);
+    assert.match((await get(copy, "user02")).text, /STATUS:CANCELLED/);
+  });
+
+  test("is not copied to a second calendar, and declined when it is moved out of the calendars", async () => {
+    const { own, copy } = await given("hand4");
+    await exchange.send("MKCALENDAR", `${home("user02")}second/`, { as: "user02" });
+    const to = (path: string) => ({
+      as: "user02",
+      headers: { destination: `${home("user02")}${path}`, host: "localhost" },
+    });
+    refused(await exchange.send("COPY", copy, to("second/x.ics")), "unique-scheduling-object-resource");
+    assert.equal((await exchange.send("MOVE", copy, to("x.ics"))).status, 201);
+    assert.equal(await answerOf(own), "DECLINED");
+  });
+
+  test("is declined with the calendar it lies in", async () => {
+    const { own, copy } = await given("hand5");
+    await exchange.send("MKCALENDAR", `${home("user02")}third/`, { as: "user02" });
+    const destination = `${home("user02")}third/x.ics`;
+    assert.equal(
+      (await exchange.send("MOVE", copy, { as: "user02", headers: { destination, host: "localhost" } })).status,
+      201,
+    );
+    assert.equal(await answerOf(own), "NEEDS-ACTION");
+    assert.equal((await exchange.send("DELETE", `${home("user02")}third/`, { as: "user02" })).status, 204);
+    assert.equal(await answerOf(own), "DECLINED");
   });
 });
 

@@ -26,6 +26,9 @@ describe("a path means", () => {
     "/principals/": "principal-root",
     "/principals/users/": "principal-type",
     "/principals/sudoers/": "principal-type",
+    "/principals/sudoers/superuser/": "principal",
+    "/principals/sudoers/user01/": "unmapped",
+    "/calendars/sudoers/superuser/": "unmapped",
     "/principals/__uids__/": "principal-type",
     "/principals/users/user01/": "principal",
     [`/principals/__uids__/${uid}/`]: "principal",
@@ -139,4 +142,30 @@ test("property values use the canonical form, whatever was asked", async () => {
   for (const href of ["/principals/users/user01/", `http://x/principals/__uids__/${uid}`])
     assert.equal((await urls.principalOf(href))?.uid, uid);
   assert.equal(await urls.principalOf("/principals/users/user01/calendar-proxy-read/"), undefined);
+});
+
+test("whoever comes while another worker makes the home finds it, at whatever moment it is made", async () => {
+  const fresh = await givenTree();
+  for (let moment = 1; moment <= 8; moment++) {
+    const name = `user0${moment}`;
+    const as = await fresh.context(name);
+    const owner = await fresh.user(name);
+    let calls = 0;
+    // The real store; right before one of the questions to it, the home comes to be.
+    const store = new Proxy(fresh.store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (key === "met") return value.bind(target);
+        return async (...words: unknown[]) => {
+          if (++calls === moment) await target.provision(owner);
+          return value.apply(target, words);
+        };
+      },
+    });
+    const path = `/calendars/users/${name}/calendar/`;
+    const found = await resolve(decodePath(path), path, { ...as, services: { ...as.services, store } });
+    assert.equal(found.kind, "calendar", `made before question ${moment}`);
+  }
+  await fresh.end();
 });

@@ -14,11 +14,12 @@ import { makeUrls } from "../../src/dav/urls.ts";
 import { principalList } from "../../src/directory/access.ts";
 import { openDelegates } from "../../src/directory/delegates.ts";
 import { createDirectory } from "../../src/directory/directory.ts";
+import { openSudoers } from "../../src/directory/sudoers.ts";
 import { openXmlAccounts } from "../../src/directory/xml-accounts.ts";
 import type { HttpRequest, HttpResponse } from "../../src/http/message.ts";
 import { decodePath } from "../../src/http/uri.ts";
 import type { Principal } from "../../src/model/principal.ts";
-import type { FileStore } from "../../src/store/store.ts";
+import type { FileStore, StoreOptions } from "../../src/store/store.ts";
 import { givenStore, now } from "../support/store.ts";
 
 export const settings: DavSettings = {
@@ -40,10 +41,25 @@ export const settings: DavSettings = {
   privateEvents: true,
   timeZoneService: true,
   dropbox: true,
+  attachments: {
+    managed: true,
+    maxSize: 1_048_576,
+    maxTotal: 1_048_576,
+    maxCount: 100,
+    base: "http://localhost:8008",
+  },
   proxyPrincipals: true,
   responseCompression: false,
+  freeBusyUrl: undefined,
   sharing: { enabled: true, publishing: true, announcePublishing: true },
-  scheduling: { implicit: false, oldDraftCompatibility: true, organizers: ["users"], freeBusyAttendees: 30 },
+  scheduling: {
+    implicit: false,
+    oldDraftCompatibility: true,
+    privateComments: true,
+    organizers: ["users"],
+    freeBusyAttendees: 30,
+    groupMembers: 20,
+  },
 };
 
 export interface Tree {
@@ -61,8 +77,9 @@ export async function givenTree(
   declared: { readonly methods?: readonly Method[]; readonly reports?: readonly AnyReport[] } = {},
   changed: Partial<DavSettings> = {},
   accounts = new URL("../../data/accounts-test.xml", import.meta.url).pathname,
+  options: Partial<StoreOptions> = {},
 ): Promise<Tree> {
-  const given = await givenStore({ quota: 104_857_600 });
+  const given = await givenStore({ quota: 104_857_600, ...options });
   const warn = (message: string): void => void given.warnings.push(message);
   const directory = createDirectory(
     await openXmlAccounts(accounts, { warn }),
@@ -71,6 +88,7 @@ export async function givenTree(
   const services = withScheduling({
     store: given.store,
     directory,
+    sudoers: await openSudoers(new URL("../../data/sudoers-test.plist", import.meta.url).pathname, { warn }),
     urls: makeUrls(directory),
     settings: { ...settings, ...changed },
     registry: makeRegistry(declared.methods ?? [], declared.reports ?? [], properties),

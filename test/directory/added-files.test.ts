@@ -192,7 +192,10 @@ test("an augment says what the directory does not: calendars, answers, server, a
   assert.equal(await backend.byAddress(normaliseAddress("mailto:nobody@example.com")), undefined);
   assert.deepEqual(await backend.storedPasswords!(ann), ["ann"]);
   const bob = await user(backend, "bob");
-  assert.deepEqual([bob.calendaring, bob.hosting], [false, { local: false, server: "other.example.com" }]);
+  assert.deepEqual(
+    [bob.calendaring, bob.hosting],
+    [false, { local: false, enabled: true, server: "other.example.com" }],
+  );
   assert.deepEqual(await backend.storedPasswords!(bob), []);
   assert.equal((await backend.byShortName("resources", "beamer"))?.autoSchedule, "accept-always");
   assert.equal((await backend.byShortName("groups", "staff"))?.calendaring, true);

@@ -204,14 +204,17 @@ test("sudoers: names and passwords from the plist; entries without a name are le
   assert.equal(await (await openSudoers("", options)).has("root"), false);
 
   const sudoers = await openSudoers(path, options);
-  assert.deepEqual(await sudoers.names(), []);
+  assert.deepEqual(await sudoers.principals(), []);
   const before = sudoers.generation();
   await writeFile(
     path,
     plist(`${user("super", `${password}<key>authorize-from</key><array/>`)}<dict>${password}</dict>${user("mute")}`),
   );
   clock.now += 1000;
-  assert.deepEqual(await sudoers.names(), ["super", "mute"]);
+  assert.deepEqual(
+    (await sudoers.principals()).map(({ shortName }) => shortName),
+    ["super", "mute"],
+  );
   assert.notEqual(sudoers.generation(), before);
   assert.equal(await sudoers.storedPassword("super"), "s3cret");
   assert.equal(await sudoers.storedPassword("mute"), undefined);

@@ -250,11 +250,11 @@ describe("other schemas", { skip: withoutSlapd }, () => {
     const [ann, bob, cora] = await Promise.all(
       ["ann", "bob", "cora"].map((name) => backend.byShortName("users", name)),
     );
-    assert.deepEqual([ann?.calendaring, ann?.hosting], [true, { local: true, store: "store2" }]);
-    assert.deepEqual([bob?.calendaring, bob?.hosting], [false, { local: false }]);
+    assert.deepEqual([ann?.calendaring, ann?.hosting], [true, { local: true, enabled: true, store: "store2" }]);
+    assert.deepEqual([bob?.calendaring, bob?.hosting], [false, { local: false, enabled: true }]);
     assert.deepEqual(
       [cora?.calendaring, cora?.hosting],
-      [false, { local: false, server: "other.example.com", store: "store1" }],
+      [false, { local: false, enabled: true, server: "other.example.com", store: "store1" }],
     );
   });
 
@@ -278,7 +278,7 @@ describe("other schemas", { skip: withoutSlapd }, () => {
     const unfolded = stdout.replace(/\n /g, "");
     const file = await readFile(join(repository, "data/schema/caldavd.schema"), "utf8");
     const named = [...file.matchAll(/NAME '(\w+)'/g)].map(([, name]) => name);
-    assert.equal(named.length, 10);
+    assert.equal(named.length, 11);
     for (const name of named) assert.ok(unfolded.includes(`NAME '${name}'`), name);
     await rm(folder, { recursive: true });
   });

@@ -126,6 +126,30 @@ test("many who ask at once are answered by one question", async () => {
   assert.deepEqual(source.asked, ["a"]);
 });
 
+test("what was kept before the process began is given while the source fails, and asked for at the next occasion", async () => {
+  const keeper = { load: () => ({ value: "kept", at: 950 }), save: () => {} };
+  const source = { fail: true, now: 1000, asked: 0 };
+  const cache = new TimedCache<string, string>({
+    ...{ maxEntries: 2, freshFor: 100, absentFor: 10, staleFor: 1000, keeper },
+    same: (a, b) => a === b,
+    changed: () => {},
+    now: () => source.now,
+    fetch: async () => {
+      source.asked++;
+      if (source.fail) throw new Error("down");
+      return "new";
+    },
+  });
+  assert.equal(await cache.get("a"), "kept");
+  source.fail = false;
+  // Given at once, asked for behind the scenes, although it is not a hundred milliseconds old.
+  assert.equal(await cache.get("a"), "kept");
+  await settled();
+  assert.equal(source.asked, 2);
+  assert.equal(await cache.get("a"), "new");
+  assert.equal(source.asked, 2);
+});
+
 test("no more than the bound is kept", async () => {
   const source = given();
   for (let i = 0; i < 1000; i++) await source.cache.get(`key ${i}`);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Account, writeAccounts } from "../support/accounts.ts";
-import { Client } from "../support/http-client.ts";
+import { Client, propfind } from "../support/http-client.ts";
 import { type Server, startServer, until } from "../support/server.ts";
 
 // The guide: who uses the service must be allowed by its access list and have calendars switched on in the record.
@@ -24,11 +26,15 @@ const allServices: Account = { type: "group", uid: "com.apple.access_all_service
 describe("with EnableSACLs", () => {
   let server: Server;
   let accounts: string;
+  let augments: string;
   let client: Client;
   before(async () => {
     accounts = await writeAccounts([...people, inner]);
+    augments = join(dirname(accounts), "augments.xml");
+    await writeFile(augments, "<augments/>");
     server = await startServer({
       settings: {
+        "AugmentService/params/xmlFiles": augments,
         EnableSACLs: true,
         "DirectoryService/params/xmlFile": accounts,
         AdminPrincipals: "/principals/users/admin/",
@@ -89,6 +95,33 @@ describe("with EnableSACLs", () => {
   test("the list for all services comes before that of this one", async () => {
     await writeAccounts([...people, inner, calendarList, allServices], accounts);
     await becomes({ both: 403, nested: 403, listed: 403, enabled: 207, neither: 403, admin: 403 });
+  });
+
+  test("and the server must be the record's: others are sent to theirs, when both gates are open", async () => {
+    await writeAccounts([...people, inner, calendarList], accounts);
+    await writeFile(
+      augments,
+      `<augments>${["both", "listed", "enabled", "neither"].map((uid) => `<record><uid>GUID-${uid}</uid><server-id>other.example.com</server-id></record>`).join("")}</augments>`,
+    );
+    await becomes({ both: 307, nested: 207, listed: 403, enabled: 403, neither: 403, admin: 403 });
+    const path = "/calendars/users/both/calendar/a%20b.ics?x=1";
+    const { host, port } = new URL(server.url);
+    assert.ok(host.endsWith(`:${port}`));
+    for (const user of ["both", "nested"]) {
+      const sent = await client.ask("PUT", path, { user, body: "x" });
+      assert.deepEqual([sent.status, sent.headers["location"]], [307, `http://other.example.com:${port}${path}`]);
+    }
+    assert.equal((await client.ask("PROPFIND", "/calendars/users/both/", { user: null })).status, 401);
+    const principal = await client.expect(207, "PROPFIND", "/principals/users/both/", {
+      user: "nested",
+      headers: { depth: "0" },
+      body: propfind("{urn:ietf:params:xml:ns:caldav}calendar-home-set"),
+    });
+    assert.ok(principal.text.includes(`>http://other.example.com:${port}/calendars/__uids__/GUID-both/<`));
+    // Calendars that are off are nowhere.
+    assert.equal((await client.ask("PROPFIND", "/calendars/users/listed/", { user: "both" })).status, 404);
+    await writeFile(augments, "<augments/>");
+    await becomes({ both: 207, nested: 207, listed: 403, enabled: 403, neither: 403, admin: 403 });
   });
 
   test("a list that is taken away lets everybody in again", async () => {

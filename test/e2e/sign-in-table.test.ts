@@ -30,6 +30,10 @@ const connections: Readonly<Record<string, { readonly remote: string; readonly s
   "this host": { remote: "127.0.0.1", secure: false },
 };
 
+/** Each challenge, to the letter. */
+const forms =
+  /^(?:Negotiate|Digest realm="Realm", nonce="[\w-]{40}", algorithm=MD5, qop="auth"|Basic realm="Realm", charset="UTF-8")$/;
+
 /** The Authentication dictionary of a plist. */
 const settings = (methods: string, keytab: string) => ({
   Kerberos: { Enabled: /Kerberos|Any/.test(methods), Keytab: keytab },
@@ -132,6 +136,8 @@ describe("the table of docs/sign-in.md", () => {
           const nonce = /nonce="([^"]+)"/.exec(challenges(await ask(undefined)).join())?.[1] ?? "none";
           const answer = await ask(await authorization(offer, nonce));
           const letters = challenges(answer).map((challenge) => challenge[0]);
+          if (answer.status === 401)
+            for (const challenge of challenges(answer)) assert.match(challenge, forms, `${first}: ${offer}`);
           if (answer.status === 401) found.push(`401 ${letters.join("")}`);
           else found.push(`${answer.status}`);
         }

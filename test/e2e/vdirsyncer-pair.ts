@@ -13,9 +13,9 @@ export class VdirsyncerPair {
     this.folder = folder;
   }
 
-  /** `collections` and `settings` as they stand in the section of the pair, without what both sides are called. */
+  /** `certificate`: of a server that speaks TLS, a PEM file. `collections` and `settings` as they stand in the section of the pair, without what both sides are called. */
   static async make(
-    server: { readonly url: string },
+    server: { readonly url: string; readonly certificate?: string },
     user: string,
     collections: readonly string[],
     ...settings: readonly string[]
@@ -40,7 +40,7 @@ type = "caldav"
 url = "${server.url}/"
 username = "${user}"
 password = "${user}"
-`,
+${server.certificate === undefined ? "" : `verify = "${server.certificate}"\n`}`,
     );
     return new VdirsyncerPair(folder);
   }

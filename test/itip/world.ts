@@ -60,7 +60,15 @@ export class World {
     const role = roles.includes("organizer") ? "organizer" : roles.includes("attendee") ? "attendee" : "none";
     const queue: ItipMessage[] = [];
     if (role === "organizer") {
-      const plan = planOrganizer({ before, after, owner: person, identify, now, merge: options.merge });
+      const plan = planOrganizer({
+        before,
+        after,
+        owner: person,
+        identify,
+        now,
+        merge: options.merge,
+        keepComments: true,
+      });
       this.store(person, uid, plan.store && withStatuses(plan.store, this.statuses(plan.messages), identify));
       queue.push(...plan.messages);
     } else if (role === "attendee") {
@@ -72,6 +80,7 @@ export class World {
         identify,
         now,
         silent: options.silent,
+        keepComments: true,
         organizer: this.nobodies.has(organizer)
           ? { is: "nobody" }
           : this.elsewhere.has(organizer)

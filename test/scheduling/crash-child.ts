@@ -2,7 +2,7 @@
 import { onWritePoint } from "../../src/store/points.ts";
 import { FileStore } from "../../src/store/store.ts";
 import { now } from "../support/store.ts";
-import { deskOver, invitation } from "./given.ts";
+import { deskOver, invitation, outside } from "./given.ts";
 
 const [root = "", action = "", at = "0", count = "0"] = process.argv.slice(2);
 const { store } = await FileStore.open({
@@ -12,7 +12,7 @@ const { store } = await FileStore.open({
   now: () => now,
   warn: () => undefined,
 });
-const desk = deskOver(store, () => now);
+const desk = deskOver(store, () => now, [outside(root)]);
 const guests = Array.from({ length: Number(count) }, (_, index) => `u${index}`);
 let passed = 0;
 onWritePoint(() => {
@@ -20,6 +20,10 @@ onWritePoint(() => {
   if (passed === Number(at)) process.kill(process.pid, "SIGKILL");
 });
 if (action === "invite") await desk.put("alice", "party.ics", invitation("party", "alice", guests));
+if (action === "abroad") {
+  await desk.scheduling.recover();
+  await desk.put("alice", "party.ics", invitation("party", "alice", ["u0", "ATTENDEE:mailto:bob@example.org"]));
+}
 if (action === "cancel") await desk.put("alice", "party.ics", undefined);
 if (action === "accept") {
   const own = (await desk.copy("u0", "party")) ?? "";

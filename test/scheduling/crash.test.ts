@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { FileStore } from "../../src/store/store.ts";
 import { now } from "../support/store.ts";
-import { type Desk, deskOver, invitation } from "./given.ts";
+import { type Desk, deskOver, invitation, outside } from "./given.ts";
 
 const child = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
 const run = promisify(execFile);
@@ -39,7 +39,7 @@ const start = (root: string, action: string, at: number) =>
 async function eachPoint(
   action: string,
   prepare: (desk: Desk) => Promise<unknown>,
-  look: (desk: Desk) => Promise<void>,
+  look: (desk: Desk, root: string) => Promise<void>,
 ): Promise<void> {
   const prepared = join(folder, `${action}-before`);
   const store = await open(prepared);
@@ -57,17 +57,19 @@ async function eachPoint(
     await cp(prepared, root, { recursive: true, preserveTimestamps: true });
     await start(root, action, at);
     const survivor = await open(root);
-    const next = deskOver(survivor, () => now);
+    const next = deskOver(survivor, () => now, [outside(root)]);
     try {
       await next.scheduling.recover();
-      await next.scheduling.idle();
-      await look(next);
+      for (let left = 1; left > 0; left = (await readdir(join(root, ".queue")).catch(() => [])).length)
+        await next.scheduling.idle();
+      await look(next, root);
       assert.deepEqual(await readdir(join(root, ".queue")).catch(() => []), []);
       assert.deepEqual(next.warnings, []);
     } catch (error) {
       if (error instanceof Error) error.message = `${action}, killed at point ${at} of ${points}: ${error.message}`;
       throw error;
     } finally {
+      await next.scheduling.close();
       await survivor.close();
       await rm(root, { recursive: true, force: true });
     }
@@ -88,6 +90,21 @@ describe("a process killed anywhere on the way", () => {
           assert.equal((await desk.inbox(name)).length, own === undefined ? 0 : 1, `inbox of ${name}`);
           if (own !== undefined) assert.match(own, new RegExp(`SCHEDULE-STATUS=1\\.2[^\r\n]*:mailto:${name}@`));
         }
+      },
+    );
+  });
+
+  test("an invitation to another server: it was sent under one name, and the organizer's copy says so, or not at all", async () => {
+    await eachPoint(
+      "abroad",
+      async (desk) => desk.calendar("alice"),
+      async (desk, root) => {
+        const own = await desk.copy("alice", "party");
+        const sent = (await readFile(join(root, "sent"), "utf8").catch(() => "")).split("\n").filter(Boolean);
+        assert.equal(new Set(sent).size, own === undefined ? 0 : 1);
+        assert.ok(sent.length <= 2, "a kill between sending and noting it sends again, once");
+        assert.equal((await desk.copy("u0", "party")) !== undefined, own !== undefined);
+        if (own !== undefined) assert.match(own, /SCHEDULE-STATUS=1\.2[^\r\n]*:mailto:bob@example\.org/);
       },
     );
   });

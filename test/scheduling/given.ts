@@ -1,3 +1,5 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
 import { validateForStorage } from "../../src/ical/validate.ts";
 import { utcZone } from "../../src/ical/zones.ts";
 import type { Href, Utc } from "../../src/model/ids.ts";
@@ -13,10 +15,13 @@ import type { Collection } from "../../src/store/contract.ts";
 import type { FileStore } from "../../src/store/store.ts";
 import { principal } from "../support/store.ts";
 
-/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves. */
+/** The scheduling service over a store, for people named as in `mailto:NAME@example.com`; `room…` answer by themselves, `team…`
+ *  are groups. */
 export interface Desk {
   readonly scheduling: Scheduling;
   readonly warnings: string[];
+  /** Members by the names of groups: `team…`. */
+  readonly teams: Map<string, readonly string[]>;
   person(name: string): Principal;
   calendar(name: string): Promise<Collection>;
   /** What a PUT does (DELETE: undefined). */
@@ -33,8 +38,10 @@ export function deskOver(
   channels: readonly Channel[] = [],
 ): Desk {
   const warnings: string[] = [];
+  const teams = new Map<string, readonly string[]>();
   const person = (name: string): Principal => {
     const one = principal(name);
+    if (name.startsWith("team")) return { ...one, type: "groups", calendaring: false };
     return name.startsWith("room") ? { ...one, type: "locations", autoSchedule: "automatic" } : one;
   };
   const services: SchedulingServices = {
@@ -52,6 +59,13 @@ export function deskOver(
     memberHref: (ref, name) => `/${ref.path.join("/")}/${name}` as Href,
     organizers: ["users"],
     channels,
+    groups: {
+      members: async (group, atMost) => (teams.get(group.shortName) ?? []).slice(0, atMost).map(person),
+      generation: () => 0,
+      maxMembers: 60,
+      maxAttendees: undefined,
+    },
+    privateComments: true,
   };
   const scheduling = new Scheduling(services, new FollowUps(services));
   const open = async (name: string, path: string): Promise<Collection> => {
@@ -71,6 +85,7 @@ export function deskOver(
   return {
     scheduling,
     warnings,
+    teams,
     person,
     calendar,
     put: async (name, file, text) => {
@@ -110,6 +125,18 @@ export function deskOver(
         : [],
   };
 }
+
+/** A way to people of example.org that writes down what was sent, `<id> <address>`, in a file of the store's folder. */
+export const outside = (root: string): Channel => ({
+  name: "outside",
+  batch: 1,
+  reaches: async (address) => address.endsWith("@example.org"),
+  laneOf: () => "example.org",
+  deliver: async ({ id }, to) => {
+    await appendFile(join(root, "sent"), to.map((recipient) => `${id} ${recipient}\n`).join(""), { flush: true });
+    return to.map((recipient) => ({ recipient, status: "1.2;Scheduling message has been delivered" }));
+  },
+});
 
 /** An invitation in short. */
 export const invitation = (

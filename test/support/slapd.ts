@@ -28,6 +28,8 @@ export interface SlapdOptions {
   readonly global?: string;
   /** And in the database. */
   readonly database?: string;
+  /** Lines of access control that go before the usual ones. */
+  readonly access?: string;
   /** Another port that speaks TLS; `global` names the certificates. */
   readonly ldapsPort?: number;
 }
@@ -53,7 +55,13 @@ process.once("exit", () => {
 });
 
 /** Starts a server with the entries, in a folder of its own that is removed when the test's process ends. */
-export async function startSlapd({ ldif, global = "", database = "", ldapsPort }: SlapdOptions): Promise<Slapd> {
+export async function startSlapd({
+  ldif,
+  global = "",
+  database = "",
+  access: rules = "",
+  ldapsPort,
+}: SlapdOptions): Promise<Slapd> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-slapd-"));
   const port = await freePort();
   const url = `ldap://127.0.0.1:${port}`;
@@ -82,6 +90,7 @@ maxsize 268435456
 dbnosync
 index objectClass,uid,cn,mail,member,memberUid,entryUUID,entryCSN eq
 limits dn.exact="cn=reader,${suffix}" size.soft=500 size.hard=500 size.pr=unlimited size.prtotal=unlimited
+${rules}
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
 ${database}
@@ -116,7 +125,11 @@ ${database}
     async modify(changes) {
       const file = join(folder, "changes.ldif");
       await writeFile(file, changes);
-      await run("/usr/bin/ldapmodify", ["-x", "-H", url, "-D", admin.dn, "-w", admin.password, "-f", file]);
+      // Whatever certificate the test gave it.
+      const tls = global.includes("TLSCertificateFile") ? ["-ZZ"] : [];
+      await run("/usr/bin/ldapmodify", [...tls, "-x", "-H", url, "-D", admin.dn, "-w", admin.password, "-f", file], {
+        env: { ...process.env, LDAPTLS_REQCERT: "never" },
+      });
     },
     async stop() {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -2,20 +2,37 @@ import { HttpError } from "../../http/message.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Collection, CollectionRef } from "../../store/contract.ts";
 import { dav, type Element, type QName } from "../../xml/element.ts";
+import { collectionResource } from "../children.ts";
 import { inTree, type LockGuard } from "../locks/guard.ts";
+import { withPrivilege } from "../readable.ts";
 import type { Context } from "../registry.ts";
 import { arrival, touchedIn } from "./members.ts";
 import { countBelow, refuseCollections, roomIn } from "./quota.ts";
 
-/** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done.
- *  Throws HttpError(403). */
-export async function refuseCalendarsInside(ref: CollectionRef, context: Context): Promise<void> {
-  for (const { name, kind } of await context.services.store.children(ref)) {
-    const inside = { owner: ref.owner, path: [...ref.path, name] };
-    if (kind === "calendar") throw new HttpError(403, `${inside.path.join("/")} is a calendar and cannot be copied`);
+/** A calendar is not copied, and a copy without it would not be one, so the whole is refused before anything is done. What the
+ *  asker may not read is not there for him. Throws HttpError(403). */
+export async function refuseCalendarsInside(source: Collection, context: Context): Promise<void> {
+  for (const inside of await readableIn(source, context)) {
+    if (inside.kind === "calendar")
+      throw new HttpError(403, `${inside.ref.path.join("/")} is a calendar and cannot be copied`);
     await refuseCalendarsInside(inside, context);
   }
 }
+
+/** The collections directly inside, without those that the asker may not read. */
+async function readableIn({ ref }: Collection, context: Context): Promise<readonly Collection[]> {
+  const { store } = context.services;
+  const found: Collection[] = [];
+  for (const { name } of await store.children(ref)) {
+    const inside = await store.open({ owner: ref.owner, path: [...ref.path, name] });
+    if (inside !== undefined && (await context.privileges(await resourceOf(inside, context))).has("read"))
+      found.push(inside);
+  }
+  return found;
+}
+
+const resourceOf = (collection: Collection, { services: { urls } }: Context) =>
+  collectionResource(urls.collection(collection.ref), collection.ref.owner, collection);
 
 /** A copy that would not fit is refused before anything is done: half a copy is none. With `deep` all that is in the source
  *  counts; `replaced` makes room. Throws Refusal: max-collections, quota-not-exceeded. */
@@ -44,7 +61,8 @@ async function bytesIn(ref: CollectionRef, context: Context): Promise<number> {
   return bytes;
 }
 
-/** Copies a plain collection with its properties, and with `deep` everything in it (RFC 4918 §9.8.3). ACLs stay behind. */
+/** Copies a plain collection with its properties, and with `deep` everything in it (RFC 4918 §9.8.3) that the asker may read: a
+ *  copy would show him the rest. ACLs stay behind. */
 export async function copyFolder(
   source: Collection,
   to: CollectionRef,
@@ -56,21 +74,15 @@ export async function copyFolder(
   const properties = copied(await source.properties());
   const copy = await inTree(guard, to.owner, arrival(to), context, () => store.create(to, "folder", properties));
   if (!deep) return;
+  const place = await resourceOf(source, context);
   for await (const page of source.entries())
-    for (const { name, hasProperties } of page)
-      await copyFile(
-        source,
-        copy,
-        name,
-        hasProperties ? copied(await source.properties(name)) : new Map(),
-        guard,
-        context,
-      );
-  const { owner, path } = source.ref;
-  for (const { name } of await store.children(source.ref)) {
-    const inside = await store.open({ owner, path: [...path, name] });
-    if (inside !== undefined)
-      await copyFolder(inside, { owner: to.owner, path: [...to.path, name] }, deep, guard, context);
+    for (const entry of await withPrivilege(place, page, "read", context)) {
+      const kept = entry.hasProperties ? copied(await source.properties(entry.name)) : new Map();
+      await copyFile(source, copy, entry.name, kept, guard, context);
+    }
+  for (const inside of await readableIn(source, context)) {
+    const name = inside.ref.path.at(-1) ?? "";
+    await copyFolder(inside, { owner: to.owner, path: [...to.path, name] }, deep, guard, context);
   }
 }
 

@@ -6,11 +6,12 @@ import { parseCalendarObject } from "../../ical/parse.ts";
 import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
-import { hasOrganizer } from "../../scheduling/plan.ts";
+import { hasOrganizer, isScheduled } from "../../scheduling/plan.ts";
 import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
-import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
+import type { CollectionChange, ObjectEntry, Staged } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
+import { fileLimit, fileTooLarge, refuseBeyondTotal } from "../attachments/uploads.ts";
 import { lockGuard } from "../locks/guard.ts";
 import { seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
@@ -35,7 +36,7 @@ export async function copyMember(
   request: HttpRequest,
 ): Promise<string | undefined> {
   const { bytes, object, properties } = await contentFor(source, place, context);
-  if (shareOf(place.collection) !== undefined) {
+  if (bytes !== undefined && shareOf(place.collection) !== undefined) {
     // As if it were sent there: what is the copier's own in it stays his own.
     const locks = lockGuard(request, place.owner, context);
     await storeMember(place, { bytes, type: undefined }, context, request, (existing) => {
@@ -51,19 +52,20 @@ export async function copyMember(
   kept.delete(dav("acl"));
   kept.delete(scheduleTagName);
   const guard = lockGuard(request, place.owner, context);
-  const staged = await place.collection.stage(bytes, kept);
+  const staged = bytes === undefined ? await copied(source, place, kept) : await place.collection.stage(bytes, kept);
   try {
     await place.collection.change(async (change) => {
       const existing = change.entry(place.name);
       refuseOverwriting(existing, overwrite, request);
       await guard.check(...touchedIn(place, existing));
       checkMember(change, place, existing, object, context);
+      refuseTooLarge(place, staged.size, context);
       room(change, staged.size - (existing?.size ?? 0));
       await change.put(place.name, staged, object);
     });
   } catch (error) {
     await staged.discard();
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
 }
 
@@ -80,7 +82,7 @@ async function arrival(
   if (place.collection.kind !== "calendar" || object === undefined) return undefined;
   refuseScheduledTarget(place, entry);
   if (collection.kind === "calendar") {
-    if (entry.scheduleTag !== undefined)
+    if (await isScheduled(collection, entry))
       throw new Refusal({ code: "unique-scheduling-object-resource", existing: href });
     return undefined;
   }
@@ -92,6 +94,27 @@ async function arrival(
     return guard.check(...touchedIn(place, existing));
   });
   return stored?.entry.scheduleTag;
+}
+
+/** A staged copy of a file. */
+async function copied(
+  { collection, entry, href }: Source,
+  place: Place,
+  properties: ReadonlyMap<QName, Element>,
+): Promise<Staged> {
+  const file = await collection.openFile(entry.name);
+  if (file === undefined) throw new HttpError(404, `${href} does not exist`);
+  try {
+    return await place.collection.stageChunks(file.bytes(), properties);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Throws for a file that a PUT there would be refused for. */
+function refuseTooLarge(place: Place, size: number, context: Context): void {
+  const limit = fileLimit(place, context);
+  if (place.collection.kind === "folder" && size > limit) throw fileTooLarge(place, limit);
 }
 
 /** What others take part in is not overwritten by something else. */
@@ -130,7 +153,7 @@ export async function moveMember(
         return arrived;
       }
     }
-  } else if (isInside && scheduleTag !== undefined) {
+  } else if (await isScheduled(source.collection, source.entry)) {
     await copyMember(source, place, overwrite, context, request);
     await removeScheduled(source, context, request, (existing) => {
       if (existing?.etag !== source.entry.etag) throw new HttpError(409, `${source.href} was changed meanwhile`);
@@ -149,11 +172,14 @@ export async function moveMember(
     refuseOverwriting(existing, overwrite, request);
     await guard.check(...touchedBy({ collection: source.collection, name }), ...touchedIn(place, existing));
     checkMember(to, place, existing, object, context, samePlace ? name : undefined);
+    if (samePlace) return;
+    refuseTooLarge(place, entry.size, context);
+    refuseBeyondTotal(place.collection, to.totals().bytes, entry.size - (existing?.size ?? 0), context);
   };
   try {
     await context.services.store.moveMember(source.collection, name, place.collection, place.name, object, check);
   } catch (error) {
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
   await guard.removed(path);
   if (scheduleTag === undefined) return undefined;
@@ -170,7 +196,8 @@ function refuseOverwriting(existing: ObjectEntry | undefined, overwrite: boolean
 }
 
 interface MemberContent {
-  readonly bytes: Buffer;
+  /** undefined for a file that goes where files are: its bytes are taken as they lie. */
+  readonly bytes: Buffer | undefined;
   /** undefined where the destination holds plain files. */
   readonly object: CalendarObject | undefined;
   readonly properties: ReadonlyMap<QName, Element>;
@@ -180,15 +207,17 @@ interface MemberContent {
  *  comes from elsewhere is checked as if it were sent now. */
 async function contentFor(source: Source, place: Place, context: Context): Promise<MemberContent> {
   const { entry, collection, owner } = source;
-  const content = await collection.read(entry.name);
-  if (content === undefined) throw new HttpError(404, `${source.href} does not exist`);
   // The copy would be as readable as the place it goes to.
   if (entry.access !== undefined && !(await seesEverything(owner, context)))
     throw new HttpError(403, `${source.href} is ${entry.access}; only its owner copies or moves it`);
   const properties = entry.hasProperties ? await collection.properties(entry.name) : new Map<QName, Element>();
-  const { bytes } = content;
   const into = place.collection.kind;
-  if (into === "home" || into === "folder") return { bytes, object: undefined, properties };
+  const filed = into === "home" || into === "folder";
+  if (filed && source.kind === "file") return { bytes: undefined, object: undefined, properties };
+  const content = await collection.read(entry.name);
+  if (content === undefined) throw new HttpError(404, `${source.href} does not exist`);
+  const { bytes } = content;
+  if (filed) return { bytes, object: undefined, properties };
   if (into !== "calendar") throw new HttpError(403, `nothing is copied or moved into ${place.parentHref}`);
   if (collection.kind !== "calendar") {
     const stored = properties.get(dav("getcontenttype"));

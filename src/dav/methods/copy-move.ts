@@ -3,6 +3,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../../http/messa
 import { lockPath } from "../../model/lock.ts";
 import { type SharedCollection, shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionRef } from "../../store/contract.ts";
+import { isManagedPlace } from "../attachments/boxes.ts";
 import { hidden } from "../hidden.ts";
 import { inTree, type LockGuard, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
@@ -40,7 +41,7 @@ export const copyMethod: Method = {
     const target = await targetOf(source, "COPY", context, request);
     const guard = lockGuard(request, source.owner, context);
     if ("entry" in source)
-      return tellingInside(async () => {
+      return tellingInside([source, target.resource], context, async () => {
         const place = placeIn(target);
         if (target.resource.kind === "folder") await clear(target.resource, guard, context);
         return answer(target, await copyMember(source, place, target.overwrite, context, request));
@@ -49,10 +50,10 @@ export const copyMethod: Method = {
     if (depth === "1") throw new HttpError(400, "a collection is copied with Depth 0 or infinity");
     if (source.kind === "calendar") throw new HttpError(403, "a calendar cannot be copied, only its members");
     const to = collectionTarget(source, target);
-    await refuseCalendarsInside(source.collection.ref, context);
+    await refuseCalendarsInside(source.collection, context);
     const replaced = "info" in target.resource ? target.resource.collection.ref : undefined;
     await refuseCopyBeyondLimits(source.collection.ref, to, replaced, depth === "infinity", context);
-    return tellingInside(async () => {
+    return tellingInside([source, target.resource], context, async () => {
       await clear(target.resource, guard, context);
       await copyFolder(source.collection, to, depth === "infinity", guard, context);
       return answer(target);
@@ -71,7 +72,7 @@ export const moveMethod: Method = {
     const target = await targetOf(source, "MOVE", context, request);
     const guard = lockGuard(request, source.owner, context);
     if ("entry" in source)
-      return tellingInside(async () => {
+      return tellingInside([source, target.resource], context, async () => {
         const place = placeIn(target);
         if (target.resource.kind === "folder") await clear(target.resource, guard, context);
         return answer(target, await moveMember(source, place, target.overwrite, context, request));
@@ -82,7 +83,7 @@ export const moveMethod: Method = {
     const { ref } = source.collection;
     const path = lockPath(ref.path);
     const leaves = [{ path, below: source.href }, { path: parentPath(path) }];
-    return tellingInside(async () => {
+    return tellingInside([source, target.resource], context, async () => {
       // Before what is there is cleared away for it.
       await guard.check(...leaves);
       await clear(target.resource, guard, context);
@@ -110,6 +111,9 @@ async function targetOf(
   await demandTarget(resource, parent, method, destination, context, request);
   if (parent === undefined)
     throw new HttpError(409, `the collection that would hold ${destination.rawPath.slice(0, 200)} does not exist`);
+  // Elsewhere other rights are handed down: what the asker may not read here he might there.
+  if (method === "MOVE" && "collection" in parent && !isIn(source, parent.collection.ref))
+    await demand(context, source, ["read"]);
   if (resource.kind !== "unmapped" && !overwrite)
     throw new HttpError(412, `${resource.href} exists, and Overwrite is F`);
   const between = [source, resource, parent].map(sharedIn);
@@ -164,6 +168,13 @@ function isSame(source: Source, target: Resource): boolean {
   return samePath(source.collection.ref, target.collection.ref) && name(source) === name(target);
 }
 
+/** Whether it lies directly in the collection. */
+const isIn = (source: Source, { owner, path }: CollectionRef): boolean => {
+  const { ref } = source.collection;
+  const above = "entry" in source ? ref.path : ref.path.slice(0, -1);
+  return ref.owner.uid === owner.uid && samePath({ owner, path: above }, { owner, path });
+};
+
 const samePath = (a: CollectionRef, b: CollectionRef): boolean => a.path.join("/") === b.path.join("/");
 
 /** The place for a member; where it replaces a plain collection, that one's (RFC 4918 §9.8.4). */
@@ -176,8 +187,8 @@ function placeIn({ resource, parent }: Target): Place {
 
 /** Where a collection goes. Throws HttpError(403) for what is no place for it. */
 function collectionTarget(source: Source, { resource }: Target): CollectionRef {
-  const { kind, owner, collection } = source;
-  if (kind !== "calendar" && kind !== "folder")
+  const { owner, collection } = source;
+  if (!isMovable(source))
     throw new HttpError(403, `${source.href} is a collection that every home has; it stays where it is`);
   const path =
     resource.kind === "unmapped" ? pathBelow(resource) : "collection" in resource ? pathOf(resource) : undefined;
@@ -204,7 +215,7 @@ function pathOf(resource: Source): readonly string[] | undefined {
 }
 
 const isMovable = (resource: Resource): resource is Movable =>
-  resource.kind === "calendar" || resource.kind === "folder";
+  (resource.kind === "calendar" || resource.kind === "folder") && !isManagedPlace(resource.collection.ref);
 
 /** Removes what a collection replaces (RFC 4918 §9.8.4: as if by DELETE). A lock on it is one on what takes its place. */
 async function clear(resource: Resource, guard: LockGuard, context: Context): Promise<void> {

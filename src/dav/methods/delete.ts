@@ -1,9 +1,13 @@
 import { depthOf } from "../../http/headers.ts";
 import { HttpError, type HttpResponse } from "../../http/message.ts";
 import { lockPath } from "../../model/lock.ts";
+import { isScheduled } from "../../scheduling/plan.ts";
 import { leaveShare } from "../../sharing/share.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { ObjectEntry } from "../../store/contract.ts";
+import { isManagedPlace } from "../attachments/boxes.ts";
+import { attachmentsGoing } from "../attachments/keeping.ts";
+import { sweepManaged } from "../attachments/sweep.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { tellingInside } from "../locks/inside.ts";
 import { parentPath } from "../locks/place.ts";
@@ -27,24 +31,25 @@ export const deleteMethod: Method = {
     await checkPreconditions(resource, context, request);
     if ("entry" in resource) {
       const { owner, collection } = resource;
-      const { name, scheduleTag } = resource.entry;
+      const { name } = resource.entry;
       const guard = lockGuard(request, owner, context);
       const removable = checkRemoval(request, resource.href);
       const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
         removable(existing);
         return guard.check(...touchedBy({ collection, name }));
       };
-      if (scheduleTag !== undefined && collection.kind === "calendar")
-        await removeScheduled(resource, context, request, recheck);
+      const gone = await attachmentsGoing(resource, context);
+      if (await isScheduled(collection, resource.entry)) await removeScheduled(resource, context, request, recheck);
       else
         await collection.change(async (change) => {
           await recheck(change.entry(name));
           await change.remove(name);
         });
       await guard.removed(lockPath(collection.ref.path, name));
+      await gone();
       return done;
     }
-    if (resource.kind !== "calendar" && resource.kind !== "folder")
+    if ((resource.kind !== "calendar" && resource.kind !== "folder") || isManagedPlace(resource.collection.ref))
       throw new HttpError(403, `${resource.href} is a collection that every home has; it cannot be removed`);
     if (depthOf(request.headers, "infinity") !== "infinity")
       throw new HttpError(400, "a collection is removed with Depth infinity or without Depth");
@@ -59,12 +64,13 @@ export const deleteMethod: Method = {
     const guard = lockGuard(request, owner, context);
     const path = lockPath(collection.ref.path);
     const touched = [{ path, below: resource.href }, { path: parentPath(path) }];
-    return tellingInside(async () => {
+    return tellingInside([resource], context, async () => {
       await guard.check(...touched);
       await removeAllScheduled(resource, context, request);
       await inTree(guard, owner, touched, context, () => context.services.store.remove(collection.ref));
       await guard.removed(path);
       await after();
+      await sweepManaged(owner, context.services);
       return done;
     });
   },

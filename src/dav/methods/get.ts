@@ -1,14 +1,17 @@
 import { joined } from "../../base/stream.ts";
 import { type CurrentState, checkConditions } from "../../http/conditions.ts";
 import { httpDate } from "../../http/dates.ts";
+import { attachmentNamed } from "../../http/disposition.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
-import { rangeResponse } from "../../http/range.ts";
+import { rangeResponse, streamedResponse } from "../../http/range.ts";
 import { splitList } from "../../http/tokens.ts";
 import { bundle } from "../../ical/bundle.ts";
 import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { withZones, type ZonesAsked } from "../../ical/zones-by-reference.ts";
-import type { Content, ObjectEntry } from "../../store/contract.ts";
+import type { Content, ObjectEntry, OpenContent } from "../../store/contract.ts";
 import { dav, textOf } from "../../xml/element.ts";
+import { dropboxFolder, isManagedPlace } from "../attachments/boxes.ts";
+import { filenameIn } from "../attachments/managed.ts";
 import { listing } from "../listing.ts";
 import { seenText } from "../privacy.ts";
 import { product } from "../product.ts";
@@ -25,7 +28,11 @@ export const getMethod: Method = {
   on: resourceKinds,
   needs: () => ["read"],
   handle: (resource, context, request) =>
-    "entry" in resource ? member(resource, context, request) : collection(resource, context, request),
+    !("entry" in resource)
+      ? collection(resource, context, request)
+      : resource.kind === "file"
+        ? fileAnswer(resource, request)
+        : member(resource, context, request),
 };
 
 /** HEAD (RFC 9110 §9.3.2): the headers of GET. A length is told where it is known without writing the answer. */
@@ -52,7 +59,10 @@ async function member(resource: Member, context: Context, request: HttpRequest):
   return representation(resource, content, context, request);
 }
 
-const notModified = ({ etag, modified }: Content, { scheduleTag }: ObjectEntry): HttpResponse => ({
+const notModified = (
+  { etag, modified }: Pick<Content, "etag" | "modified">,
+  { scheduleTag }: ObjectEntry,
+): HttpResponse => ({
   status: 304,
   headers: {
     ETag: etag,
@@ -60,6 +70,72 @@ const notModified = ({ etag, modified }: Content, { scheduleTag }: ObjectEntry):
     ...(scheduleTag === undefined ? {} : { "Schedule-Tag": scheduleTag }),
   },
 });
+
+/** Anybody's upload: a browser must not run it with the reader's rights on this server. */
+const guarded = { "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'" };
+
+/** A file, read while it is sent when it is large. What lies in the drop box is to be saved under its name, not shown. */
+export async function fileAnswer(resource: Shape<"file">, request: HttpRequest): Promise<HttpResponse> {
+  const { collection, entry, href } = resource;
+  const file = await collection.openFile(entry.name);
+  if (file === undefined) throw new HttpError(404, `${href} does not exist`);
+  try {
+    const { etag, modified, size } = file;
+    if (checkConditions(request.headers, file, "GET")) {
+      await file.close();
+      return notModified(file, entry);
+    }
+    const headers: Record<string, string> = {
+      "Content-Type": entry.hasProperties ? await typeOf(resource) : defaultTypes.file,
+      ETag: etag,
+      "Last-Modified": httpDate(modified),
+      ...guarded,
+    };
+    const { ref } = collection;
+    if (ref.path[0] === dropboxFolder)
+      headers["Content-Disposition"] = attachmentNamed(isManagedPlace(ref) ? filenameIn(entry.name) : entry.name);
+    const content = { etag, modified, size, headers };
+    if (size > heldInMemory)
+      return await streamedResponse(request.headers, {
+        ...content,
+        read: (first, last) => closing(file, first, last),
+        close: () => file.close(),
+      });
+    const pieces: Uint8Array[] = [];
+    for await (const piece of file.bytes()) pieces.push(piece);
+    await file.close();
+    return rangeResponse(request.headers, { ...content, bytes: Buffer.concat(pieces) });
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Bytes of a file up to which it is answered from memory. */
+const heldInMemory = 256 << 10;
+
+/** The bytes of a file that is closed behind the last of them, or when nobody wants more; also when nobody ever wanted any. */
+function closing(file: OpenContent, first: number, last: number): AsyncIterable<Uint8Array> {
+  const pieces = file.bytes(first, last)[Symbol.asyncIterator]();
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        try {
+          const next = await pieces.next();
+          if (next.done === true) await file.close();
+          return next;
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
+      },
+      return: async () => {
+        await file.close();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+}
 
 /** A member's content as the asker may see it, in the form asked for by Accept, whole or in the ranges asked for. */
 export async function representation(
@@ -77,9 +153,7 @@ export async function representation(
   if (entry.scheduleTag !== undefined) headers["Schedule-Tag"] = entry.scheduleTag;
   let { bytes } = content;
   if (kind === "file") {
-    // Anybody's upload: a browser must not run it with the reader's rights on this server.
-    headers["X-Content-Type-Options"] = "nosniff";
-    headers["Content-Security-Policy"] = "sandbox; default-src 'none'";
+    Object.assign(headers, guarded);
   } else {
     if (entry.access !== undefined) {
       const text = await seenText(bytes.toString(), entry, resource.owner, context);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { depthOf, timeoutOf } from "../../http/headers.ts";
 import { submittedTokens } from "../../http/if-header.ts";
 import { HttpError, type HttpRequest, type HttpResponse } from "../../http/message.ts";
-import { type Utc, utc } from "../../model/ids.ts";
+import { type Href, type Utc, utc } from "../../model/ids.ts";
 import { covering, covers, type Lock, liesBelow } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { CollectionRef } from "../../store/contract.ts";
@@ -11,6 +11,7 @@ import { dav, el, href } from "../../xml/element.ts";
 import { writeXml } from "../../xml/write.ts";
 import { type LockGuard, lockGuard } from "../locks/guard.ts";
 import { ifOf } from "../locks/if-state.ts";
+import { seenRoots } from "../locks/inside.ts";
 import { activeLock, lockInfoOf } from "../locks/lock-info.ts";
 import { hrefBelow, isLockable, type LockPlace, lockableKinds, lockPlaceOf, parentPath } from "../locks/place.ts";
 import { multistatus, statusResponse, xmlType } from "../multistatus.ts";
@@ -75,10 +76,7 @@ async function take(
     });
   } catch (error) {
     if (error instanceof Refusal && error.reason.code === "no-conflicting-lock" && error.reason.inside)
-      return multistatus([
-        ...error.reason.roots.map((inner) => statusResponse(inner, 423, el(dav("no-conflicting-lock"), href(inner)))),
-        statusResponse(lock.root, 424),
-      ]);
+      return conflictInside(await seenRoots(error.reason.roots, [resource], context), lock.root);
     throw error;
   }
   try {
@@ -90,6 +88,13 @@ async function take(
     throw error;
   }
 }
+
+/** RFC 4918 §9.10.9: what is locked below, and that the collection therefore is not. */
+const conflictInside = (roots: readonly Href[], collection: Href): Promise<HttpResponse> =>
+  multistatus([
+    ...roots.map((inner) => statusResponse(inner, 423, el(dav("no-conflicting-lock"), href(inner)))),
+    ...(roots.includes(collection) ? [] : [statusResponse(collection, 424)]),
+  ]);
 
 /** Throws Refusal(no-conflicting-lock) for what RFC 4918 §9.10.5 does not allow beside each other: anything but shared locks. */
 function refuseConflict(lock: Lock, held: readonly Lock[]): void {

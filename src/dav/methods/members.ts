@@ -19,6 +19,8 @@ export interface Place {
   readonly existing: ObjectEntry | undefined;
   /** A sharee writes, who may: what follows is done in the owner's name (caldav-sharing §5.5.5). */
   readonly inOwnersName?: boolean;
+  /** The managed attachment that this very write adds: no event has it yet. */
+  readonly attaching?: string;
 }
 
 const holdsMembers: ReadonlySet<string> = new Set<CollectionKind>(["home", "calendar", "inbox", "outbox", "folder"]);

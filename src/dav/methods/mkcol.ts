@@ -4,6 +4,7 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../../http/messa
 import { Refusal } from "../../model/refusal.ts";
 import { caldav, dav, type Element, elements, type QName } from "../../xml/element.ts";
 import { rootNamespaces, xmlDeclaration } from "../../xml/write.ts";
+import { adopted, dropboxFolder, isBox } from "../attachments/boxes.ts";
 import { inTree, lockGuard } from "../locks/guard.ts";
 import { multistatus, type PropstatGroup, propstatResponse, propstats, xmlType } from "../multistatus.ts";
 import { type Context, creationValue, type Method } from "../registry.ts";
@@ -27,8 +28,9 @@ export const mkcalendarMethod: Method = {
     if (resource.kind !== "unmapped")
       throw new Refusal({ code: "resource-must-be-null", problem: `${resource.href} exists already` });
     const parent = parentOf(resource);
+    if (parent !== undefined) refuseInBox(parent);
     // What a drop box holds is attachments, whatever is said of it.
-    if (parent === undefined || parent.kind === "dropbox" || parent.collection.ref.path[0] === "dropbox")
+    if (parent === undefined || parent.kind === "dropbox")
       throw new Refusal({
         code: "calendar-collection-location-ok",
         problem: "a calendar can be made in a calendar home, or in a plain collection below one",
@@ -51,9 +53,11 @@ export const mkcolMethod: Method = {
   on: [...resourceKinds, "unmapped"],
   needs: () => ["parent bind"],
   async handle(resource, context, request) {
+    if (resource.kind === "folder" && (await adoptBox(resource, request))) return made;
     if (resource.kind !== "unmapped") throw new HttpError(405, `${resource.href} exists already`);
     const parent = parentOf(resource);
     if (parent === undefined) throw new HttpError(403, `${resource.parent?.href} takes no collections`);
+    refuseInBox(parent);
     checkName(resource.name);
     await checkPreconditions(resource, context, request);
     const root = await bodyNamed(dav("mkcol"), request, context);
@@ -85,6 +89,18 @@ function parentOf({ parent, href }: Shape<"unmapped">): Parent | undefined {
   if (parent === undefined) throw new HttpError(409, `the collection that would hold ${href} does not exist`);
   const takes = parent.kind === "home" || parent.kind === "folder" || parent.kind === "dropbox";
   return takes ? parent : undefined;
+}
+
+/** Throws HttpError(405) inside a box: it holds attachments, no collections (as the original). */
+function refuseInBox({ collection: { ref }, href }: Parent): void {
+  if (ref.path[0] === dropboxFolder && ref.path.length > 1)
+    throw new HttpError(405, `${href} holds attachments; no collection is made in it`);
+}
+
+/** Whether a client makes the box that was made for it when it stored the event. */
+async function adoptBox({ collection }: Shape<"folder">, request: HttpRequest): Promise<boolean> {
+  const length = request.headers["content-length"] ?? "0";
+  return isBox(collection.ref) && Number(length) === 0 && adopted(collection);
 }
 
 /** The body's root; undefined without body. Throws HttpError(415) for a body that is not the XML expected. */
@@ -156,7 +172,7 @@ async function make(
   const { store } = context.services;
   const { owner } = parent;
   const ref = { owner, path: [...parent.collection.ref.path, name] };
-  if (ref.path[0] !== "dropbox") await refuseCollections(owner, 1, context);
+  if (ref.path[0] !== dropboxFolder) await refuseCollections(owner, 1, context);
   const guard = lockGuard(request, owner, context);
   await inTree(guard, owner, arrival(ref), context, () => store.create(ref, plan.kind, plan.properties));
 }

@@ -4,17 +4,20 @@ import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import type { Component } from "../../ical/component.ts";
 import { jcalType, toJCal } from "../../ical/jcal.ts";
 import { writeFolded } from "../../ical/write.ts";
+import type { PrincipalUid } from "../../model/ids.ts";
+import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { Answer, OutboxServices } from "../../scheduling/outbox.ts";
 import { answerBusyTime, checkSender, isSentByClients, pretendDelivery, sendMessage } from "../../scheduling/outbox.ts";
-import { isOrganizerMethod, type Message, readMessage } from "../../scheduling/outbox-message.ts";
+import { type BusyTimeRequest, isOrganizerMethod, type Message, readMessage } from "../../scheduling/outbox-message.ts";
 import type { Collection } from "../../store/contract.ts";
 import { CALDAV, DAV } from "../../xml/element.ts";
 import { escapeText, xmlDeclaration } from "../../xml/write.ts";
 import { collectionResource, memberResource, seenAs } from "../children.ts";
 import { xmlType } from "../multistatus.ts";
+import { makePrivileges } from "../privileges.ts";
 import { product } from "../product.ts";
-import type { Context } from "../registry.ts";
+import type { Context, Services } from "../registry.ts";
 import { floatingZoneOf } from "../reports/floating-zone.ts";
 import { calendarUser, resolveHref } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
@@ -77,7 +80,8 @@ async function answersTo(
 /** Busy time of so many instances is told of one recipient: five years of a very busy one. */
 const maxInstances = 10_000;
 
-function outboxServices(context: Context): OutboxServices {
+/** What who asks may know of others' busy time. */
+export function outboxServices(context: Context): OutboxServices {
   const { store, directory, urls, settings, now, warn } = context.services;
   const { organizers, freeBusyAttendees, oldDraftCompatibility } = settings.scheduling;
   return {
@@ -104,6 +108,32 @@ function outboxServices(context: Context): OutboxServices {
     sharedAt: (link) => seenAs(link, context.services),
     failed: ({ shortName }, error) => warn("busy time could not be found out", { of: shortName, error }),
   };
+}
+
+/** Somebody whom nobody here knows. */
+const stranger: Principal = {
+  uid: "stranger" as PrincipalUid,
+  type: "users",
+  shortName: "stranger",
+  fullName: "",
+  firstName: undefined,
+  lastName: undefined,
+  emailAddresses: [],
+  addresses: [],
+  calendaring: false,
+  autoSchedule: "none",
+};
+
+/** Busy time of people of this server for somebody of another one: what everybody may see who has signed in, and no more. Nobody else is
+ *  asked. */
+export function busyTimeForStranger(
+  message: Message,
+  busyTime: BusyTimeRequest,
+  services: Services,
+): Promise<readonly Answer[]> {
+  const context = { user: stranger, services, privileges: makePrivileges(stranger, services) };
+  const asked = { ...outboxServices(context), askElsewhere: async () => new Map() };
+  return answerBusyTime(message, busyTime, undefined, asked);
 }
 
 const resourceOf = (collection: Collection, { services: { urls } }: Context) =>

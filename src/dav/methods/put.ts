@@ -5,12 +5,14 @@ import { HttpError, type HttpRequest } from "../../http/message.ts";
 import { preferenceApplied, preferencesOf } from "../../http/prefer.ts";
 import type { Href } from "../../model/ids.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
+import type { ObjectEntry } from "../../store/contract.ts";
 import { lockGuard } from "../locks/guard.ts";
 import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
-import { representation } from "./get.ts";
+import { fileAnswer, representation } from "./get.ts";
 import { type Place, placeOf, touchedIn } from "./members.ts";
 import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { storeFile } from "./store-file.ts";
 import { type Stored, storeMember } from "./store-member.ts";
 import type { Upload } from "./upload.ts";
 
@@ -29,30 +31,46 @@ export const putMethod: Method = {
       throw new HttpError(400, "a PUT replaces the whole; Content-Range is not supported");
     const place = placeOf(resource);
     await checkPreconditions(resource, context, request);
-    const upload = await uploadOf(request, place, context);
     const guard = lockGuard(request, place.owner, context);
-    const stored = await storeMember(place, upload, context, request, (existing) => {
+    const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
       checkEntry(request, existing);
       return guard.check(...touchedIn(place, existing));
-    });
+    };
+    if (holdsFiles(place)) return putFile(place, resource.href, context, request, recheck);
+    const upload = await uploadOf(request, context);
+    const stored = await storeMember(place, upload, context, request, recheck);
     // What its organizer has given up is stored nowhere, and was where it stood (as the original).
     if (stored === undefined) return { status: resource.kind === "unmapped" ? 201 : 200 };
     return answer(stored, place, resource.href, context, request);
   },
 };
 
-/** Files that are no calendar objects are held in memory on their way to the disk, so they have a bound besides the quota. */
-const largestFile = 16 * 1024 * 1024;
+const holdsFiles = ({ collection }: Place): boolean => collection.kind === "home" || collection.kind === "folder";
 
-/** Reads what a client sends to be stored at the place. */
-export async function uploadOf(
+async function putFile(
+  place: Place,
+  href: Href,
+  context: Context,
   request: HttpRequest,
-  { collection }: Place,
-  { services: { settings } }: Context,
-): Promise<Upload> {
-  const { maxResourceSize = largestFile } = settings;
-  const isFile = collection.kind === "home" || collection.kind === "folder";
-  const limit = isFile ? Math.max(largestFile, maxResourceSize) : maxResourceSize;
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+): Promise<HttpResponse> {
+  const { entry, created } = await storeFile(place, context, request, recheck);
+  const headers = { ETag: entry.etag, ...(created ? { Location: href } : {}) };
+  const status = created ? 201 : 204;
+  if (!preferencesOf(request.headers).representation) return { status, headers };
+  const { owner, collection } = place;
+  const plain = { ...request, headers: {} };
+  const shown = await fileAnswer({ kind: "file", href, owner, collection, entry }, plain);
+  const told = { ...headers, ...preferenceApplied("return=representation"), "Content-Location": href };
+  return { ...shown, status: created ? 201 : 200, headers: { ...shown.headers, ...told } };
+}
+
+/** Calendar objects are held in memory on their way to the disk, so they have a bound besides the quota. */
+const largestObject = 16 * 1024 * 1024;
+
+/** Reads the calendar object that a client sends. */
+export async function uploadOf(request: HttpRequest, { services: { settings } }: Context): Promise<Upload> {
+  const limit = settings.maxResourceSize ?? largestObject;
   return { type: contentTypeOf(request.headers), bytes: await bodyOf(request, limit, "max-resource-size") };
 }
 

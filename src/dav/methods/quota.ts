@@ -1,28 +1,27 @@
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { CalendarStore, CollectionChange, CollectionRef } from "../../store/contract.ts";
+import { refuseBeyondTotal } from "../attachments/uploads.ts";
 import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
 
 /** Refuses a growth by so many bytes when it does not fit. To be asked under the collection's lock. */
 export type Room = (change: CollectionChange, growth: number) => void;
 
-/** How much room the collection's home has (RFC 4331 §6). The collection's own bytes are those under the lock; what lies in the
+/** How much room the collection's home has (RFC 4331 §6), and the event whose box it is. The collection's own bytes are those under the lock; what lies in the
  *  home's other collections is summed up now. The check throws Refusal(quota-not-exceeded). */
-export async function roomIn(
-  place: Pick<Place, "owner" | "collection">,
-  { services: { store } }: Context,
-): Promise<Room> {
+export async function roomIn(place: Pick<Place, "owner" | "collection">, context: Context): Promise<Room> {
+  const { store } = context.services;
   const { quota } = store;
-  if (quota === undefined) return unlimited;
+  const inBox: Room = (change, growth) => refuseBeyondTotal(place.collection, change.totals().bytes, growth, context);
+  if (quota === undefined) return inBox;
   const others = await bytesElsewhere(place, store, quota);
   return (change, growth) => {
+    inBox(change, growth);
     if (growth > 0 && others + change.totals().bytes + growth > quota)
       throw new Refusal({ code: "quota-not-exceeded" });
   };
 }
-
-const unlimited: Room = () => {};
 
 interface Sum {
   readonly others: number;

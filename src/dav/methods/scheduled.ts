@@ -4,6 +4,7 @@ import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { calendarsBelow } from "../../scheduling/free-busy-set.ts";
 import type { MemberChange } from "../../scheduling/implicit.ts";
+import { isScheduled } from "../../scheduling/plan.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";
 import { collectionResource } from "../children.ts";
@@ -92,7 +93,7 @@ export async function removeAllScheduled(
   for await (const calendar of calendars) {
     const scheduled: ObjectEntry[] = [];
     for await (const page of calendar.entries())
-      for (const entry of page) if (entry.scheduleTag !== undefined) scheduled.push(entry);
+      for (const entry of page) if (await isScheduled(calendar, entry)) scheduled.push(entry);
     for (const entry of scheduled)
       await removeScheduled({ collection: calendar, owner, entry }, context, request, () => {});
   }

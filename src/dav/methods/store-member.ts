@@ -9,11 +9,11 @@ import { scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
-import { collectionResource, memberResource } from "../children.ts";
+import { lookAfterBoxes } from "../attachments/boxes.ts";
+import { keepingManaged } from "../attachments/keeping.ts";
+import { isReadable } from "../readable.ts";
 import type { Context } from "../registry.ts";
-import { lookAfterBoxes } from "../sharing/boxes.ts";
 import { storeShared } from "../sharing/store-shared.ts";
-import { lastSegment } from "../urls.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { schedulingOf } from "./scheduled.ts";
@@ -43,8 +43,24 @@ export async function storeMember(
   if (shared !== undefined) return storeShared(shared, place, upload, context, request, recheck, storeMember);
   const isObject = collection.kind === "calendar" || collection.kind === "inbox" || collection.kind === "outbox";
   const checked = isObject ? await checkObject(upload, place, context) : undefined;
-  if (checked !== undefined && collection.kind === "calendar" && concernsScheduling(place.existing, checked.object))
-    return storeScheduled(place, upload, checked, context, request, recheck);
+  if (checked === undefined) return storeUnscheduled(place, upload, undefined, context, recheck);
+  const scheduled =
+    collection.kind === "calendar" && (await concernsScheduling(collection, place.existing, checked.object));
+  return keepingManaged(place, checked.object, context, recheck, (asked) =>
+    scheduled
+      ? storeScheduled(place, upload, checked, context, request, asked)
+      : storeUnscheduled(place, upload, checked, context, asked),
+  );
+}
+
+async function storeUnscheduled(
+  place: Place,
+  upload: Upload,
+  checked: CheckedObject | undefined,
+  context: Context,
+  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+): Promise<Stored> {
+  const { collection } = place;
   const bytes = checked?.bytes ?? upload.bytes;
   const properties = await propertiesFor(place, upload, checked?.object);
   const room = await roomIn(place, context);
@@ -61,25 +77,19 @@ export async function storeMember(
     });
   } catch (error) {
     await staged.discard();
-    throw await asSeen(error, place, context);
+    throw await asSeen(error, context);
   }
   if (checked !== undefined) await lookAfterBoxes(checked.object, place, context);
   return stored;
 }
 
 /** A refusal as the asker may hear it: the other object of the same UID is named to who may read it only. */
-export async function asSeen(
-  error: unknown,
-  { owner, collection, parentHref }: Place,
-  context: Context,
-): Promise<unknown> {
-  if (!(error instanceof Refusal) || error.reason.code !== "no-uid-conflict") return error;
-  const { existing } = error.reason;
-  const entry = existing === undefined ? undefined : await collection.entry(lastSegment(existing));
-  if (entry === undefined) return error;
-  const parent = await collectionResource(parentHref, owner, collection);
-  const seen = (await context.privileges(memberResource(parent, entry))).has("read");
-  return seen ? error : new Refusal({ code: "no-uid-conflict", existing: undefined });
+export async function asSeen(error: unknown, context: Context): Promise<unknown> {
+  if (!(error instanceof Refusal)) return error;
+  const { reason } = error;
+  if (reason.code !== "no-uid-conflict" && reason.code !== "unique-scheduling-object-resource") return error;
+  if (reason.existing === undefined || (await isReadable(reason.existing, context))) return error;
+  return new Refusal({ code: reason.code, existing: undefined });
 }
 
 async function storeScheduled(
@@ -94,7 +104,7 @@ async function storeScheduled(
   const { object: sent } = checked;
   const room = await roomIn(place, context);
   const conflict = await collection.nameOf(sent.uid);
-  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), place, context);
+  if (conflict !== undefined && conflict !== name) throw await asSeen(uidConflict(place, conflict), context);
   const change: MemberChange<Stored> = {
     ...schedulingOf(request, place, context),
     owner,
@@ -120,11 +130,13 @@ async function storeScheduled(
         });
       } catch (error) {
         await staged.discard();
-        throw await asSeen(error, place, context);
+        throw error;
       }
     },
   };
-  const { value, messages } = await context.services.scheduling.change(change, sent.uid);
+  const { value, messages } = await context.services.scheduling.change(change, sent.uid).catch(async (error) => {
+    throw await asSeen(error, context);
+  });
   if (messages > 0) request.log.items.push(`itip.requests=${messages}`);
   await lookAfterBoxes(sent, place, context);
   return value;
@@ -164,9 +176,9 @@ const contentType = dav("getcontenttype");
 const ofTheBytes: ReadonlySet<QName> = new Set([`{${TWISTED}}getcontentmd5`, contentType, accessCopy]);
 
 /** The dead properties of the file to be: those of the one it replaces, and what the new bytes alone do not say. */
-async function propertiesFor(
+export async function propertiesFor(
   { collection, name, existing }: Place,
-  { type }: Upload,
+  { type }: Pick<Upload, "type">,
   object: CalendarObject | undefined,
 ): Promise<ReadonlyMap<QName, Element>> {
   const kept = existing?.hasProperties ? await collection.properties(name) : none;

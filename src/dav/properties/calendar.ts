@@ -138,6 +138,30 @@ export const maxAttendees = property({
   get: (_resource, { services: { settings } }) => number(settings.maxAttendeesPerInstance),
 });
 
+/** RFC 8607 §6.1: the server that has the attachments; empty, since it is the one that has the calendars. */
+export const attachmentsServer = property({
+  name: caldav("managed-attachments-server-URL"),
+  on: ["home"],
+  allprop: false,
+  get: (_home, { services: { settings } }) => (settings.attachments.managed ? [] : undefined),
+});
+/** RFC 8607 §6.2, in bytes */
+export const maxAttachmentSize = property({
+  name: caldav("max-attachment-size"),
+  on: ["calendar"],
+  allprop: false,
+  get: (_calendar, { services: { settings } }) =>
+    settings.attachments.managed ? number(settings.attachments.maxSize) : undefined,
+});
+/** RFC 8607 §6.3 */
+export const maxAttachments = property({
+  name: caldav("max-attachments-per-resource"),
+  on: ["calendar"],
+  allprop: false,
+  get: (_calendar, { services: { settings } }) =>
+    settings.attachments.managed ? number(settings.attachments.maxCount) : undefined,
+});
+
 /** RFC 4791 §5.2.1: free text that a client sets, on calendars and on what Apple's clients show like one. */
 export const calendarDescription = property({
   name: caldav("calendar-description"),

@@ -3,6 +3,7 @@ import type { Href } from "../../model/ids.ts";
 import { calendarUserType, type Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { caldav, childrenNamed, cs, dav, type Element, el, href, textOf } from "../../xml/element.ts";
+import { serverElsewhere } from "../elsewhere.ts";
 import { type Context, property } from "../registry.ts";
 import { principalKinds, type Shape } from "../resource.ts";
 
@@ -75,7 +76,10 @@ export const delegateSet = property({
 // How the uid in it is percent-encoded is left to the client.
 const isCanonical = (address: string): boolean => /^\/principals\/__uids__\/[^/]+\/$/.test(address);
 
-async function proxyGroups(principal: Principal, { services: { directory, urls } }: Context): Promise<Href[]> {
+async function proxyGroups(
+  principal: Pick<Principal, "uid">,
+  { services: { directory, urls } }: Context,
+): Promise<Href[]> {
   const [read, write] = await Promise.all([
     directory.delegatedBy(principal, "read"),
     directory.delegatedBy(principal, "write"),
@@ -165,13 +169,17 @@ export const calendarHomeSet = property({
   name: caldav("calendar-home-set"),
   on: ["principal"],
   allprop: false,
-  get: ({ principal }, { services: { urls } }) => (principal.calendaring ? href(urls.home(principal)) : undefined),
+  get: (resource, context) => inHome()(resource, context),
 });
 
+/** Of calendars on another server, the address there. */
 const inHome =
-  (name: string) =>
-  ({ principal }: Shape<"principal">, { services: { urls } }: Context) =>
-    principal.calendaring ? href(urls.collection({ owner: principal, path: [name] })) : undefined;
+  (...path: readonly string[]) =>
+  ({ principal }: Shape<"principal">, { services: { urls, settings } }: Context) => {
+    if (principal.type === "sudoers") return undefined;
+    const server = principal.calendaring ? "" : serverElsewhere(principal, settings);
+    return server === undefined ? undefined : href((server + urls.collection({ owner: principal, path })) as Href);
+  };
 
 /** RFC 6638 §2.2.1 */
 export const scheduleInboxUrl = property({

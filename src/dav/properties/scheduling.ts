@@ -1,7 +1,9 @@
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { calendarsBelow, freeBusySet as countedCalendars } from "../../scheduling/free-busy-set.ts";
+import type { Collection } from "../../store/contract.ts";
 import { caldav, child, childrenNamed, dav, type Element, el, href, textOf } from "../../xml/element.ts";
+import { collectionResource } from "../children.ts";
 import { type Context, property } from "../registry.ts";
 import { resolveHref } from "../resolve.ts";
 import type { Resource, Shape } from "../resource.ts";
@@ -12,6 +14,14 @@ async function calendarAt(address: string, context: Context): Promise<Shape<"cal
   const found: Resource | undefined = await resolveHref(address, context);
   return found?.kind === "calendar" && (await context.privileges(found)).has("read-free-busy") ? found : undefined;
 }
+
+/** Whether the asker may hear of a calendar that a property of the owner's inbox names. */
+const isNamed = async (calendar: Collection, owner: Principal, context: Context): Promise<boolean> => {
+  if (context.user?.uid === owner.uid) return true;
+  const { ref } = calendar;
+  const place = await collectionResource(context.services.urls.collection(ref), ref.owner, calendar);
+  return (await context.privileges(place)).has("read");
+};
 
 const hrefsIn = (value: Element): readonly string[] =>
   childrenNamed(value, dav("href")).map((element) => textOf(element).trim());
@@ -29,7 +39,7 @@ export const freeBusySet = property({
     const found: Element[] = [];
     const opened = async (address: string) => (await calendarAt(address, context))?.collection;
     for await (const calendar of countedCalendars(owner, collection, store, opened))
-      found.push(href(urls.collection(calendar.ref)));
+      if (await isNamed(calendar, owner, context)) found.push(href(urls.collection(calendar.ref)));
     return found;
   },
   accept: async (value, { owner, collection }, context) => {
@@ -71,9 +81,8 @@ export const defaultCalendarUrl = property({
     const set = stored && hrefsIn(stored)[0];
     const { store, urls } = context.services;
     const found = set === undefined ? undefined : await calendarAt(set, context);
-    if (found !== undefined) return href(urls.collection(found.collection.ref));
-    const fallback = await store.open({ owner, path: ["calendar"] });
-    return fallback && href(urls.collection(fallback.ref));
+    const calendar = found?.collection ?? (await store.open({ owner, path: ["calendar"] }));
+    return calendar && (await isNamed(calendar, owner, context)) ? href(urls.collection(calendar.ref)) : undefined;
   },
   accept: async (value, { owner }, context) => {
     if (value === null) return null;

@@ -1,7 +1,9 @@
 import { httpDate, isoDate } from "../../http/dates.ts";
 import { placeOf, shareOf } from "../../sharing/shared-collection.ts";
 import { caldav, child, cs, dav, el, elements, href, type QName, type XmlValue } from "../../xml/element.ts";
+import { isBox } from "../attachments/boxes.ts";
 import { encodeHomeToken, homeToken } from "../home-token.ts";
+import { seesWhole } from "../privacy.ts";
 import { type Context, property, type Registry } from "../registry.ts";
 import {
   collectionKinds,
@@ -34,6 +36,7 @@ const typeOf: Readonly<Record<Exclude<Kind, "proxy-group" | "unmapped">, XmlValu
   object: [],
   file: [],
 };
+const boxType = [collection, el(cs("dropbox"))];
 const proxyType = {
   read: [collection, el(dav("principal")), el(cs("calendar-proxy-read"))],
   write: [collection, el(dav("principal")), el(cs("calendar-proxy-write"))],
@@ -60,7 +63,12 @@ const sharedOwnerType = [collection, el(caldav("calendar")), el(sharedOwnerMark)
 export const resourceType = property({
   name: dav("resourcetype"),
   on: resourceKinds.filter((kind) => kind !== "calendar"),
-  get: (resource) => (resource.kind === "proxy-group" ? proxyType[resource.access] : typeOf[resource.kind]),
+  get: (resource) =>
+    resource.kind === "proxy-group"
+      ? proxyType[resource.access]
+      : resource.kind === "folder" && isBox(resource.collection.ref)
+        ? boxType
+        : typeOf[resource.kind],
 });
 
 /** RFC 4918 §15.6. A collection's is its state, so that a conditional GET of a listing works. */
@@ -99,9 +107,15 @@ export const collectionContentType = property({
 export const contentLength = property({
   name: dav("getcontentlength"),
   on: resourceKinds,
-  // In a shared calendar only reading it tells how long it is for its sharee.
-  get: (resource) =>
-    !("entry" in resource) ? "0" : shareOf(resource.collection) === undefined ? `${resource.entry.size}` : undefined,
+  // In a shared calendar only reading it tells how long it is for its sharee, and so what others see of a CONFIDENTIAL event.
+  get: (resource, context) => {
+    if (!("entry" in resource)) return "0";
+    const { entry, collection, owner } = resource;
+    if (shareOf(collection) !== undefined) return undefined;
+    const size = `${entry.size}`;
+    if (entry.access === undefined) return size;
+    return seesWhole(entry, owner, context).then((whole) => (whole ? size : undefined));
+  },
 });
 
 /** RFC 4918 §15.7 */

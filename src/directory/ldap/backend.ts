@@ -8,7 +8,7 @@ import type { LdapRecord } from "./entry-record.ts";
 import type { Filters } from "./filters.ts";
 import type { Lookup } from "./lookup.ts";
 import { type CacheTimes, Resolver } from "./resolver.ts";
-import { SignIn, type SignInOptions } from "./sign-in.ts";
+import { believedFor, SignIn, type SignInOptions } from "./sign-in.ts";
 
 export interface LdapBackendOptions extends CacheTimes {
   readonly realm: string;
@@ -159,9 +159,14 @@ export class LdapBackend implements DirectoryBackend {
   }
 
   /** Where the configuration names an attribute that has them. */
-  async storedPasswords(user: Principal): Promise<readonly string[]> {
-    const record = await this.#resolver.record(user.uid);
-    return record?.enabled === true && record.password !== undefined ? [record.password] : [];
+  async storedPasswords(user: Principal, anew = false): Promise<readonly string[]> {
+    const { lookup } = this.#options;
+    if (lookup.mapOf("users").attributes.password.length === 0) return [];
+    const record = await this.#resolver.recent(user.uid, anew ? shortestTurn : believedFor);
+    if (record?.enabled !== true) return [];
+    if (record.passwords === undefined)
+      throw new DirectoryUnavailable("The directory cannot be asked for the password at the moment.");
+    return record.passwords;
   }
 
   async maySignIn(user: Principal): Promise<boolean> {

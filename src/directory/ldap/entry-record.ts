@@ -27,7 +27,9 @@ export interface LdapRecord {
   readonly names: readonly string[];
   /** The account may sign in. */
   readonly enabled: boolean;
-  readonly password: string | undefined;
+  /** All values of the attribute that the configuration names. Undefined: there may be some, and they are not known, since the
+   *  record was kept by an earlier start of the server. */
+  readonly passwords: readonly string[] | undefined;
   readonly writeDelegates: readonly Named[];
   readonly readDelegates: readonly Named[];
 }
@@ -69,6 +71,13 @@ const textsOf = (entry: Entry, attributes: readonly string[]): readonly string[]
   return [...texts];
 };
 
+/** As stored: blanks at their ends belong to them. */
+const passwordsOf = (entry: Entry, attributes: readonly string[]): readonly string[] =>
+  attributes
+    .flatMap((attribute) => valuesOf(entry, attribute))
+    .map((value) => (typeof value === "string" ? value : value.toString("utf8")))
+    .filter((text) => text !== "");
+
 const off = new Set(["false", "no", "0", "none", ""]);
 /** The record, or a sentence why the entry is none. */
 export function recordOf(entry: Entry, type: RecordType, options: RecordOptions): LdapRecord | string {
@@ -99,10 +108,14 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
   // proxyAddresses has the primary address as SMTP:, and more kinds (x500:, sip:) that no calendar uses.
   const addresses = other.filter((address) => /^(?:mailto:|urn:|https?:|\/)/i.test(address));
   const calendaring = first("calendaring");
-  const hosting = hostingOf(entry, first("server"), type, options);
   const services = options.services;
   const served =
     services === undefined || texts("servicesLocator").some((service) => services.has(service.toLowerCase()));
+  // In Open Directory the services are what enables a group.
+  const isOn =
+    calendaring === undefined ? type !== "groups" || services !== undefined : !off.has(calendaring.toLowerCase());
+  const enabled = isOn && served;
+  const hosting = hostingOf(entry, first("server"), type, enabled, options);
   return {
     dn: entry.dn,
     guidMade: guid === undefined,
@@ -114,19 +127,13 @@ export function recordOf(entry: Entry, type: RecordType, options: RecordOptions)
       firstName: first("firstName"),
       lastName: first("lastName"),
       ...addressesOf(uid, texts("mail"), addresses),
-      calendaring:
-        // In Open Directory the services are what enables a group.
-        (calendaring === undefined
-          ? type !== "groups" || services !== undefined
-          : !off.has(calendaring.toLowerCase())) &&
-        hosting?.local !== false &&
-        served,
+      calendaring: enabled && hosting?.local !== false,
       autoSchedule: autoScheduleOf(first("autoSchedule")) ?? (info?.accepts === true ? "automatic" : "none"),
       ...(hosting === undefined ? {} : { hosting }),
     },
     names: [...new Set([...shortNames, ...(type === "users" ? texts("signInNames") : [])].map(nameOf))],
     enabled: isEnabled(texts("disabled"), first("accountControl")),
-    password: type === "users" ? first("password") : undefined,
+    passwords: type === "users" ? passwordsOf(entry, attributes.password) : [],
     writeDelegates: delegates(texts("writeDelegates"), info?.writer),
     readDelegates: delegates(texts("readDelegates"), info?.reader),
   };
@@ -177,6 +184,7 @@ function hostingOf(
   entry: Entry,
   server: string | undefined,
   type: RecordType,
+  enabled: boolean,
   { localUserAttribute, serverHostName }: RecordOptions,
 ): Hosting | undefined {
   const store = localUserAttribute === undefined ? undefined : textsOf(entry, [localUserAttribute])[0];
@@ -185,6 +193,7 @@ function hostingOf(
   if (local && server === undefined && store === undefined) return undefined;
   return {
     local,
+    enabled,
     ...(server === undefined ? {} : { server }),
     ...(store === undefined ? {} : { store }),
   };

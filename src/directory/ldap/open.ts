@@ -137,7 +137,7 @@ export async function openLdap(
 }
 
 /** To be counted up when records get another form. */
-const form = 1;
+const form = 2;
 
 /** Stands for everything that makes a record of an entry what it is. */
 const aboutOf = ({

@@ -1,13 +1,14 @@
 import type { Filter } from "ldapts";
 import type { CalendarAddress, PrincipalUid } from "../../model/ids.ts";
 import type { RecordType } from "../../model/principal.ts";
-import type { KeptAnswers } from "../kept-answers.ts";
+import type { Keeper, KeptAnswers } from "../kept-answers.ts";
 import { addressKey } from "../record-parts.ts";
 import { TimedCache } from "../timed-cache.ts";
 import { dnKey, rdnOf } from "./dn.ts";
 import { type LdapRecord, nameOf } from "./entry-record.ts";
 import type { Filters } from "./filters.ts";
 import type { Lookup } from "./lookup.ts";
+import { sealedRecords } from "./sealed-records.ts";
 
 export interface CacheTimes {
   /** Records kept in memory by each worker; names, addresses and memberships of as many each. */
@@ -24,6 +25,8 @@ export interface CacheTimes {
 export interface ResolverOptions extends CacheTimes {
   readonly lookup: Lookup;
   readonly filters: Filters;
+  /** Shared by the workers, different at each start: seals the passwords of records that are kept. */
+  readonly secret: string;
   /** The record as the rest of the server is to see it. */
   readonly finished: (record: LdapRecord) => Promise<LdapRecord>;
   readonly changed: () => void;
@@ -56,15 +59,21 @@ export class Resolver {
       kind: string,
       fetch: (key: string) => Promise<V | undefined>,
       same: (a: V, b: V) => boolean,
+      keeper: Keeper<V> | undefined = kept?.of(kind),
     ): TimedCache<string, V> =>
       new TimedCache({
         ...{ freshFor, absentFor, staleFor, now, fetch, same, changed },
         maxEntries: cacheSize,
         staleAbsence: kind === "records",
-        keeper: kept?.of(kind),
+        keeper,
       });
     const equal = (a: string, b: string): boolean => a === b;
-    this.#records = cache("records", (uid) => this.#byGuid(uid), sameRecord);
+    this.#records = cache(
+      "records",
+      (uid) => this.#byGuid(uid),
+      sameRecord,
+      sealedRecords(kept?.of("records"), options.secret),
+    );
     this.#names = cache("names", (key) => this.#byName(key), equal);
     this.#addresses = cache("addresses", (address) => this.#byAddress(address as CalendarAddress), equal);
     this.#dns = cache("dns", (dn) => this.#uidsOf([dn], byDn(this.#options)).then(([uid]) => uid), equal);
@@ -73,6 +82,14 @@ export class Resolver {
   /** Case of the GUID does not count. */
   record(uid: string): Promise<LdapRecord | undefined> {
     return uid.length > longest ? nothing : this.#records.get(guidKey(uid));
+  }
+
+  /** As it was so many milliseconds ago at the earliest, with its passwords, if the server can be asked. */
+  async recent(uid: string, milliseconds: number): Promise<LdapRecord | undefined> {
+    const key = guidKey(uid);
+    const age = this.#records.age(key) ?? Number.POSITIVE_INFINITY;
+    const whole = this.#records.peek(key)?.passwords !== undefined;
+    return whole && age < milliseconds ? this.record(uid) : this.refresh(uid).catch(() => this.record(uid));
   }
 
   /** Asks the server now. */

@@ -5,7 +5,7 @@ import type { LdapRecord } from "./entry-record.ts";
 import type { PasswordPool } from "./passwords.ts";
 
 /** A password found right is believed this long without asking again, as long as the record stays the same. Milliseconds. */
-const believedFor = 5 * 60_000;
+export const believedFor = 5 * 60_000;
 const remembered = 10_000;
 
 export interface Known {

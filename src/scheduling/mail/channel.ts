@@ -7,7 +7,7 @@ import type { ItipMessage } from "../../itip/message.ts";
 import { componentsOf, mapMembers, seriesOf } from "../../itip/series.ts";
 import { mailAddressOf } from "../../mail/mail.ts";
 import { Relay } from "../../mail/relay.ts";
-import { type Correspondence, MailTokens } from "../../mail/tokens.ts";
+import { type Correspondence, type MailNote, MailTokens } from "../../mail/tokens.ts";
 import type { Utc } from "../../model/ids.ts";
 import { normaliseAddress, type Principal } from "../../model/principal.ts";
 import { type Channel, type Delivery, type Letter, sent, unavailable } from "../channels.ts";
@@ -18,6 +18,7 @@ import { languageOf } from "./languages.ts";
 
 export interface MailServices {
   readonly now: () => Utc;
+  readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
   /** Whom a calendar user address means here. */
   calendarUser(address: string): Promise<Principal | undefined>;
 }
@@ -69,9 +70,8 @@ export class MailChannel implements Channel {
     if (address === undefined) return { recipient, status: "3.7;Invalid Calendar User" };
     const series = seriesOf(message.root);
     const { uid } = series;
-    const tokens = this.#open();
     const note = (event: string, details: string): Promise<void> =>
-      tokens.note({ at: Date.now(), uid, address, event, details: `${message.method} ${details}` });
+      this.#note({ at: Date.now(), uid, address, event, details: `${message.method} ${details}` });
     const now = this.#services.now();
     const why = whyNotMailed(message, recipient, normaliseAddress, now);
     if (why !== undefined) {
@@ -83,7 +83,7 @@ export class MailChannel implements Channel {
       ? { organizer: recipient, attendee: message.originator, uid }
       : { organizer: message.originator, attendee: recipient, uid };
     const end = endOfAll(message, now);
-    const token = await tokens.tokenFor(pair, Number.isFinite(end) ? end : 0, Date.now());
+    const token = await this.#open().tokenFor(pair, Number.isFinite(end) ? end : 0, Date.now());
     const replyTo = tokenAddress(this.#settings.address, token);
     const sender = await this.#named(message.originator, propertiesNaming(message, message.originator));
     const organizer = isAnswer
@@ -126,6 +126,15 @@ export class MailChannel implements Channel {
     } catch (error) {
       await note("deferred", error instanceof Error ? error.message : String(error));
       throw error;
+    }
+  }
+
+  /** A mail that is sent is sent, also when that cannot be written down. */
+  async #note(note: MailNote): Promise<void> {
+    try {
+      await this.#open().note(note);
+    } catch (error) {
+      this.#services.warn("what became of a mail cannot be written down", { uid: note.uid, event: note.event, error });
     }
   }
 

@@ -11,9 +11,9 @@ import { type IncomingMail, plainAddress } from "../../mail/mail.ts";
 import { type Fate, type MailboxSettings, pollMailbox } from "../../mail/poll.ts";
 import { readMail } from "../../mail/read.ts";
 import { MailTokens } from "../../mail/tokens.ts";
-import type { Utc } from "../../model/ids.ts";
-import type { Principal } from "../../model/principal.ts";
+import { addressElsewhere } from "../channels.ts";
 import { type Arrival, answerIn, messageTo, uidIn } from "./arrivals.ts";
+import type { MailServices } from "./channel.ts";
 import { type MailSettings, tokenIn } from "./gateway.ts";
 
 /** How mails come in. */
@@ -21,11 +21,8 @@ export type Receiving =
   | { readonly by: "listening"; readonly settings: ListenSettings }
   | { readonly by: "polling"; readonly settings: MailboxSettings; readonly seconds: number };
 
-export interface RoomServices {
-  readonly now: () => Utc;
+export interface RoomServices extends MailServices {
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void;
-  readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
-  calendarUser(address: string): Promise<Principal | undefined>;
   /** Takes the role of the one process that receives; undefined: another has it. */
   claim(): (() => void) | undefined;
   /** Delivers to people here; answers each one's request status. */
@@ -227,7 +224,7 @@ export class MailRoom implements Receiver {
 
   async #place(address: string, recipient: string): Promise<"recipient" | "other" | undefined> {
     const user = await this.#services.calendarUser(address);
-    if (user === undefined) return undefined;
+    if (user === undefined || addressElsewhere(address, user) !== undefined) return undefined;
     return user.emailAddresses.includes(recipient) ? "recipient" : "other";
   }
 

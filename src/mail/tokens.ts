@@ -31,8 +31,12 @@ export class MailTokens {
   readonly #database: Database;
   readonly #daysToLive: number;
 
-  /** Opens or makes. Throws when it is a database of another type. */
-  constructor(path: string, daysToLive: number) {
+  /** Opens or makes. Rejects when it is a database of another type. */
+  static open(path: string, daysToLive: number): Promise<MailTokens> {
+    return retryWhileBusy(path, () => new MailTokens(path, daysToLive));
+  }
+
+  private constructor(path: string, daysToLive: number) {
     this.#daysToLive = daysToLive;
     this.#database = new Database(path, { opened: prepared });
   }
@@ -59,10 +63,12 @@ export class MailTokens {
   }
 
   /** Undefined: there is none of that name, or none any more. */
-  find(token: string): Correspondence | undefined {
-    const row = this.#database
-      .prepare("select ORGANIZER, ATTENDEE, ICALUID from TOKENS where TOKEN = ?")
-      .get(token.toLowerCase());
+  async find(token: string): Promise<Correspondence | undefined> {
+    const row = await this.#read(() =>
+      this.#database
+        .prepare("select ORGANIZER, ATTENDEE, ICALUID from TOKENS where TOKEN = ?")
+        .get(token.toLowerCase()),
+    );
     return row && { organizer: String(row[0]), attendee: String(row[1]), uid: String(row[2]) };
   }
 
@@ -86,20 +92,26 @@ export class MailTokens {
   }
 
   /** Notes about a UID or an address, the latest first. `about` undefined: of all. */
-  notes(about: string | undefined, most: number): readonly MailNote[] {
-    return this.#database
-      .prepare(
-        `select AT, ICALUID, ADDRESS, EVENT, DETAILS from NOTES
-         where ? = '' or ICALUID = ? or ADDRESS = ? order by rowid desc limit ?`,
-      )
-      .all(about ?? "", about ?? "", about?.toLowerCase() ?? "", most)
-      .map(([at, uid, address, event, details]) => ({
-        at: Number(at),
-        uid: String(uid),
-        address: String(address),
-        event: String(event),
-        details: String(details),
-      }));
+  async notes(about: string | undefined, most: number): Promise<readonly MailNote[]> {
+    const rows = await this.#read(() =>
+      this.#database
+        .prepare(
+          `select AT, ICALUID, ADDRESS, EVENT, DETAILS from NOTES
+           where ? = '' or ICALUID = ? or ADDRESS = ? order by rowid desc limit ?`,
+        )
+        .all(about ?? "", about ?? "", about?.toLowerCase() ?? "", most),
+    );
+    return rows.map(([at, uid, address, event, details]) => ({
+      at: Number(at),
+      uid: String(uid),
+      address: String(address),
+      event: String(event),
+      details: String(details),
+    }));
+  }
+
+  #read<T>(work: () => T): Promise<T> {
+    return retryWhileBusy(this.#database.path, work);
   }
 
   #change<T>(work: () => T): Promise<T> {

@@ -83,7 +83,7 @@ export class MailChannel implements Channel {
       ? { organizer: recipient, attendee: message.originator, uid }
       : { organizer: message.originator, attendee: recipient, uid };
     const end = endOfAll(message, now);
-    const token = await this.#open().tokenFor(pair, Number.isFinite(end) ? end : 0, Date.now());
+    const token = await (await this.#open()).tokenFor(pair, Number.isFinite(end) ? end : 0, Date.now());
     const replyTo = tokenAddress(this.#settings.address, token);
     const sender = await this.#named(message.originator, propertiesNaming(message, message.originator));
     const organizer = isAnswer
@@ -132,7 +132,7 @@ export class MailChannel implements Channel {
   /** A mail that is sent is sent, also when that cannot be written down. */
   async #note(note: MailNote): Promise<void> {
     try {
-      await this.#open().note(note);
+      await (await this.#open()).note(note);
     } catch (error) {
       this.#services.warn("what became of a mail cannot be written down", { uid: note.uid, event: note.event, error });
     }
@@ -176,8 +176,11 @@ export class MailChannel implements Channel {
     );
   }
 
-  #open(): MailTokens {
-    this.#tokens ??= new MailTokens(this.#settings.tokens, this.#settings.daysToLive);
+  async #open(): Promise<MailTokens> {
+    const tokens = this.#tokens ?? (await MailTokens.open(this.#settings.tokens, this.#settings.daysToLive));
+    // Two may have begun to open it.
+    if (this.#tokens !== undefined && this.#tokens !== tokens) tokens.close();
+    this.#tokens ??= tokens;
     return this.#tokens;
   }
 

@@ -100,7 +100,7 @@ export class MailRoom implements Receiver {
     if (this.#giveUpRole === undefined) return this.#in(askAgain);
     const now = Date.now();
     if (now - this.#purgedAt > day) {
-      await this.#open().purge(now);
+      await (await this.#open()).purge(now);
       this.#purgedAt = now;
     }
     const { receiving } = this.#settings;
@@ -124,7 +124,9 @@ export class MailRoom implements Receiver {
     if (address === undefined) return "no such address";
     const token = tokenIn(address, this.#settings.address);
     if (token !== undefined)
-      return this.#open().find(token) === undefined ? "the invitation is not known here, or not any more" : undefined;
+      return (await (await this.#open()).find(token)) === undefined
+        ? "the invitation is not known here, or not any more"
+        : undefined;
     const user = await this.#services.calendarUser(`mailto:${address}`);
     return user?.calendaring === true ? undefined : "no calendar user has this address";
   }
@@ -173,7 +175,7 @@ export class MailRoom implements Receiver {
   /** Throws when it may go well another time. */
   async #handle(mail: IncomingMail, recipient: string, bytes: Uint8Array): Promise<Outcome> {
     const token = tokenIn(recipient, this.#settings.address);
-    const pair = token === undefined ? undefined : this.#open().find(token);
+    const pair = token === undefined ? undefined : await (await this.#open()).find(token);
     if (token !== undefined && pair === undefined)
       return this.#noted(mail, recipient, "", {
         is: "unknown",
@@ -218,8 +220,8 @@ export class MailRoom implements Receiver {
     return outcome;
   }
 
-  #note(uid: string, address: string, event: string, details: string): Promise<void> {
-    return this.#open().note({ at: Date.now(), uid, address, event, details });
+  async #note(uid: string, address: string, event: string, details: string): Promise<void> {
+    await (await this.#open()).note({ at: Date.now(), uid, address, event, details });
   }
 
   async #place(address: string, recipient: string): Promise<"recipient" | "other" | undefined> {
@@ -244,8 +246,11 @@ export class MailRoom implements Receiver {
     }
   }
 
-  #open(): MailTokens {
-    this.#tokens ??= new MailTokens(this.#settings.tokens, this.#settings.daysToLive);
+  async #open(): Promise<MailTokens> {
+    const tokens = this.#tokens ?? (await MailTokens.open(this.#settings.tokens, this.#settings.daysToLive));
+    // Two may have begun to open it.
+    if (this.#tokens !== undefined && this.#tokens !== tokens) tokens.close();
+    this.#tokens ??= tokens;
     return this.#tokens;
   }
 

@@ -153,6 +153,7 @@ const baseOf = ({ ServerHostName: name, HTTPPort, SSLPort }: Config): string => 
 const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
   implicit: true,
   oldDraftCompatibility: CalDAV.OldDraftCompatibility,
+  tagCompatibility: CalDAV.ScheduleTagCompatibility,
   privateComments: CalDAV.EnablePrivateComments,
   organizers: [
     "users",

@@ -7,14 +7,15 @@ const calendars = 50;
 const groups = 20;
 const members = 1000;
 const owner = "crowd0000";
-const person = (n) => `crowd${`${n}`.padStart(4, "0")}`;
+/** Short names of the crowd, from 0 to 1,000. */
+export const person = (n) => `crowd${`${n}`.padStart(4, "0")}`;
 const guid = (kind, n) => `${kind}0000000-0000-0000-0000-${`${n}`.padStart(12, "0")}`;
 
 /** Writes the accounts of `from` with the crowd added to `to`. */
 export async function writeCrowd(from, to) {
   let more = "";
   for (let n = 0; n <= members; n++)
-    more += `<user><uid>${person(n)}</uid><guid>${guid(5, n)}</guid><password>${person(n)}</password><name>Crowd ${n}</name><email-address>${person(n)}@example.com</email-address></user>\n`;
+    more += `<user><uid>${person(n)}</uid><guid>${guid(8, n)}</guid><password>${person(n)}</password><name>Crowd ${n}</name><email-address>${person(n)}@example.com</email-address></user>\n`;
   const all = Array.from({ length: members }, (_, n) => `<member type="users">${person(n + 1)}</member>`).join("");
   for (let n = 0; n < groups; n++)
     more += `<group><uid>crowds${n}</uid><guid>${guid(6, n)}</guid><name>Crowds ${n}</name><members><member type="groups">crowds${(n + 1) % groups}</member>${all}</members></group>\n`;

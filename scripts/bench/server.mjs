@@ -34,6 +34,8 @@ export async function startServer({ workers, folder = tmpdir() }) {
     DataRoot: join(root, "Data"),
     "MultiProcess/ProcessCount": workers,
     UserQuota: 0,
+    MaxAttendeesPerInstance: 0,
+    "Scheduling/Options/LimitFreeBusyAttendees": 0,
     MaxResourcesPerCollection: 0,
     MaxCollectionsPerHome: 0,
     "DirectoryService/params/xmlFile": accounts,

@@ -3,6 +3,7 @@ import { homeOfMany } from "./crowd.mjs";
 import { eventText, inWeek, uidOf, weekRange, weeks } from "./events.mjs";
 import { mixed } from "./mixed.mjs";
 import { multigetBody, report, sync } from "./reports.mjs";
+import { freebusy50, inbox100, invite100 } from "./scheduling.mjs";
 import { calendarType, check, namesIn, propfind, xmlType } from "./target.mjs";
 
 // A workload prepares what it needs and gives back `op`, one request (or a few) of connection number `who`, which throws for
@@ -208,6 +209,9 @@ export const workloads = {
     ),
   },
   home: homeOfMany,
+  invite100,
+  inbox100,
+  freebusy50,
   "sync-init": {
     what: "sync-collection of 1,000 events without a token",
     against: "http",

@@ -85,9 +85,10 @@ export const scheduling = {
         "Regular expressions of addresses that belong to users of this server: no mail goes to others of that form.",
       ),
       OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
-      ScheduleTagCompatibility: flag(true, "Accept If-Match of clients that do not know schedule tags.", {
-        effect: "later",
-      }),
+      ScheduleTagCompatibility: flag(
+        true,
+        "If-Match may name the state before others answered: for clients that do not know schedule tags.",
+      ),
       EnablePrivateComments: flag(
         true,
         "Keep comments of attendees that only the organizer sees when old clients leave them out.",

@@ -2,14 +2,12 @@ import { HttpError, type HttpRequest, type HttpResponse } from "../http/message.
 import type { Property } from "../ical/component.ts";
 import { formatUtc, parseDateTimeText, parseDuration } from "../ical/time.ts";
 import { writeComponent } from "../ical/write.ts";
-import { type CalendarAddress, type PrincipalUid, type TimeRange, type Utc, utc } from "../model/ids.ts";
-import type { Principal } from "../model/principal.ts";
+import { type CalendarAddress, type TimeRange, type Utc, utc } from "../model/ids.ts";
 import { freeBusyOf } from "../scheduling/outbox.ts";
 import { cs, el, type QName } from "../xml/element.ts";
 import { errorBody } from "./error-body.ts";
-import { outboxServices } from "./methods/outbox-post.ts";
+import { asStranger, outboxServices } from "./methods/outbox-post.ts";
 import { xmlType } from "./multistatus.ts";
-import { makePrivileges } from "./privileges.ts";
 import { product } from "./product.ts";
 import type { Context } from "./registry.ts";
 import { isRecordType, principalAt, uidsName } from "./urls.ts";
@@ -19,21 +17,6 @@ const allow = "OPTIONS, GET, HEAD, POST";
 const day = 86_400;
 /** The longest range that is answered: five years, s. */
 const longest = 5 * 366 * day;
-
-/** Whom strangers are taken for where AnonymousAccess lets them in: somebody who has signed in and whom nobody knows. So an owner
- *  who keeps his busy time from his colleagues keeps it from them, too. */
-const stranger: Principal = {
-  uid: "a stranger who asks for busy time" as PrincipalUid,
-  type: "users",
-  shortName: "-",
-  fullName: "",
-  firstName: undefined,
-  lastName: undefined,
-  emailAddresses: [],
-  addresses: [],
-  calendaring: false,
-  autoSchedule: "none",
-};
 
 /** The busy time of a home's owner at `<home>/freebusy` (FreeBusyURL of the plist; CalConnect's "Freebusy Read URL"), also as
  *  `freebusy.ifb`. Undefined: the request is for something else. Who may ask for the owner's busy time in an outbox may read it here,
@@ -55,10 +38,7 @@ export async function freeBusyUrl(request: HttpRequest, context: Context): Promi
     throw new HttpError(405, `a free-busy URL takes ${allow}`, { Allow: allow });
   const asked = askedOf(query, now(), settings.days);
   if ("refused" in asked) return asked.refused;
-  const asking =
-    context.user === undefined
-      ? { ...context, user: stranger, privileges: makePrivileges(stranger, context.services) }
-      : context;
+  const asking = context.user === undefined ? asStranger(context.services) : context;
   const address = owner.addresses[0] ?? (`urn:uuid:${owner.uid}` as CalendarAddress);
   const found = await freeBusyOf(owner, line("ATTENDEE", address), asked.range, outboxServices(asking));
   if (found === undefined) throw new HttpError(403, `the busy time of ${owner.shortName} may not be asked for`);

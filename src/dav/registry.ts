@@ -92,6 +92,8 @@ export interface SchedulingSettings {
   /** Explicit messages of old clients are answered as if they had been delivered. */
   readonly oldDraftCompatibility: boolean;
   readonly privateComments: boolean;
+  /** If-Match may name an ETag that a scheduling object had before others answered. */
+  readonly tagCompatibility: boolean;
   /** Who may be an organizer. */
   readonly organizers: readonly RecordType[];
   /** Attendees of one request for busy time that are answered. */

@@ -5,7 +5,7 @@ import type { TimeRange } from "../model/ids.ts";
 import { utc } from "../model/ids.ts";
 import type { Identify } from "./people.ts";
 import { deriveInstance, isRecurring, objectOf, type Series } from "./series.ts";
-import { type Difference, differenceOf, movesTime, snapshotOf } from "./snapshot.ts";
+import { asksDifferently, type Difference, differenceOf, movesTime, snapshotOf } from "./snapshot.ts";
 
 /** What happened to one instance that has a component of its own before or after. */
 export interface InstanceChange {
@@ -21,6 +21,8 @@ export interface SeriesChange {
   readonly master: Difference | undefined;
   readonly instances: ReadonlyMap<number, InstanceChange>;
   /** Times of the series were moved or its rule was changed, so instances cannot be matched by their old starts. */
+  /** Instances in which nothing differs but who is asked to answer. */
+  readonly asked: readonly number[];
   readonly isRescheduled: boolean;
 }
 
@@ -40,6 +42,7 @@ export function changeOf(before: Series, after: Series, identify: Identify): Ser
   const isRescheduled =
     master?.properties.some((name) => name === "RRULE" || (name === "DTSTART" && isRecurring(before))) ?? false;
   const instances = new Map<number, InstanceChange>();
+  const asked: number[] = [];
   for (const [key, override] of after.overrides) {
     const was = before.overrides.get(key) ?? (isRescheduled ? undefined : deriveInstance(before, key));
     const difference =
@@ -47,6 +50,11 @@ export function changeOf(before: Series, after: Series, identify: Identify): Ser
         ? everything
         : differenceOf(snapshotOf(was, before.zones, identify), snapshotOf(override, after.zones, identify));
     if (difference !== undefined) instances.set(key, { kind: "changed", difference });
+    else if (
+      was !== undefined &&
+      asksDifferently(snapshotOf(was, before.zones, identify), snapshotOf(override, after.zones, identify))
+    )
+      asked.push(key);
   }
   for (const [key, override] of before.overrides) {
     if (after.overrides.has(key)) continue;
@@ -63,7 +71,7 @@ export function changeOf(before: Series, after: Series, identify: Identify): Ser
     if (difference !== undefined) instances.set(key, { kind: "reverted", difference });
   }
   if (master === undefined && instances.size === 0) return undefined;
-  return { master, instances, isRescheduled };
+  return { master, instances, asked, isRescheduled };
 }
 
 function masterDifference(before: Series, after: Series, identify: Identify): Difference | undefined {

@@ -140,5 +140,6 @@ export function summaryOf(was: Series, difference: SeriesChange | undefined): Me
   };
   if (difference?.master !== undefined) add("master", difference.master);
   for (const [key, { difference: own }] of difference?.instances ?? []) if (own !== undefined) add(key, own);
+  for (const key of difference?.asked ?? []) instances.push(instanceSummary(key, was, [], "list"));
   return { instances };
 }

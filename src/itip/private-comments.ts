@@ -1,6 +1,8 @@
 import type { Component, Property } from "../ical/component.ts";
 import { parameterOf, propertiesOf } from "../ical/component.ts";
-import { withProperties } from "../ical/edit.ts";
+import { mapProperties, withComponents, withProperties } from "../ical/edit.ts";
+import { readCalendar } from "../ical/read.ts";
+import { writeKept } from "../ical/write-kept.ts";
 import { attendeeIn, type Identify } from "./people.ts";
 import { componentsOf, deriveInstance, type Key, mapMembers, type Series } from "./series.ts";
 
@@ -14,6 +16,20 @@ const both = [privateComment, attendeeComment];
 /** Whose comment it is, as `identify` names him. */
 export const commenterOf = (comment: Property, identify: Identify): string =>
   identify(parameterOf(comment, "X-CALENDARSERVER-ATTENDEE-REF") ?? "");
+
+/** A calendar object's text for those who are not meant: without anybody's comments. Only what has some is read; throws
+ *  Refusal(valid-calendar-data) then for what is no calendar. */
+export function withoutComments(text: string): string {
+  // Nearly no object has such a property.
+  if (!/^X-CALENDARSERVER-/im.test(text)) return text;
+  const root = readCalendar(text);
+  const components = root.components.map((component) =>
+    mapProperties(component, (property) => (both.includes(property.name) ? undefined : property)),
+  );
+  return components.every((component, at) => component === root.components[at])
+    ? text
+    : writeKept(withComponents(root, components), [{ root, text }]);
+}
 
 const hasComments = (series: Series): boolean =>
   componentsOf(series).some((component) => component.properties.some(({ name }) => both.includes(name)));

@@ -169,6 +169,15 @@ export function differenceOf(before: Snapshot, after: Snapshot): Difference | un
   return { properties, timeParameters: timeParameters(before, after), people, answers, roles, asks };
 }
 
+/** Whether somebody is asked to answer on one side only: no change by itself, but told with others. */
+export function asksDifferently(before: Snapshot, after: Snapshot): boolean {
+  for (const [person, { rsvp }] of after.attendees) {
+    const was = before.attendees.get(person);
+    if (was !== undefined && was.rsvp !== rsvp) return true;
+  }
+  return false;
+}
+
 function timeParameters(before: Snapshot, after: Snapshot): readonly string[] {
   const was = before.values.get("DTSTART") ?? "";
   const now = after.values.get("DTSTART") ?? "";

@@ -51,9 +51,13 @@ export async function expandGroups(
   return { root, groups };
 }
 
+/** Whoever has a calendar, here or on a server beside this one. */
+const isInvited = ({ type, calendaring, hosting }: Principal): boolean =>
+  type !== "groups" && (calendaring || (hosting?.local === false && hosting.enabled));
+
 async function membersOf(group: Principal, people: People, directory: GroupDirectory): Promise<readonly Member[]> {
   const members = await directory.members(group, directory.maxMembers + 1);
-  const invited = members.filter(({ type, calendaring }) => type !== "groups" && calendaring);
+  const invited = members.filter(isInvited);
   if (members.length > directory.maxMembers)
     throw new Refusal({ code: "max-attendees-per-instance", limit: directory.maxMembers });
   return invited.flatMap((member) => {
@@ -129,7 +133,7 @@ export async function* outdatedByGroups(
     if (present.has(uid)) return present.get(uid);
     const group = await services.userByUid(uid);
     const members = group?.type === "groups" ? await directory.members(group, directory.maxMembers + 1) : undefined;
-    const invited = members?.filter(({ type, calendaring }) => type !== "groups" && calendaring);
+    const invited = members?.filter(isInvited);
     const found = invited && fingerprint(invited.map((one) => one.uid));
     present.set(uid, found);
     return found;
@@ -175,7 +179,7 @@ export async function updateMembers(
         identify,
         now: now(),
         merge: true,
-        keepComments: false,
+        keepComments: services.privateComments,
       });
       const statuses = await deliverAll(asOutgoing(plan.messages), dispatch, services);
       const told = withOutcome(plan.store ?? after, "organizer", statuses, people);

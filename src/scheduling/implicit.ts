@@ -7,7 +7,7 @@ import type { Groups } from "../itip/groups.ts";
 import type { ItipMessage } from "../itip/message.ts";
 import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
-import { type Role, roleOf, tidied, withPlainSchemes } from "../itip/role.ts";
+import { type Role, roleOf, tidied } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
 import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -158,7 +158,7 @@ export class Scheduling {
     return {
       role,
       messages: [],
-      store: sent && withPlainSchemes(sent.root),
+      store: sent?.root,
       isScheduled: false,
       sources,
       result: resultOf(after),

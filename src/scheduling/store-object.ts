@@ -4,15 +4,53 @@ import type { Component } from "../ical/component.ts";
 import { type Source, writeKept } from "../ical/write-kept.ts";
 import { objectOf } from "../itip/series.ts";
 import type { Collection, CollectionChange, ObjectEntry } from "../store/contract.ts";
-import { caldav, type Element, el, type QName } from "../xml/element.ts";
+import { caldav, childrenNamed, dav, type Element, el, type QName, TWISTED_PRIVATE, textOf } from "../xml/element.ts";
 
 /** Property of a scheduling object (RFC 6638 §9.3); its presence says that an object is one. */
-export const scheduleTagName: QName = caldav("schedule-tag");
+const scheduleTagName: QName = caldav("schedule-tag");
 
 /** A tag that nobody had before, with its quotes. */
 export const freshTag = (): string => `"${randomUUID()}"`;
 
-export const tagElement = (tag: string): Element => el(scheduleTagName, tag);
+const tagElement = (tag: string): Element => el(scheduleTagName, tag);
+
+/** The original's name for the ETags that an object had under its present schedule tag: those of changes that only say what others
+ *  answered. Clients that know no schedule tags may still name one in If-Match. */
+const matchEtagsName: QName = `{${TWISTED_PRIVATE}}scheduling-match-etags`;
+/** As many as are kept: the one that the last change of a person gave, and the latest. */
+const mostEtags = 50;
+
+/** The ETags that an object had before, since its schedule tag is what it is. */
+export async function earlierEtags(collection: Collection, entry: ObjectEntry): Promise<readonly string[]> {
+  if (entry.scheduleTag === undefined || !entry.hasProperties) return [];
+  const stored = (await collection.properties(entry.name)).get(matchEtagsName);
+  return stored === undefined ? [] : childrenNamed(stored, dav("getetag")).map((one) => textOf(one).trim());
+}
+
+/** Sets the schedule tag among an object's properties. A tag that stays keeps the ETag of what is `replaced` matching. */
+export function setTag(
+  properties: Map<QName, Element>,
+  tag: string | undefined,
+  replaced: ObjectEntry | undefined,
+): void {
+  if (tag === undefined) properties.delete(scheduleTagName);
+  else properties.set(scheduleTagName, tagElement(tag));
+  if (tag === undefined || replaced?.scheduleTag !== tag) {
+    properties.delete(matchEtagsName);
+    return;
+  }
+  const stored = properties.get(matchEtagsName);
+  const before = stored === undefined ? [] : childrenNamed(stored, dav("getetag"));
+  const [first, ...others] = [...before, el(dav("getetag"), replaced.etag)];
+  if (first !== undefined) properties.set(matchEtagsName, el(matchEtagsName, first, ...others.slice(1 - mostEtags)));
+}
+
+/** What a change of the tag alone changes of the properties. */
+export const newTagEdits = (tag: string): ReadonlyMap<QName, Element | null> =>
+  new Map<QName, Element | null>([
+    [scheduleTagName, tagElement(tag)],
+    [matchEtagsName, null],
+  ]);
 
 /** An edited object with its text: lines that came from the sources stay as they were there. The properties keep the line numbers
  *  of where they came from, so the object is no source itself: that is what has been read from its text. */
@@ -33,8 +71,7 @@ export async function putObject(
   tag: string | undefined,
 ): Promise<ObjectEntry | undefined> {
   const properties = new Map(seen?.hasProperties ? await collection.properties(name) : []);
-  if (tag === undefined) properties.delete(scheduleTagName);
-  else properties.set(scheduleTagName, tagElement(tag));
+  setTag(properties, tag, seen);
   const staged = await collection.stage(Buffer.from(object.text), properties);
   try {
     const entry = await collection.change((change: CollectionChange) => {

@@ -24,7 +24,8 @@ export const ownerName: QName = `{${STORE}}owner`;
 /** Properties the store keeps for itself, or that the original kept and that can be recomputed: never shown as dead ones. */
 const internal = (name: QName): boolean =>
   name.startsWith(`{${STORE}}`) ||
-  name.startsWith("{http://twistedmatrix.com/xml_namespace/dav/private/}") ||
+  (name.startsWith("{http://twistedmatrix.com/xml_namespace/dav/private/}") &&
+    !name.endsWith("}scheduling-match-etags")) ||
   name === "{http://twistedmatrix.com/xml_namespace/dav/}getcontentmd5" ||
   name === "{http://calendarserver.org/ns/}getctag";
 

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { dav, el, href } from "../../src/xml/element.ts";
+import { cs, dav, el, href } from "../../src/xml/element.ts";
+import { writeXml } from "../../src/xml/write.ts";
 import { put as store } from "../support/store.ts";
 import { type Exchange, givenExchange, refused } from "./exchange.ts";
+import { settings } from "./tree.ts";
 
 const home = (user: string): string => `/calendars/users/${user}/`;
 const mail = (user: string): string => `mailto:${user}@example.com`;
@@ -87,6 +89,49 @@ describe("a PUT of an invitation", () => {
     assert.match((await get(copy, "user02")).text, /LOCATION:Here/, "what was refused was sent to nobody");
   });
 
+  test("with If-Match of the state before an answer came is merged with it, once", async () => {
+    const path = `${home("user01")}calendar/match.ics`;
+    await put(path, meeting("match"));
+    const etag = (await get(path, "user01")).headers["etag"] ?? "";
+    const copy = (await copyOf("user02", "match")) ?? "";
+    for (const answer of ["TENTATIVE", "ACCEPTED"]) {
+      const own = (await get(copy, "user02")).text.replaceAll("\r\n ", "");
+      const answered = own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, `PARTSTAT=${answer}$1`);
+      assert.equal((await put(copy, answered, "user02")).status, 204);
+    }
+    assert.notEqual((await get(path, "user01")).headers["etag"], etag);
+    const late = { "if-match": etag };
+    assert.equal((await put(path, meeting("match", ["LOCATION:Here"]), "user01", late)).status, 204);
+    const stored = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(stored, /PARTSTAT=ACCEPTED[^\r]*:mailto:user02@/);
+    assert.match(stored, /LOCATION:Here/);
+    assert.equal((await put(path, meeting("match"), "user01", late)).status, 412, "another client of hers wrote since");
+    const last = (await get(path, "user01")).headers["etag"] ?? "";
+    const declined = (await get(copy, "user02")).text
+      .replaceAll("\r\n ", "")
+      .replace("PARTSTAT=ACCEPTED;", "PARTSTAT=DECLINED;");
+    await put(copy, declined.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=DECLINED$1"), "user02");
+    assert.equal((await exchange.send("DELETE", path, { headers: { "if-match": last } })).status, 204);
+  });
+
+  test("with If-Match of an earlier state is refused without ScheduleTagCompatibility", async () => {
+    const strict = await givenExchange({ scheduling: { ...settings.scheduling, tagCompatibility: false } });
+    try {
+      const path = `${home("user01")}calendar/match.ics`;
+      const write = (where: string, as: string, body: string, headers: Readonly<Record<string, string>> = {}) =>
+        strict.send("PUT", where, { as, body, headers: { "content-type": "text/calendar", ...headers } });
+      await write(path, "user01", meeting("match"));
+      const etag = (await strict.send("GET", path)).headers["etag"] ?? "";
+      const calendar = await strict.tree.store.open({ owner: await strict.tree.user("user02"), path: ["calendar"] });
+      const copy = `${home("user02")}calendar/${await calendar?.nameOf("match")}`;
+      const own = (await strict.send("GET", copy, { as: "user02" })).text.replaceAll("\r\n ", "");
+      await write(copy, "user02", own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=ACCEPTED$1"));
+      assert.equal((await write(path, "user01", meeting("match"), { "if-match": etag })).status, 412);
+    } finally {
+      await strict.end();
+    }
+  });
+
   test("that fails its conditions tells nobody", async () => {
     const path = `${home("user01")}calendar/three.ics`;
     assert.equal((await put(path, meeting("three"), "user01", { "if-match": '"none"' })).status, 412);
@@ -111,6 +156,100 @@ describe("a PUT of an invitation", () => {
     refused(await put(`${home("user01")}calendar/five.ics`, meeting("five"), "user03"), "need-privileges");
     assert.equal(await copyOf("user02", "five"), undefined);
     assert.equal((await put(`${home("user01")}calendar/own.ics`, plain, "user03")).status, 201);
+  });
+});
+
+describe("CS:schedule-changes of an inbox item", () => {
+  test("names, with what changed, the instances in which only who is asked to answer is another", async () => {
+    const path = `${home("user01")}calendar/asks.ics`;
+    const series = (summary: string, rsvp: string): string => {
+      const text = meeting("asks", ["RRULE:FREQ=DAILY;COUNT=4"])
+        .replace("SUMMARY:asks", `SUMMARY:${summary}`)
+        .replace("RSVP=TRUE;PARTSTAT=NEEDS-ACTION", `${rsvp}PARTSTAT=TENTATIVE`);
+      const own = /BEGIN:VEVENT[\s\S]*END:VEVENT\r\n/.exec(text)?.[0] ?? "";
+      const instance = own
+        .replace(/RRULE[^\r]*/, "RECURRENCE-ID:20260106T100000Z")
+        .replaceAll("20260105T1", "20260106T1");
+      return text.replace("END:VCALENDAR", `${instance.replace(/SUMMARY:[^\r]*/, "SUMMARY:own")}END:VCALENDAR`);
+    };
+    await put(path, series("asks", ""));
+    const inbox = await exchange.tree.store.open({ owner: await exchange.tree.user("user02"), path: ["inbox"] });
+    const before = new Set<string>();
+    for await (const page of inbox?.entries() ?? []) for (const { name } of page) before.add(name);
+    await put(path, series("changed", "RSVP=TRUE;"));
+    const changes: string[] = [];
+    for await (const page of inbox?.entries() ?? [])
+      for (const { name } of page)
+        if (!before.has(name))
+          changes.push(writeXml((await inbox?.properties(name))?.get(cs("schedule-changes")) ?? el(cs("none"))));
+    assert.equal(changes.length, 1);
+    const [said = ""] = changes;
+    assert.match(said, /<[^>]*master\s*\/>[\s\S]*name="SUMMARY"/);
+    assert.match(said, /20260106T100000Z[\s\S]*name="ATTENDEE"/);
+  });
+});
+
+describe("a group of the directory", () => {
+  test("of groups brings the people in all of them; a member answers, and is uninvited with the others", async () => {
+    const path = `${home("user01")}calendar/group.ics`;
+    const members = ["user06", "user07", "user08", "user09", "user10"];
+    assert.equal((await put(path, meeting("group", ["ATTENDEE:mailto:group04@example.com"]))).status, 201);
+    const own = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(own, /ATTENDEE;CUTYPE=GROUP[^\r]*:mailto:group04@/);
+    for (const name of members) {
+      assert.match(own, new RegExp(`ATTENDEE[^\r]*MEMBER="mailto:group04@example.com"[^\r]*:mailto:${name}@`));
+      assert.deepEqual(await itemsAbout(name, "group"), ["REQUEST"]);
+    }
+    const copy = (await copyOf("user08", "group")) ?? "";
+    const text = (await get(copy, "user08")).text.replaceAll("\r\n ", "");
+    const answered = text.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user08@)/, "PARTSTAT=TENTATIVE$1");
+    assert.equal((await put(copy, answered, "user08")).status, 204);
+    const told = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(told, /PARTSTAT=TENTATIVE[^\r]*:mailto:user08@/);
+    assert.equal((await exchange.send("DELETE", path)).status, 204);
+    for (const name of members)
+      assert.match((await get((await copyOf(name, "group")) ?? "", name)).text, /STATUS:CANCELLED/, name);
+  });
+
+  test("that would make more attendees than an instance may have is refused", async () => {
+    const strict = await givenExchange({ maxAttendeesPerInstance: 5 });
+    try {
+      const body = meeting("many", ["ATTENDEE:mailto:group04@example.com"]);
+      const answer = await strict.send("PUT", `${home("user01")}calendar/many.ics`, { body });
+      refused(answer, "max-attendees-per-instance");
+    } finally {
+      await strict.end();
+    }
+  });
+});
+
+describe("a delegate with write access", () => {
+  test("invites, changes, answers and cancels in the name of the owner; one with read access does not", async () => {
+    const { tree } = exchange;
+    const { directory } = tree.services;
+    const [writer, reader] = [await tree.user("user05"), await tree.user("user06")];
+    for (const owner of ["user01", "user02"]) {
+      await directory.setDelegates(await tree.user(owner), "write", [writer]);
+      await directory.setDelegates(await tree.user(owner), "read", [reader]);
+    }
+    const path = `${home("user01")}calendar/for.ics`;
+    assert.equal((await put(path, meeting("for"), "user06")).status, 403);
+    assert.equal(await copyOf("user02", "for"), undefined);
+    assert.equal((await put(path, meeting("for"), "user05")).status, 201);
+    const copy = (await copyOf("user02", "for")) ?? "";
+    const own = (await get(copy, "user05")).text.replaceAll("\r\n ", "");
+    assert.match(own, /ORGANIZER[^\r]*:mailto:user01@/, "it is the owner who invites");
+    const answered = own.replace(/PARTSTAT=[A-Z-]+([^\r]*:mailto:user02@)/, "PARTSTAT=ACCEPTED$1");
+    assert.equal((await put(copy, answered, "user06")).status, 403);
+    assert.equal((await put(copy, answered, "user05")).status, 204);
+    const told = (await get(path, "user01")).text.replaceAll("\r\n ", "");
+    assert.match(told, /PARTSTAT=ACCEPTED[^\r]*:mailto:user02@/);
+    assert.doesNotMatch(told, /user05/);
+    assert.equal((await exchange.send("DELETE", path, { as: "user05" })).status, 204);
+    assert.match((await get(copy, "user02")).text, /STATUS:CANCELLED/);
+    assert.deepEqual(await itemsAbout("user05", "for"), []);
+    for (const owner of ["user01", "user02"])
+      for (const access of ["write", "read"] as const) await directory.setDelegates(await tree.user(owner), access, []);
   });
 });
 

@@ -73,6 +73,20 @@ describe("a published calendar", () => {
     assert.doesNotMatch(text, /secret/);
     assert.deepEqual(text.match(/^UID:.*(?=\r)/gm)?.sort(), ["UID:b", "UID:lunch"]);
   });
+  test("shows no private comment that an attendee made, or had from one", async () => {
+    const more = [
+      "X-CALENDARSERVER-PRIVATE-COMMENT:to the organizer alone",
+      'x-calendarserver-attendee-comment;X-CALENDARSERVER-ATTENDEE-REF="mailto:user0',
+      ' 2@example.com";X-CALENDARSERVER-DTSTAMP=20260101T000000Z:to the organizer alone',
+      "X-KEPT:with\\, all its escapes",
+    ];
+    await exchange.put(`${calendar}commented.ics`, event("commented", { more }));
+    const { text } = await read(await published());
+    assert.match(text, /UID:commented\r\n/);
+    assert.match(text, /X-KEPT:with\\, all its escapes/);
+    assert.doesNotMatch(text, /alone|-COMMENT/i);
+    await exchange.send("DELETE", `${calendar}commented.ics`);
+  });
   test("has an ETag that changes with it, and is not sent again to who has it", async () => {
     const address = await published();
     const etag = String((await read(address)).response.headers?.["ETag"]);

@@ -56,6 +56,7 @@ export const settings: DavSettings = {
     implicit: false,
     oldDraftCompatibility: true,
     privateComments: true,
+    tagCompatibility: true,
     organizers: ["users"],
     freeBusyAttendees: 30,
     groupMembers: 20,

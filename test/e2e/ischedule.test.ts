@@ -6,13 +6,14 @@ import { createServer, type Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { sign } from "../../src/scheduling/ischedule/dkim.ts";
+import { keyRecord, sign } from "../../src/scheduling/ischedule/dkim.ts";
+import { invitation } from "../scheduling/given.ts";
 import { accountsXml } from "../support/accounts.ts";
 import { Client } from "../support/http-client.ts";
 import { freePort, type Server, startServer, until as wait } from "../support/server.ts";
 
 const icalendar = { "content-type": "text/calendar; charset=utf-8" };
-const { privateKey: strangersKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const { privateKey: strangersKey, publicKey: strangersPublicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 let folder = "";
 let com: Server;
@@ -31,6 +32,8 @@ async function serverOf(domain: string, users: readonly string[], port: number, 
   await writeFile(join(root, "map.properties"), map);
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   await writeFile(join(root, "key.pem"), privateKey.export({ format: "pem", type: "pkcs8" }));
+  await mkdir(join(root, "exchanges"));
+  await writeFile(join(root, "exchanges", "example.edu#one"), `${keyRecord(strangersPublicKey)}\n`);
   return startServer({
     root,
     port,
@@ -41,6 +44,7 @@ async function serverOf(domain: string, users: readonly string[], port: number, 
       "Scheduling/iSchedule/DKIM/Enabled": true,
       "Scheduling/iSchedule/DKIM/Domain": domain,
       "Scheduling/iSchedule/DKIM/PrivateKeyFile": join(root, "key.pem"),
+      "Scheduling/iSchedule/DKIM/PrivateExchanges": join(root, "exchanges"),
       "Scheduling/iSchedule/DKIM/ProtocolDebug": true,
     },
   });
@@ -72,24 +76,17 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const event = (uid: string, attendees: readonly string[], more: readonly string[] = []): string =>
-  [
-    "BEGIN:VCALENDAR",
-    "VERSION:2.0",
-    "PRODID:-//test//EN",
-    "BEGIN:VEVENT",
-    `UID:${uid}`,
-    "DTSTAMP:20261120T120000Z",
-    ...(more.some((line) => line.startsWith("DTSTART")) ? [] : ["DTSTART:20270301T100000Z", "DTEND:20270301T110000Z"]),
-    `SUMMARY:${uid}`,
-    "ORGANIZER:mailto:alice@example.com",
-    "ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.com",
-    ...attendees.map((address) => `ATTENDEE:mailto:${address}`),
-    ...more,
-    "END:VEVENT",
-    "END:VCALENDAR",
-    "",
-  ].join("\r\n");
+const event = (
+  uid: string,
+  attendees: readonly string[],
+  more: readonly string[] = ["DTSTART:20270301T100000Z", "DTEND:20270301T110000Z"],
+): string =>
+  invitation(
+    uid,
+    "alice",
+    ["alice@example.com", ...attendees].map((address) => `ATTENDEE:mailto:${address}`),
+    more,
+  );
 
 const place = (user: string, name: string): string => `/calendars/users/${user}/calendar/${name}`;
 
@@ -170,7 +167,8 @@ describe("two servers of two domains", () => {
       const [own] = await calendarOf(alice, "alice", "party");
       return own !== undefined && /PARTSTAT=ACCEPTED[^\r\n]*:mailto:bob@/.test(own.text);
     });
-    assert.equal((await inboxOf(alice, "alice", "party")).length, 1);
+    // The calendar is written before the inbox.
+    await until("it is in her inbox", async () => (await inboxOf(alice, "alice", "party")).length === 1);
     const carol = new Client(com, "carol");
     await until("carol knows", async () => {
       const [own] = await calendarOf(carol, "carol", "party");
@@ -309,6 +307,34 @@ describe("the door for other servers", () => {
     assert.equal(status, 403);
     assert.match(text, /verification-failed[\s\S]*does not match the key/);
     assert.equal((await calendarOf(bob, "bob", "signed")).length, 0);
+  });
+
+  test("believes a signature of a domain whose key it has, for that domain alone, and each once", async () => {
+    const signer = {
+      domain: "example.edu",
+      selector: "one",
+      algorithm: "rsa-sha256",
+      methods: ["private-exchange"],
+      expires: 600,
+      key: strangersKey,
+    } as const;
+    const send = async (uid: string, from: string, id: string) => {
+      const body = message(uid, from);
+      const headers = headersFor(from, id);
+      const signature = sign(lower(headers), Buffer.from(body), signer, Math.floor(Date.now() / 1000));
+      const all = { ...headers, "DKIM-Signature": signature };
+      return { first: await post(all, body), again: await post(all, body) };
+    };
+    const { first, again } = await send("foreign", "eve@example.edu", "4@example.edu");
+    assert.equal(first.status, 200, first.text);
+    assert.match(first.text, /mailto:bob@example\.org<\/[\s\S]*1\.2;/);
+    assert.equal((await calendarOf(bob, "bob", "foreign")).length, 1);
+    assert.equal(again.status, 403);
+    assert.match(again.text, /verification-failed[\s\S]*came before/);
+    const other = await send("lent", "alice@example.com", "5@example.edu");
+    assert.equal(other.first.status, 403);
+    assert.match(other.first.text, /originator-denied/);
+    assert.equal((await calendarOf(bob, "bob", "lent")).length, 0);
   });
 
   test("does one message once: the second time it answers as the first, and another under its name is refused", async () => {

@@ -84,6 +84,32 @@ describe("Kerberos with a real KDC", () => {
     assert.equal(new Set(challenges).size, 4);
   });
 
+  test("a thousand tickets, good and bad, cost no worker its life, and few their memory", async (t) => {
+    const env = await kdc.kinit("user01", "user01");
+    const workers = server.workers();
+    for (let round = 0; round < 5; round++) {
+      const { statuses } = await negotiate(env, { urls: 150 });
+      assert.equal(statuses.filter((status) => status === 207).length, 150);
+      const rubbish = Array.from({ length: 50 }, (_, at) =>
+        Buffer.from(`\x60\x82\x02\xe1${"\0".repeat(at)}`, "latin1"),
+      );
+      for (const token of rubbish) {
+        const { status } = await fetch(`${server.url}/principals/`, {
+          headers: { authorization: `Negotiate ${token.toString("base64")}` },
+        });
+        assert.equal(status, 401);
+      }
+    }
+    assert.deepEqual(server.workers(), workers);
+    for (const pid of workers) {
+      const status = await readFile(`/proc/${pid}/status`, "utf8");
+      const maps = await readFile(`/proc/${pid}/maps`, "utf8");
+      const resident = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+      t.diagnostic(`${resident.toFixed(0)} MB, ${maps.includes("jemalloc") ? "jemalloc" : "glibc"}`);
+      assert.ok(resident < 200, `${resident} MB`);
+    }
+  });
+
   test("a client without tickets is asked for one of the methods", async () => {
     const { statuses, challenges } = await negotiate({ ...kdc.env, KRB5CCNAME: `FILE:${kdc.folder}/none` });
     assert.deepEqual(statuses, [401]);

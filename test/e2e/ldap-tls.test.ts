@@ -150,10 +150,14 @@ describe("clients with accounts of a directory, TLS on both sides", { skip: with
   });
 
   test("while the directory is down, Digest goes on for who was known and is 503 for others", async () => {
-    assert.deepEqual(await digest("ann", "new house"), [401, 207]);
+    // At once, so that both workers are asked: one alone may remember the password from before.
+    const atBoth = async (): Promise<void> => {
+      const answers = await Promise.all(Array.from({ length: 6 }, () => digest("ann", "new house")));
+      for (const statuses of answers) assert.deepEqual(statuses, [401, 207]);
+    };
+    await atBoth();
     await slapd.stop();
-    // Known at both workers, since they share what they learned.
-    for (let round = 0; round < 4; round++) assert.deepEqual(await digest("ann", "new house"), [401, 207]);
+    await atBoth();
     assert.equal((await digest("late0", "late0")).at(-1), 503);
     assert.equal((await basic("late1", "late1")).at(-1), 503);
     // After a restart nobody's password is known.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { utc } from "../../src/model/ids.ts";
 import { Refusal } from "../../src/model/refusal.ts";
+import { caldav, el } from "../../src/xml/element.ts";
 import { type Given, givenStore, now } from "../support/store.ts";
 import { type Desk, deskOver, invitation } from "./given.ts";
 
@@ -132,6 +133,41 @@ describe("a room", () => {
     }
     assert.equal(winners.length, 1, winners.join(" "));
     assert.deepEqual([...desk.warnings, ...other.warnings], []);
+  });
+});
+
+describe("a room with an availability", () => {
+  test("declines what lies outside of it, and of a series just those instances", async () => {
+    const { desk, store } = await given();
+    await desk.calendar("room1");
+    const inbox = await store.store.open({ owner: desk.person("room1"), path: ["inbox"] });
+    const open = [
+      ...["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VAVAILABILITY", "UID:a", "BEGIN:AVAILABLE", "UID:hours"],
+      ...["DTSTART:20261116T090000Z", "DTEND:20261116T170000Z", "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"],
+      ...["END:AVAILABLE", "END:VAVAILABILITY", "END:VCALENDAR", ""],
+    ].join("\r\n");
+    const name = caldav("calendar-availability");
+    await inbox?.change((change) => change.setProperties(undefined, new Map([[name, el(name, open)]])));
+    const ask = async (uid: string, ...lines: readonly string[]): Promise<string> => {
+      await desk.put("alice", `${uid}.ics`, invitation(uid, "alice", ["room1"], lines));
+      await desk.scheduling.idle();
+      return (await desk.copy("alice", uid)) ?? "";
+    };
+    assert.match(await ask("day", "DTSTART:20261123T100000Z", "DURATION:PT1H"), accepted("room1"));
+    assert.match(
+      await ask("night", "DTSTART:20261123T200000Z", "DURATION:PT1H"),
+      /PARTSTAT=DECLINED[^\r\n]*:mailto:room1@/,
+    );
+    const days = await ask("days", "DTSTART:20261125T110000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=5");
+    const [master = "", ...others] = days.split("BEGIN:VEVENT").slice(1);
+    assert.match(master, accepted("room1"));
+    assert.deepEqual(
+      others.map((one) => /RECURRENCE-ID:(\d{8})/.exec(one)?.[1]),
+      ["20261128", "20261129"],
+      "Saturday and Sunday",
+    );
+    for (const one of others) assert.match(one, /PARTSTAT=DECLINED[^\r\n]*:mailto:room1@/);
+    assert.deepEqual(desk.warnings, []);
   });
 });
 

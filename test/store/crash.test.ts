@@ -25,6 +25,7 @@ const known: readonly CollectionRef[] = [
   { owner: alice, path: [] },
   { owner: alice, path: ["calendar"] },
   { owner: alice, path: ["other"] },
+  { owner: alice, path: ["files"] },
   { owner: alice, path: ["made"] },
   { owner: bob, path: [] },
   { owner: bob, path: ["calendar"] },

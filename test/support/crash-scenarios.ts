@@ -36,7 +36,24 @@ export async function prepare(store: FileStore): Promise<void> {
   await calendar.change((change) => change.setProperties("a.ics", properties("old")));
   await calendar.change((change) => change.setProperties(undefined, properties("old")));
   await store.create({ owner: alice, path: ["other"] }, "calendar", new Map());
+  await store.create({ owner: alice, path: ["files"] }, "folder", new Map());
+  await putFile(store, "old");
   await store.locks.grant(alice.uid, lock("first", "calendar/a.ics"), () => undefined);
+}
+
+/** Stores a file that comes in pieces. */
+async function putFile(store: FileStore, word: string): Promise<void> {
+  const folder = await calendarOf(store, "files");
+  const pieces = async function* (): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < 3; at++) yield Buffer.from(`${word} ${at}\n`.repeat(1000));
+  };
+  const staged = await folder.stageChunks(pieces(), properties(word));
+  try {
+    await folder.change((change) => change.put("film.mp4", staged, undefined));
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
 }
 
 /** The writes that a crash may interrupt, by name. */
@@ -46,6 +63,7 @@ export const scenarios: Readonly<Record<string, (store: FileStore) => Promise<un
     const calendar = await calendarOf(store);
     await put(calendar, "a.ics", newText, await calendar.properties("a.ics"));
   },
+  "PUT of a file in pieces": (store) => putFile(store, "new"),
   DELETE: async (store) => (await calendarOf(store)).change((change) => change.remove("a.ics")),
   MOVE: async (store) => {
     const other = await calendarOf(store, "other");

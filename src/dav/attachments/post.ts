@@ -181,7 +181,7 @@ async function keepUpload(
       : attachmentTooLarge(limit);
   if (left < 0) throw tooLarge();
   const collection = await makeManaged(owner, services.store);
-  const room = await roomIn({ owner, collection }, context);
+  const room = await roomIn({ owner, collection }, context, "file");
   const id = freshId();
   const type = contentTypeOf(request.headers);
   const filename = filenameOf(request.headers) ?? "attachment";
@@ -191,7 +191,8 @@ async function keepUpload(
     { type },
     undefined,
   );
-  const staged = await stageUpload(request, collection, Math.min(limit, left), properties, tooLarge);
+  const bounds = { limit: Math.min(limit, left), replaced: 0, room, tooLarge };
+  const staged = await stageUpload(request, collection, bounds, properties);
   const holder = { home: owner.uid, uid: seriesOf(root).uid };
   const managed = await keepManaged(collection, id, name, staged, holder, room);
   const url = addressOf(owner, name, services);

@@ -5,6 +5,7 @@ import { Refusal } from "../../model/refusal.ts";
 import type { Collection, Staged } from "../../store/contract.ts";
 import type { Element, QName } from "../../xml/element.ts";
 import type { Place } from "../methods/members.ts";
+import type { Room } from "../methods/quota.ts";
 import type { Context } from "../registry.ts";
 import { isBox } from "./boxes.ts";
 
@@ -18,18 +19,29 @@ export function fileLimit({ collection }: Pick<Place, "collection">, { services:
   return Math.max(largestFile, settings.maxResourceSize ?? largestFile);
 }
 
+/** What an upload must fit into. */
+interface UploadBounds {
+  /** Bytes. */
+  readonly limit: number;
+  /** Bytes that it takes the place of. */
+  readonly replaced: number;
+  readonly room: Room;
+  readonly tooLarge: () => Refusal;
+}
+
 /** Takes the request's body to a staged file, never whole in memory. Says no before a byte is read when the headers say that it is too
  *  large. Throws Refusal(max-attachment-size, quota-not-exceeded, max-resource-size) and HttpError as `bodyOf` does. */
 export async function stageUpload(
   request: HttpRequest,
   collection: Collection,
-  limit: number,
+  { limit, replaced, room, tooLarge }: UploadBounds,
   properties: ReadonlyMap<QName, Element>,
-  tooLarge: () => Refusal,
 ): Promise<Staged> {
   refuseEncoded(request);
-  const length = request.headers["content-length"];
-  if (length !== undefined && Number(length) > limit) throw tooLarge();
+  const length = Number(request.headers["content-length"] ?? 0);
+  if (length > limit) throw tooLarge();
+  const info = await collection.info();
+  room({ totals: () => info }, length - replaced);
   try {
     return await collection.stageChunks(chunksOf(request.body, limit), properties);
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Href } from "../../model/ids.ts";
 import { lockPath } from "../../model/lock.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { hasOrganizer, isScheduled } from "../../scheduling/plan.ts";
-import { freshTag, scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
+import { freshTag, newTagEdits, setTag } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry, Staged } from "../../store/contract.ts";
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
@@ -47,10 +47,10 @@ export async function copyMember(
   }
   const arrives = await arrival(source, place, object, overwrite, context, request);
   if (arrives !== undefined) return arrives;
-  const room = await roomIn(place, context);
+  const room = await roomIn(place, context, bytes === undefined ? "file" : "object");
   const kept = new Map(properties);
   kept.delete(dav("acl"));
-  kept.delete(scheduleTagName);
+  setTag(kept, undefined, undefined);
   const guard = lockGuard(request, place.owner, context);
   const staged = bytes === undefined ? await copied(source, place, kept) : await place.collection.stage(bytes, kept);
   try {
@@ -184,9 +184,7 @@ export async function moveMember(
   await guard.removed(path);
   if (scheduleTag === undefined) return undefined;
   const tag = freshTag();
-  await place.collection.change((change) =>
-    change.setProperties(place.name, new Map([[scheduleTagName, tagElement(tag)]])),
-  );
+  await place.collection.change((change) => change.setProperties(place.name, newTagEdits(tag)));
   return tag;
 }
 

@@ -16,7 +16,7 @@ import { collectionKinds, memberKinds } from "../resource.ts";
 import { afterRemoval } from "../sharing/follow.ts";
 import { refuseDefaultCalendar } from "./default-calendar.ts";
 import { touchedBy } from "./members.ts";
-import { checkPreconditions } from "./preconditions.ts";
+import { checkPreconditions, earlierState } from "./preconditions.ts";
 import { checkRemoval, removeAllScheduled, removeScheduled } from "./scheduled.ts";
 
 const done: HttpResponse = { status: 204 };
@@ -28,12 +28,13 @@ export const deleteMethod: Method = {
   on: [...collectionKinds, ...memberKinds],
   needs: () => ["parent unbind"],
   async handle(resource, context, request) {
-    await checkPreconditions(resource, context, request);
+    const earlier = await earlierState(resource, context, request);
+    await checkPreconditions(resource, context, request, earlier);
     if ("entry" in resource) {
       const { owner, collection } = resource;
       const { name } = resource.entry;
       const guard = lockGuard(request, owner, context);
-      const removable = checkRemoval(request, resource.href);
+      const removable = checkRemoval(request, resource.href, earlier);
       const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
         removable(existing);
         return guard.check(...touchedBy({ collection, name }));

@@ -124,6 +124,14 @@ const stranger: Principal = {
   autoSchedule: "none",
 };
 
+/** What is asked by somebody whom nobody here knows is asked as by anyone who has signed in: an owner who keeps his busy time from his
+ *  colleagues keeps it from strangers, too. */
+export const asStranger = (services: Services): Context => ({
+  user: stranger,
+  services,
+  privileges: makePrivileges(stranger, services),
+});
+
 /** Busy time of people of this server for somebody of another one: what everybody may see who has signed in, and no more. Nobody else is
  *  asked. */
 export function busyTimeForStranger(
@@ -131,8 +139,7 @@ export function busyTimeForStranger(
   busyTime: BusyTimeRequest,
   services: Services,
 ): Promise<readonly Answer[]> {
-  const context = { user: stranger, services, privileges: makePrivileges(stranger, services) };
-  const asked = { ...outboxServices(context), askElsewhere: async () => new Map() };
+  const asked = { ...outboxServices(asStranger(services)), askElsewhere: async () => new Map() };
   return answerBusyTime(message, busyTime, undefined, asked);
 }
 

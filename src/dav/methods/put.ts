@@ -11,7 +11,7 @@ import type { Context, Method } from "../registry.ts";
 import { collectionKinds, memberKinds } from "../resource.ts";
 import { fileAnswer, representation } from "./get.ts";
 import { type Place, placeOf, touchedIn } from "./members.ts";
-import { checkEntry, checkPreconditions } from "./preconditions.ts";
+import { checkEntry, checkPreconditions, earlierState } from "./preconditions.ts";
 import { storeFile } from "./store-file.ts";
 import { type Stored, storeMember } from "./store-member.ts";
 import type { Upload } from "./upload.ts";
@@ -30,10 +30,11 @@ export const putMethod: Method = {
     if (request.headers["content-range"] !== undefined)
       throw new HttpError(400, "a PUT replaces the whole; Content-Range is not supported");
     const place = placeOf(resource);
-    await checkPreconditions(resource, context, request);
+    const earlier = await earlierState(resource, context, request);
+    await checkPreconditions(resource, context, request, earlier);
     const guard = lockGuard(request, place.owner, context);
     const recheck = (existing: ObjectEntry | undefined): void | Promise<void> => {
-      checkEntry(request, existing);
+      checkEntry(request, existing, earlier);
       return guard.check(...touchedIn(place, existing));
     };
     if (holdsFiles(place)) return putFile(place, resource.href, context, request, recheck);

@@ -6,16 +6,23 @@ import type { Context } from "../registry.ts";
 import type { Place } from "./members.ts";
 
 /** Refuses a growth by so many bytes when it does not fit. To be asked under the collection's lock. */
-export type Room = (change: CollectionChange, growth: number) => void;
+export type Room = (change: Pick<CollectionChange, "totals">, growth: number) => void;
 
 /** How much room the collection's home has (RFC 4331 §6), and the event whose box it is. The collection's own bytes are those under the lock; what lies in the
- *  home's other collections is summed up now. The check throws Refusal(quota-not-exceeded). */
-export async function roomIn(place: Pick<Place, "owner" | "collection">, context: Context): Promise<Room> {
+ *  home's other collections is summed up now. The check throws Refusal(quota-not-exceeded). For a `file`, which
+ *  may be larger than all else, the sum is that of this moment. */
+export async function roomIn(
+  place: Pick<Place, "owner" | "collection">,
+  context: Context,
+  size: "object" | "file" = "object",
+): Promise<Room> {
   const { store } = context.services;
   const { quota } = store;
   const inBox: Room = (change, growth) => refuseBeyondTotal(place.collection, change.totals().bytes, growth, context);
   if (quota === undefined) return inBox;
-  const others = await bytesElsewhere(place, store, quota);
+  const others = await (size === "file"
+    ? store.usedBytes(place.owner, place.collection.ref)
+    : bytesElsewhere(place, store, quota));
   return (change, growth) => {
     inBox(change, growth);
     if (growth > 0 && others + change.totals().bytes + growth > quota)

@@ -11,7 +11,7 @@ import { collectionResource } from "../children.ts";
 import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
 import type { Place } from "./members.ts";
-import { checkEntry } from "./preconditions.ts";
+import { checkEntry, type Earlier } from "./preconditions.ts";
 
 /** What a request says of the messages its change sends, and who asks: for `Scheduling.change`. */
 export function schedulingOf(
@@ -22,7 +22,9 @@ export function schedulingOf(
   const { headers } = request;
   const { store, urls, settings } = context.services;
   return {
-    merge: headers["if-schedule-tag-match"] !== undefined,
+    merge:
+      headers["if-schedule-tag-match"] !== undefined ||
+      (settings.scheduling.tagCompatibility && headers["if-match"] !== undefined),
     silent: headers["schedule-reply"]?.trim().toUpperCase() === "F",
     may: async (inbox, privilege) => {
       const granted = await privilegesOn(inbox, context);
@@ -77,10 +79,10 @@ export async function removeScheduled(
 
 /** The conditions of a DELETE on a member. Throws HttpError. */
 export const checkRemoval =
-  (request: HttpRequest, href: string) =>
+  (request: HttpRequest, href: string, earlier?: Earlier) =>
   (existing: ObjectEntry | undefined): void => {
     if (existing === undefined) throw new HttpError(404, `${href} does not exist`);
-    checkEntry(request, existing);
+    checkEntry(request, existing, earlier);
   };
 
 /** Before a calendar goes, or a folder with calendars: whoever takes part in what lies in it hears of it (RFC 6638 §3.2.3.2). */

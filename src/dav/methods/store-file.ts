@@ -16,10 +16,12 @@ export async function storeFile(
 ): Promise<{ readonly entry: ObjectEntry; readonly created: boolean }> {
   const { collection, name } = place;
   const type = contentTypeOf(request.headers);
-  const room = await roomIn(place, context);
+  const room = await roomIn(place, context, "file");
   const limit = fileLimit(place, context);
   const properties = await propertiesFor(place, { type }, undefined);
-  const staged = await stageUpload(request, collection, limit, properties, () => fileTooLarge(place, limit));
+  const replaced = place.existing?.size ?? 0;
+  const bounds = { limit, replaced, room, tooLarge: () => fileTooLarge(place, limit) };
+  const staged = await stageUpload(request, collection, bounds, properties);
   try {
     return await collection.change(async (change) => {
       const existing = change.entry(name);

@@ -5,7 +5,7 @@ import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { MemberChange } from "../../scheduling/implicit.ts";
 import { concernsScheduling } from "../../scheduling/plan.ts";
-import { scheduleTagName, tagElement } from "../../scheduling/store-object.ts";
+import { setTag } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { CollectionChange, ObjectEntry } from "../../store/contract.ts";
 import { dav, type Element, el, type QName, TWISTED } from "../../xml/element.ts";
@@ -116,8 +116,7 @@ async function storeScheduled(
       const same = object.text === sent.text;
       const bytes = same ? checked.bytes : Buffer.from(object.text);
       const properties = new Map(await propertiesFor(place, upload, object));
-      if (tag === undefined) properties.delete(scheduleTagName);
-      else properties.set(scheduleTagName, tagElement(tag));
+      setTag(properties, tag, undefined);
       const staged = await collection.stage(bytes, properties);
       try {
         return await collection.change(async (open) => {

@@ -179,6 +179,11 @@ describe("who is mailed", () => {
   test("nobody when only others have answered", () => {
     const says = { isRefresh: true, instances: [] };
     assert.match(why(message("REQUEST", [], { says })) ?? "", /answers of others/);
+    const told = (properties: readonly string[]): Partial<ItipMessage> => ({
+      says: { instances: [{ key: "master", id: undefined, properties, attendees: "partstat" }] },
+    });
+    assert.match(why(message("REQUEST", [], told([]))) ?? "", /answers of others/);
+    assert.equal(why(message("REQUEST", [], told(["LOCATION"]))), undefined);
   });
 
   test("nobody who has answered what this server has never seen before: it is imported", () => {

@@ -1,4 +1,4 @@
-import type { ItipMessage } from "../../itip/message.ts";
+import type { ItipMessage, MessageSummary } from "../../itip/message.ts";
 import { attendeeIn, type Identify, partstatOf } from "../../itip/people.ts";
 import { componentsOf, seriesOf } from "../../itip/series.ts";
 import type { RelaySettings } from "../../mail/relay.ts";
@@ -53,7 +53,7 @@ export function whyNotMailed(
   const { method, says } = message;
   if (method === "PUBLISH" || method === "ADD") return `${method} is not sent by mail`;
   if (method === "REFRESH" || method === "DECLINECOUNTER") return undefined;
-  if (says?.isRefresh === true) return "only answers of others have changed";
+  if (says !== undefined && tellsAnswersOnly(says)) return "only answers of others have changed";
   if (endOfAll(message, now) <= now * 1000) return "all of it is over";
   if (method !== "REQUEST" || says !== undefined) return undefined;
   const person = identify(recipient);
@@ -63,3 +63,8 @@ export function whyNotMailed(
   const hasAnswered = own.length > 0 && own.every((attendee) => partstatOf(attendee) !== "NEEDS-ACTION");
   return hasAnswered ? "he has answered before the event came to this server" : undefined;
 }
+
+const tellsAnswersOnly = ({ isRefresh, instances }: MessageSummary): boolean =>
+  isRefresh === true ||
+  (instances.length > 0 &&
+    instances.every(({ properties, attendees }) => properties.length === 0 && attendees === "partstat"));

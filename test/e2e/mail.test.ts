@@ -147,3 +147,30 @@ describe("invitations by mail", () => {
     assert.equal((await caladmin(["mail"])).status, 64);
   });
 });
+
+test("a mail whose acceptance a killed server did not hear of comes again, as the same: its Message-ID and token stay", async () => {
+  let isSilent = true;
+  const sink = await startMailSink({ isSilent: () => isSilent });
+  let server = await startServer({ settings: mailSettings(sink.port) });
+  const client = new Client(server, "user01");
+  try {
+    const body = meeting("twice", organizer, ["bob@elsewhere.example"]);
+    await client.expect(201, "PUT", `${calendar}twice.ics`, { headers: icalendar, body });
+    await sink.to("bob@elsewhere.example");
+    for (const pid of [server.pid, ...server.workers()]) process.kill(pid, "SIGKILL");
+    isSilent = false;
+    server = await server.restart();
+    const mails = await sink.to("bob@elsewhere.example", 2);
+    for (const header of [/^Message-ID: (\S+)/im, /^Reply-To: .*<(\S+)>/im]) {
+      const [first, second] = mails.map(({ head }) => header.exec(head)?.[1]);
+      assert.ok(first);
+      assert.equal(second, first);
+    }
+    await textWith(client, `${calendar}twice.ics`, /SCHEDULE-STATUS="?1\.1/);
+    assert.equal((await sink.to("bob@elsewhere.example", 2)).length, 2);
+  } finally {
+    client.close();
+    await server.stop();
+    await sink.stop();
+  }
+});

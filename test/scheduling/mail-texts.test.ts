@@ -184,6 +184,9 @@ describe("who is mailed", () => {
     });
     assert.match(why(message("REQUEST", [], told([]))) ?? "", /answers of others/);
     assert.equal(why(message("REQUEST", [], told(["LOCATION"]))), undefined);
+    // That is what an answer is.
+    const answer = { ...told([]), originator: bob, recipients: [alice] };
+    assert.equal(why(message("REPLY", [`ATTENDEE;PARTSTAT=ACCEPTED:${bob}`], answer)), undefined);
   });
 
   test("nobody who has answered what this server has never seen before: it is imported", () => {

@@ -53,7 +53,8 @@ export function whyNotMailed(
   const { method, says } = message;
   if (method === "PUBLISH" || method === "ADD") return `${method} is not sent by mail`;
   if (method === "REFRESH" || method === "DECLINECOUNTER") return undefined;
-  if (says !== undefined && tellsAnswersOnly(says)) return "only answers of others have changed";
+  if (method === "REQUEST" && says !== undefined && tellsAnswersOnly(says))
+    return "only answers of others have changed";
   if (endOfAll(message, now) <= now * 1000) return "all of it is over";
   if (method !== "REQUEST" || says !== undefined) return undefined;
   const person = identify(recipient);

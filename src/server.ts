@@ -58,10 +58,11 @@ import { publishedDoor } from "./doors/published.ts";
 import { timeZonesDoor } from "./doors/timezones.ts";
 import { compressed } from "./http/compress.ts";
 import { type Handler, HttpError, type HttpRequest, type HttpResponse } from "./http/message.ts";
-import { utc } from "./model/ids.ts";
+import { type Utc, utc } from "./model/ids.ts";
 import type { Principal } from "./model/principal.ts";
 import { addressElsewhere } from "./scheduling/channels.ts";
 import { type ISchedule, openISchedule } from "./scheduling/ischedule/open.ts";
+import { openMail } from "./scheduling/mail/open.ts";
 import { FileStore } from "./store/store.ts";
 
 /** The lists. To add a method, a report, a directory service or an auth scheme is to add a line here. */
@@ -234,6 +235,8 @@ export async function createServer(
   const urls = makeUrls(directory);
   const settings = davSettings(config);
   const iSchedule = await openISchedule(config, warn);
+  const now = (): Utc => utc(Math.floor(Date.now() / 1000));
+  const mail = openMail(config, { now, warn, calendarUser: (address) => calendarUser(address, directory, urls) });
   // The ways to people of other servers, in the order in which they are asked.
   const services = withScheduling(
     {
@@ -245,10 +248,10 @@ export async function createServer(
       registry: makeRegistry(methods, reports, properties),
       administrators: principalList(directory, "AdminPrincipals", config.AdminPrincipals, warn),
       readers: principalList(directory, "ReadPrincipals", config.ReadPrincipals, warn),
-      now: () => utc(Math.floor(Date.now() / 1000)),
+      now,
       warn,
     },
-    [...(iSchedule === undefined ? [] : [iSchedule.channel])],
+    [iSchedule?.channel, mail?.channel].filter((channel) => channel !== undefined),
   );
   const { scheduling } = services;
   const owners = async function* (): AsyncGenerator<Principal> {
@@ -267,6 +270,12 @@ export async function createServer(
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
   if (worker === 1) scheduling.groups.start(groupInterval);
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
+  const endMail = mail?.receive({
+    log: (message, details) => log.named("mail").info(message, details),
+    claim: () => store.claim("mail"),
+    receive: (message, how) => scheduling.receive(message, how),
+    undelivered: (owner, uid, address) => scheduling.undelivered(owner, uid, address),
+  });
   const rejected = config.RejectClients.map((pattern) => new RegExp(pattern));
   const doors = [
     ...doorsOf(config),
@@ -312,6 +321,7 @@ export async function createServer(
     close: async () => {
       hashes.close();
       await endSweeps?.();
+      await endMail?.();
       await scheduling.close();
       await store.close();
       await endDumps?.();

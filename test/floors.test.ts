@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   config: 2,
   store: 3,
   directory: 3,
+  mail: 3,
   auth: 4,
   scheduling: 4,
   sharing: 4,
@@ -46,6 +47,10 @@ const packages: Readonly<Record<string, string>> = {
   argon2: "auth",
   bcryptjs: "auth",
   kerberos: "auth",
+  nodemailer: "mail",
+  "smtp-server": "mail",
+  imapflow: "mail",
+  "postal-mime": "mail",
 };
 
 /** More lines than this are more than one concept. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { delegatesPath } from "../directory/delegates.ts";
+import { tokensFile } from "../scheduling/mail/configured.ts";
 import { type Command, operandsOf } from "./command.ts";
 import { tableText } from "./table.ts";
 
@@ -34,6 +35,7 @@ from a copy with caladmin delegates import --new.
       ["certificate", config.SSLCertificate],
       ["private key", config.SSLPrivateKey],
       ["certificate chain", config.SSLAuthorityChain],
+      ["reply addresses of invitations by mail", tokensFile(config)],
     ];
     const wanted = [
       ...files.filter(([, path]) => path !== "" && existsSync(path)),

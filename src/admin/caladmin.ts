@@ -9,6 +9,7 @@ import { dkimCommand } from "./dkim.ts";
 import { homesCommand } from "./homes.ts";
 import { checkLocalUsersCommand } from "./local-users.ts";
 import { logsCommand } from "./logs.ts";
+import { mailCommand } from "./mail.ts";
 import { passwordsCommand } from "./passwords.ts";
 import { principalsCommand } from "./principals.ts";
 import { purgeCommand } from "./purge.ts";
@@ -44,6 +45,7 @@ const commands: readonly Command[] = [
   passwordsCommand,
   homesCommand,
   sharesCommand,
+  mailCommand,
   purgeCommand,
   verifyCommand,
   backupCommand,

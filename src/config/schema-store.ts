@@ -1,5 +1,6 @@
 import { flag, isDictionary, path, patterns, type Section, table, text, unbounded, whole } from "./key.ts";
 import { iSchedule } from "./schema-ischedule.ts";
+import { mail } from "./schema-mail.ts";
 
 const limit = [0, unbounded] as const;
 const port = [0, 65_535] as const;
@@ -79,9 +80,10 @@ export const scheduling = {
         "Mail addresses in this domain belong to users of this server; only a domain map leads them elsewhere.",
       ),
       HTTPDomain: text("", "HTTP addresses in this domain belong to users of this server.", { effect: "later" }),
-      AddressPatterns: patterns([], "Regular expressions of addresses that belong to users of this server.", {
-        effect: "later",
-      }),
+      AddressPatterns: patterns(
+        [],
+        "Regular expressions of addresses that belong to users of this server: no mail goes to others of that form.",
+      ),
       OldDraftCompatibility: flag(true, "Answer explicit scheduling requests of old clients as if they had been done."),
       ScheduleTagCompatibility: flag(
         true,
@@ -93,40 +95,7 @@ export const scheduling = {
       ),
     },
     iSchedule,
-    iMIP: {
-      Enabled: flag(false, "Exchange invitations by mail.", { effect: "later" }),
-      MailGatewayServer: text("localhost", "The host of the original's mail gateway.", { effect: "ignored" }),
-      MailGatewayPort: whole(62_310, port, "Its port.", { effect: "ignored" }),
-      Username: text("com.apple.calendarserver", "The user as whom it delivered replies.", { effect: "ignored" }),
-      Password: text("", "That user's password.", { effect: "ignored", secret: true }),
-      Sending: {
-        Server: text("", "The mail server that takes invitations.", { effect: "later" }),
-        Port: whole(587, port, "Its port.", { effect: "later" }),
-        Address: text("", "The sender's address.", { effect: "later" }),
-        UseSSL: flag(true, "Speak TLS with it.", { effect: "later" }),
-        Username: text("", "The user for signing in there.", { effect: "later" }),
-        Password: text("", "The password for signing in there.", { effect: "later", secret: true }),
-      },
-      Receiving: {
-        Server: text("", "The mail server on which replies arrive.", { effect: "later" }),
-        Port: whole(0, port, "Its port; 0 means the usual one.", { effect: "later" }),
-        UseSSL: flag(true, "Speak TLS with it.", { effect: "later" }),
-        Type: text("", "pop or imap.", { effect: "later" }),
-        PollingSeconds: whole(30, [1, 86_400], "Seconds between two looks into the mailbox.", { effect: "later" }),
-        Username: text("", "The user for signing in there.", { effect: "later" }),
-        Password: text("", "The password for signing in there.", { effect: "later", secret: true }),
-      },
-      AddressPatterns: patterns([], "Regular expressions of addresses reached by mail.", { effect: "later" }),
-      MailTemplatesDirectory: path("/usr/share/caldavd/share/email_templates", "The texts of the mails.", {
-        effect: "later",
-      }),
-      MailIconsDirectory: path("/usr/share/caldavd/share/date_icons", "The pictures in the mails.", {
-        effect: "later",
-      }),
-      InvitationDaysToLive: whole(90, [1, 36_500], "Days after which a reply by mail is not recognised any more.", {
-        effect: "later",
-      }),
-    },
+    iMIP: mail,
     Options: {
       AllowGroupAsOrganizer: flag(false, "A group may invite."),
       AllowLocationAsOrganizer: flag(false, "A location may invite."),
@@ -143,13 +112,16 @@ export const scheduling = {
     },
   },
   Localization: {
-    TranslationsDirectory: path("/usr/share/caldavd/share/translations", "Translations of the mails.", {
-      effect: "later",
+    TranslationsDirectory: path("/usr/share/caldavd/share/translations", "The original's translations of the mails.", {
+      effect: "ignored",
     }),
     LocalesDirectory: path("/usr/share/caldavd/share/locales", "The original's compiled translations.", {
       effect: "ignored",
     }),
-    Language: text("English", "The language of the mails.", { effect: "later" }),
+    Language: text(
+      "English",
+      "The language of mails to people whose own is not known: English, German, French, Spanish, Japanese, or a tag as de.",
+    ),
   },
 } satisfies Section;
 

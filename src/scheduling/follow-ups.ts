@@ -47,6 +47,12 @@ export class FollowUps {
     await jobs.put(name, writeJob({ ...job, id: randomUUID() }));
   }
 
+  /** Writes one down that no operation causes, and begins it. The lock of its UID is free. */
+  async addNow(next: FollowUp): Promise<void> {
+    await this.#services.store.exclusively("uid", next.uid, () => this.add(next));
+    this.begin([next]);
+  }
+
   /** Begins what was written down; answers at once. */
   begin(later: readonly FollowUp[]): void {
     for (const next of later) this.start(followUpName(next), next.kind === "answer" ? 0 : gathering);

@@ -285,6 +285,11 @@ export class Scheduling {
     return (address) => statuses.get(people.identify(address));
   }
 
+  /** A message that somebody here (his uid) had sent did not arrive at an address after all: his copy says so. */
+  undelivered(owner: string, uid: string, address: string): Promise<void> {
+    return this.#followUps.addNow({ kind: "told", owner, uid, codes: { [address]: "5.1" } });
+  }
+
   /** Busy time of people who are not of this server: a promise for each whom a channel reaches. */
   askElsewhere(
     question: BusyQuestion,

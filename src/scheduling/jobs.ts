@@ -90,6 +90,9 @@ export const lettersName = (id: string, channel: string, lane: string): string =
 
 export const lettersPrefix = "letters-";
 
+/** No job: while a file of this name is in the queue, an administrator wants letters to be tried again now. */
+export const retryName = "retry";
+
 export const implicitName = (id: string): string => `implicit-${id}`;
 
 export const writeJob = (job: Job): string => JSON.stringify(job);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Channel, channelFor, type Delivery, type Letter, noSupport, unavailable } from "./channels.ts";
 import type { FollowUps } from "./follow-ups.ts";
 import type { FollowUp, LettersJob, StoredMessage } from "./jobs.ts";
-import { lettersName, lettersPrefix, outgoing, readJob, writeJob } from "./jobs.ts";
+import { lettersName, lettersPrefix, outgoing, readJob, retryName, writeJob } from "./jobs.ts";
 import type { SchedulingServices } from "./services.ts";
 
 /** The role of the one process that sends. */
@@ -82,6 +82,10 @@ export class Post {
     this.#giveUpRole ??= store.claim(role);
     if (this.#giveUpRole === undefined) return this.#lookIn(lookAgain);
     const names = new Set(await store.jobs.list());
+    if (names.has(retryName)) {
+      await store.jobs.remove(retryName);
+      for (const lane of this.#lanes.values()) lane.notBefore = 0;
+    }
     for (const name of this.#waiting.keys())
       if (!names.has(name) && this.#waiting.get(name)?.isRunning === false) this.#waiting.delete(name);
     for (const name of names) {

@@ -1,0 +1,81 @@
+import PostalMime, {
+  type Address,
+  type Attachment,
+  addressParser,
+  type Email,
+  type Mailbox as ParsedMailbox,
+} from "postal-mime";
+import type { DeliveryReport, IncomingMail } from "./mail.ts";
+
+/** Calendar parts looked at, and characters of one. */
+const maxCalendars = 4;
+const maxCalendar = 2_097_152;
+
+/** Reads a mail (RFC 5322, MIME). Throws an Error for what is none, or is nested or long beyond reason. */
+export async function readMail(bytes: Uint8Array): Promise<IncomingMail> {
+  const mail = await PostalMime.parse(bytes, {
+    attachmentEncoding: "arraybuffer",
+    // What a report returns is no mail to us.
+    forceRfc822Attachments: true,
+    maxNestingDepth: 20,
+    maxHeadersSize: 262_144,
+  });
+  const header = (name: string): readonly string[] =>
+    mail.headers.filter(({ key }) => key === name).map(({ value }) => value.trim());
+  const automatic = header("auto-submitted")[0]?.toLowerCase() ?? "no";
+  // By itself the parser tells of the first author only, and a second one could be who is shown to people.
+  const froms = header("from").flatMap((value) => mailboxesOf(addressParser(value)));
+  const named = [...(mail.to ?? []), ...(mail.cc ?? [])];
+  const delivered = ["delivered-to", "x-original-to", "envelope-to"].flatMap(header);
+  return {
+    from: froms.length === 1 ? froms[0] : undefined,
+    to: [...new Set([...mailboxesOf(named), ...delivered.map((one) => one.replace(/^<|>$/g, "").toLowerCase())])].slice(
+      0,
+      100,
+    ),
+    messageId: mail.messageId,
+    subject: mail.subject ?? "",
+    isAutomatic: !automatic.startsWith("no") || header("precedence").some((word) => /^(bulk|junk|list)$/i.test(word)),
+    calendars: calendarsOf(mail.attachments),
+    report: reportOf(mail),
+  };
+}
+
+const mailboxesOf = (list: readonly Address[]): readonly string[] =>
+  list
+    .flatMap((one): readonly ParsedMailbox[] => one.group ?? [one])
+    .map(({ address }) => address.toLowerCase())
+    .filter((address) => address !== "");
+
+/** Alternatives first: the same calendar is often attached once more. */
+function calendarsOf(attachments: readonly Attachment[]): readonly string[] {
+  const calendars = attachments.filter(
+    ({ mimeType, filename }) =>
+      mimeType === "text/calendar" ||
+      mimeType === "application/ics" ||
+      (mimeType === "application/octet-stream" && filename?.toLowerCase().endsWith(".ics") === true),
+  );
+  const rank = ({ mimeType }: Attachment): number => (mimeType === "text/calendar" ? 0 : 1);
+  return calendars
+    .sort((a, b) => rank(a) - rank(b))
+    .slice(0, maxCalendars)
+    .map(textOf)
+    .filter((text) => text.length <= maxCalendar);
+}
+
+function textOf({ content }: Attachment): string {
+  if (typeof content === "string") return content;
+  return new TextDecoder("utf-8").decode(content);
+}
+
+/** A delivery report (RFC 3464 §2.3.3): blocks of fields, one for each recipient. */
+function reportOf({ headers, attachments }: Email): DeliveryReport | undefined {
+  const type = headers.find(({ key }) => key === "content-type")?.value.toLowerCase() ?? "";
+  if (!type.startsWith("multipart/report")) return undefined;
+  const status = attachments.find(({ mimeType }) => mimeType === "message/delivery-status");
+  if (status === undefined) return undefined;
+  const text = textOf(status).slice(0, 65_536);
+  const failed = /^action:[ \t]*failed\b/im.test(text);
+  const why = /^diagnostic-code:[ \t]*(.{1,300})/im.exec(text)?.[1] ?? /^status:[ \t]*(.{1,40})/im.exec(text)?.[1];
+  return { failed, why: why?.trim() ?? "" };
+}

@@ -1,0 +1,129 @@
+import type { DateTime } from "../../ical/time.ts";
+import { headerText } from "../../mail/mail.ts";
+import type { Facts, Named, Repetition, Span } from "./facts.ts";
+import { filled, type Language, type Words, wordsOf } from "./languages.ts";
+
+/** The words of a mail. */
+export interface Composed {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** Attendees that are named. */
+const maxNamed = 20;
+
+interface Line {
+  readonly label: string;
+  readonly value: string;
+  readonly isChanged: boolean;
+}
+
+/** Writes subject, text and HTML: what it is, then a line for each fact there is. `who`: whose words they are. */
+export function compose(
+  facts: Facts,
+  people: { readonly who: Named; readonly organizer: Named; readonly attendees: readonly Named[] },
+  language: Language,
+): Composed {
+  const words = wordsOf(language);
+  const title = facts.title === "" ? words.untitled : facts.title;
+  const greeting = filled(words.says[facts.says], shownName(people.who));
+  const lines = linesOf(facts, people, words);
+  const isInvitation = facts.says === "invitation" || facts.says === "update";
+  const closing = isInvitation ? [words.howToAnswer] : [];
+  return {
+    subject: headerText(filled(words.subjects[facts.says], title)),
+    text: [
+      greeting,
+      "",
+      title,
+      "",
+      ...lines.map(({ label, value }) => `${label}: ${value.replace(/\r\n|\r|\n/g, "\n  ")}`),
+      ...closing.flatMap((line) => ["", line]),
+      "",
+    ].join("\n"),
+    html: [
+      `<!DOCTYPE html><html lang="${language}"><head><meta charset="utf-8"><title>${escaped(title)}</title></head>`,
+      `<body style="font-family:sans-serif"><p>${escaped(greeting)}</p><h2>${escaped(title)}</h2><table>`,
+      ...lines.map(({ label, value, isChanged }) => {
+        const shown = escaped(value).replace(/\r\n|\r|\n/g, "<br>");
+        const cell = isChanged ? `<strong>${shown}</strong>` : shown;
+        return `<tr><th align="left" valign="top">${escaped(label)}</th><td>${cell}</td></tr>`;
+      }),
+      `</table>${closing.map((line) => `<p>${escaped(line)}</p>`).join("")}</body></html>`,
+    ].join("\n"),
+  };
+}
+
+function linesOf(
+  facts: Facts,
+  { organizer, attendees }: { readonly organizer: Named; readonly attendees: readonly Named[] },
+  words: Words,
+): readonly Line[] {
+  const { labels } = words;
+  const lines: Line[] = [];
+  const add = (label: string, value: string, isChanged = false): void => {
+    if (value !== "") lines.push({ label, value, isChanged });
+  };
+  const has = (aspect: Facts["changed"][number]): boolean => facts.changed.includes(aspect);
+  add(labels.changed, facts.changed.map((aspect) => words.aspects[aspect]).join(", "));
+  const times = facts.spans.map((span) => spanText(span, words)).filter((text) => text !== "");
+  if (facts.more > 0) times.push(filled(words.more, String(facts.more)));
+  add(labels.when, times.join("\n"), has("time"));
+  if (facts.repetition !== undefined) add(labels.repeats, repetitionText(facts.repetition, words), has("repetition"));
+  add(labels.where, facts.place, has("place"));
+  add(labels.organizer, fullName(organizer));
+  const named = attendees.slice(0, maxNamed).map(fullName);
+  if (attendees.length > maxNamed) named.push(filled(words.more, String(attendees.length - maxNamed)));
+  add(labels.attendees, named.join(", "), has("people"));
+  add(labels.comment, facts.comment);
+  add(labels.link, facts.link);
+  add(labels.description, facts.description, has("description"));
+  return lines;
+}
+
+const shownName = ({ name, address }: Named): string => headerText(name ?? address);
+const fullName = ({ name, address }: Named): string =>
+  name === undefined || name.toLowerCase() === address ? address : `${headerText(name)} <${address}>`;
+
+const marks: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (mark) => marks[mark] ?? mark);
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(locale: string, withTime: "date" | "time" | "both"): Intl.DateTimeFormat {
+  const key = `${locale} ${withTime}`;
+  const known = formats.get(key);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat(locale, {
+    // Wall clocks are counted as if they stood at UTC.
+    timeZone: "UTC",
+    ...(withTime === "time" ? {} : { weekday: "long", year: "numeric", month: "long", day: "numeric" }),
+    ...(withTime === "date" ? {} : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  });
+  formats.set(key, made);
+  return made;
+}
+
+const isDay = ({ form }: DateTime): boolean => form === "date";
+const zoneText = ({ form, zone }: DateTime): string =>
+  form === "utc" ? " (UTC)" : form === "zoned" && zone !== undefined ? ` (${zone.id})` : "";
+
+/** "Friday, 20 November 2026, 10:00 – 11:00 (Europe/Berlin)". */
+function spanText({ start, end, isDue }: Span, { locale, due }: Words): string {
+  const whole = (at: DateTime): string => format(locale, isDay(at) ? "date" : "both").format(at.local * 1000);
+  if (isDue && end !== undefined) return filled(due, whole(end) + zoneText(end));
+  if (start === undefined) return "";
+  if (end === undefined) return whole(start) + zoneText(start);
+  const isSameZone = zoneText(start) === zoneText(end);
+  const isSameDay = Math.floor(start.local / 86_400) === Math.floor(end.local / 86_400);
+  const until = isSameDay && isSameZone && !isDay(end) ? format(locale, "time").format(end.local * 1000) : whole(end);
+  return `${whole(start)}${isSameZone ? "" : zoneText(start)} – ${until}${zoneText(end)}`;
+}
+
+function repetitionText({ frequency, interval, count, until }: Repetition, words: Words): string {
+  if (frequency === undefined) return words.irregular;
+  const often = interval === 1 ? words.every[frequency] : filled(words.everyFew[frequency], String(interval));
+  if (until !== undefined) return filled(words.until, often, format(words.locale, "date").format(until.local * 1000));
+  return count === undefined ? often : filled(words.times, often, String(count));
+}

@@ -1,0 +1,225 @@
+import type { Component, Property } from "../../ical/component.ts";
+import { parameterOf, propertyOf } from "../../ical/component.ts";
+import { instancesIn } from "../../ical/instances.ts";
+import { parseRule } from "../../ical/recurrence.ts";
+import { unescapeText } from "../../ical/text.ts";
+import { addDuration, type DateTime, dateTimeOf, daySeconds, durationOf, type ZoneLookup } from "../../ical/time.ts";
+import { utcZone } from "../../ical/zones.ts";
+import type { ItipMessage } from "../../itip/message.ts";
+import { attendeeIn, type Identify, partstatOf } from "../../itip/people.ts";
+import { componentsOf, type Key, membersOf, objectOf, seriesOf } from "../../itip/series.ts";
+import { type Utc, utc } from "../../model/ids.ts";
+import type { Aspect } from "./languages.ts";
+
+/** A time as people read it. */
+export interface Span {
+  readonly start: DateTime | undefined;
+  /** Undefined: none, or the start again. Of days: the last one. */
+  readonly end: DateTime | undefined;
+  /** `end` is when it must be done. */
+  readonly isDue: boolean;
+}
+
+export interface Repetition {
+  readonly frequency: "DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY" | undefined;
+  readonly interval: number;
+  readonly count: number | undefined;
+  readonly until: DateTime | undefined;
+}
+
+/** Somebody, as a mail names him. */
+export interface Named {
+  readonly name: string | undefined;
+  readonly address: string;
+}
+
+/** What a mail tells of a message. */
+export interface Facts {
+  readonly says:
+    | "invitation"
+    | "update"
+    | "cancelled"
+    | "accepted"
+    | "declined"
+    | "tentative"
+    | "answered"
+    | "question";
+  readonly title: string;
+  /** One, or each instance that the message is about. */
+  readonly spans: readonly Span[];
+  /** Instances beyond those. */
+  readonly more: number;
+  readonly place: string;
+  readonly description: string;
+  readonly link: string;
+  readonly comment: string;
+  readonly repetition: Repetition | undefined;
+  readonly organizer: Property | undefined;
+  readonly attendees: readonly Property[];
+  readonly changed: readonly Aspect[];
+}
+
+const maxSpans = 5;
+/** Characters of a mail; the attachment has all. */
+const maxDescription = 4_000;
+
+/** Throws Refusal(valid-calendar-data) for times that cannot be read. */
+export function factsOf(message: ItipMessage, person: string, identify: Identify): Facts {
+  const series = seriesOf(message.root);
+  const said = new Set<Key>((message.says?.instances ?? []).map(({ key }) => key));
+  const members = [...membersOf(series)];
+  const about = members.filter(([key]) => said.has(key));
+  const meant = (about.length > 0 ? about : members.slice(0, 1)).map(([, component]) => component);
+  // Instances only, as a CANCEL of two dates has them.
+  const shown = series.master === undefined ? componentsOf(series) : meant;
+  const [first] = shown;
+  const text = (name: string): string => {
+    const value = first && propertyOf(first, name)?.value;
+    return value === undefined ? "" : unescapeText(value).trim().slice(0, maxDescription);
+  };
+  const link = first === undefined ? "" : (propertyOf(first, "URL")?.value.trim() ?? "");
+  return {
+    says: toneOf(message, shown, identify),
+    title: text("SUMMARY").replace(/\s+/g, " ").slice(0, 200),
+    spans: shown.slice(0, maxSpans).map((component) => spanOf(component, series.zones)),
+    more: Math.max(0, shown.length - maxSpans),
+    place: text("LOCATION").slice(0, 500),
+    description: text("DESCRIPTION"),
+    link: /^https?:\/\/[^\s"<>]{1,1000}$/i.test(link) ? link : "",
+    comment: message.method === "REQUEST" || message.method === "CANCEL" ? "" : text("COMMENT"),
+    repetition: first === series.master && first !== undefined ? repetitionOf(first, series.zones) : undefined,
+    organizer: first && propertyOf(first, "ORGANIZER"),
+    attendees: (first?.properties ?? []).filter(({ name, value }) => name === "ATTENDEE" && identify(value) !== person),
+    changed: aspectsOf(message),
+  };
+}
+
+function toneOf(
+  { method, says, originator }: ItipMessage,
+  shown: readonly Component[],
+  identify: Identify,
+): Facts["says"] {
+  if (method === "CANCEL") return "cancelled";
+  if (method === "REPLY") {
+    const sender = identify(originator);
+    const answers = new Set(
+      shown.map((component) => {
+        const own = attendeeIn(component, sender, identify);
+        return own === undefined ? "" : partstatOf(own);
+      }),
+    );
+    const [answer] = answers.size === 1 ? answers : [""];
+    if (answer === "ACCEPTED" || answer === "COMPLETED" || answer === "IN-PROCESS") return "accepted";
+    return answer === "DECLINED" ? "declined" : answer === "TENTATIVE" ? "tentative" : "answered";
+  }
+  if (method === "COUNTER" || method === "DECLINECOUNTER" || method === "REFRESH") return "question";
+  return says === undefined ? "invitation" : "update";
+}
+
+const aspects: Readonly<Record<string, Aspect>> = {
+  DTSTART: "time",
+  DTEND: "time",
+  DUE: "time",
+  DURATION: "time",
+  LOCATION: "place",
+  SUMMARY: "title",
+  DESCRIPTION: "description",
+  RRULE: "repetition",
+  RDATE: "repetition",
+  EXDATE: "repetition",
+  STATUS: "status",
+};
+
+/** What an update says to have changed; nothing for other messages. */
+function aspectsOf({ method, says }: ItipMessage): readonly Aspect[] {
+  if (method !== "REQUEST" || says === undefined) return [];
+  const found = new Set<Aspect>();
+  for (const { properties, attendees } of says.instances) {
+    for (const property of properties) {
+      const name = property.split(";")[0] ?? "";
+      if (name !== "ATTENDEE") found.add(aspects[name] ?? "other");
+    }
+    if (attendees === "list") found.add("people");
+  }
+  // "Details" says nothing beside something that does.
+  if (found.size > 1) found.delete("other");
+  return [...found];
+}
+
+function spanOf(component: Component, zones: ZoneLookup): Span {
+  const startProperty = propertyOf(component, "DTSTART");
+  const endProperty = propertyOf(component, "DTEND") ?? propertyOf(component, "DUE");
+  const start = startProperty && dateTimeOf(startProperty, zones);
+  const length = propertyOf(component, "DURATION");
+  const isDue = endProperty?.name === "DUE";
+  if (endProperty !== undefined) {
+    const end = dateTimeOf(endProperty, zones);
+    // DTEND is the day after the last.
+    const last = end.form === "date" && !isDue ? { ...end, local: end.local - daySeconds } : end;
+    return { start, end: start !== undefined && last.local <= start.local ? undefined : last, isDue };
+  }
+  if (start === undefined || length === undefined) return { start, end: undefined, isDue };
+  const end = addDuration(start, durationOf(length));
+  const last = start.form === "date" ? { ...end, local: end.local - daySeconds } : end;
+  return { start, end: last.local <= start.local ? undefined : last, isDue };
+}
+
+function repetitionOf(master: Component, zones: ZoneLookup): Repetition | undefined {
+  const rule = propertyOf(master, "RRULE");
+  const irregular = { frequency: undefined, interval: 1, count: undefined, until: undefined };
+  if (rule === undefined) return propertyOf(master, "RDATE") === undefined ? undefined : irregular;
+  // What a rule of days, months and positions means takes more than a line; the program that opens the attachment shows it.
+  const frequency = /(?:^|;)FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(?:;|$)/i.exec(rule.value)?.[1]?.toUpperCase();
+  if (frequency === undefined || /(?:^|;)RSCALE=(?!GREGORIAN)/i.test(rule.value)) return irregular;
+  const { interval, count } = parseRule(rule.value, rule.line, true);
+  const until = /(?:^|;)UNTIL=([^;]+)/i.exec(rule.value)?.[1];
+  return {
+    frequency: frequency as NonNullable<Repetition["frequency"]>,
+    interval,
+    count,
+    until: until === undefined ? undefined : untilOf(until, master, zones),
+  };
+}
+
+/** In the zone of the start, where UTC is written. */
+function untilOf(text: string, master: Component, zones: ZoneLookup): DateTime | undefined {
+  const property = propertyOf(master, "DTSTART");
+  const match = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?$/.exec(text.trim());
+  if (property === undefined || match === null) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0));
+  const at = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second) / 1000;
+  const { zone } = dateTimeOf(property, zones);
+  const local = match[7] === "Z" && zone !== undefined ? at + zone.offsetAt(utc(at)) : at;
+  return { local, form: "date", zone: undefined };
+}
+
+/** When all of a message is over, ms since 1970: the end of its last instance; Infinity when it has none, when they do not end, or when
+ *  there are too many to look at. Floating times are read twelve hours late, so that nothing is over too early. */
+export function endOfAll(message: ItipMessage, now: Utc): number {
+  const object = objectOf(message.root);
+  const forever = { start: now, end: utc(Number.POSITIVE_INFINITY) };
+  const { zones } = seriesOf(message.root);
+  const components = object.master === undefined ? object.overrides : [object.master, ...object.overrides];
+  if (components.some((component) => isEndless(component, zones))) return Number.POSITIVE_INFINITY;
+  const slack = 12 * 3_600;
+  const { instances, complete } = instancesIn(object, { ...forever, start: utc(now - slack) }, utcZone, 400);
+  if (!complete) return Number.POSITIVE_INFINITY;
+  if (instances.length === 0) return Number.NEGATIVE_INFINITY;
+  return Math.max(...instances.map(({ end, floating }) => (end + (floating ? slack : 0)) * 1000));
+}
+
+/** Tasks without a date, and rules without an end. */
+function isEndless(component: Component, zones: ZoneLookup): boolean {
+  const { start, end } = spanOf(component, zones);
+  if (start === undefined && end === undefined) return true;
+  // A task is there until it is done.
+  if (component.name === "VTODO") return true;
+  const rule = propertyOf(component, "RRULE")?.value;
+  return rule !== undefined && !/(?:^|;)(?:UNTIL|COUNT)=/i.test(rule);
+}
+
+/** The name to show for an ORGANIZER or ATTENDEE, one line. */
+export const nameIn = (property: Property | undefined): string | undefined => {
+  const name = property && parameterOf(property, "CN")?.trim();
+  return name === undefined || name === "" ? undefined : name;
+};

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { readCalendar } from "../../src/ical/read.ts";
+import type { ItipMessage } from "../../src/itip/message.ts";
+import { utc } from "../../src/model/ids.ts";
+import { normaliseAddress } from "../../src/model/principal.ts";
+import { compose } from "../../src/scheduling/mail/compose.ts";
+import { endOfAll, factsOf } from "../../src/scheduling/mail/facts.ts";
+import { isSamePerson, tokenAddress, tokenIn, whyNotMailed } from "../../src/scheduling/mail/gateway.ts";
+import { type Language, languageOf, languages, wordsOf } from "../../src/scheduling/mail/languages.ts";
+
+const alice = "mailto:alice@example.com";
+const bob = "mailto:bob@example.org";
+const now = utc(Date.UTC(2026, 10, 20, 12) / 1000);
+
+function message(
+  method: ItipMessage["method"],
+  lines: readonly string[],
+  more: Partial<ItipMessage> = {},
+): ItipMessage {
+  const text = [
+    "BEGIN:VCALENDAR",
+    "VERSION:2.0",
+    `METHOD:${method}`,
+    "BEGIN:VEVENT",
+    "UID:u",
+    "DTSTAMP:20261101T080000Z",
+    `ORGANIZER;CN=Alice:${alice}`,
+    ...(lines.some((line) => line.startsWith("ATTENDEE")) ? [] : [`ATTENDEE;PARTSTAT=NEEDS-ACTION:${bob}`]),
+    ...(lines.some((line) => line.startsWith("DTSTART")) ? [] : ["DTSTART:20261201T100000Z", "DTEND:20261201T110000Z"]),
+    ...lines,
+    "END:VEVENT",
+    "END:VCALENDAR",
+    "",
+  ].join("\r\n");
+  return { method, originator: alice, recipients: [bob], root: readCalendar(text), says: undefined, ...more };
+}
+
+function written(one: ItipMessage, language: Language = "en"): { subject: string; text: string; html: string } {
+  const who = { name: "Alice", address: "alice@example.com" };
+  const facts = factsOf(one, normaliseAddress(bob), normaliseAddress);
+  return compose(facts, { who, organizer: who, attendees: [] }, language);
+}
+
+describe("the words of a mail", () => {
+  test("tell what, when in the event's own zone, and where", () => {
+    const { subject, text } = written(
+      message("REQUEST", [
+        "SUMMARY:Lunch\\, late",
+        "DTSTART;TZID=Europe/Berlin:20261201T123000",
+        "DURATION:PT1H30M",
+        "LOCATION:Room 1",
+        "DESCRIPTION:Bring\\nspoons",
+      ]),
+    );
+    assert.equal(subject, "Invitation: Lunch, late");
+    assert.match(text, /^Alice invites you\.$/m);
+    assert.match(text, /^When: Tuesday,? 1 December 2026 at 12:30 – 14:00 \(Europe\/Berlin\)$/m);
+    assert.match(text, /^Where: Room 1$/m);
+    assert.match(text, /^Description: Bring\n {2}spoons$/m);
+  });
+
+  test("say of days the last one, not the day after it", () => {
+    const days = (end: string): string =>
+      written(message("REQUEST", ["DTSTART;VALUE=DATE:20261201", `DTEND;VALUE=DATE:${end}`])).text;
+    assert.match(days("20261202"), /^When: Tuesday,? 1 December 2026$/m);
+    assert.match(days("20261204"), /^When: Tuesday,? 1 December 2026 – Thursday,? 3 December 2026$/m);
+  });
+
+  test("of an update say what has changed, and mark it", () => {
+    const says = {
+      instances: [
+        {
+          key: "master" as const,
+          id: undefined,
+          properties: ["DTSTART", "DTEND", "LOCATION"],
+          attendees: "none" as const,
+        },
+      ],
+    };
+    const { subject, text, html } = written(message("REQUEST", ["SUMMARY:Lunch", "LOCATION:Room 2"], { says }));
+    assert.equal(subject, "Updated invitation: Lunch");
+    assert.match(text, /^Changed: time, place$/m);
+    assert.match(html, /<strong>Room 2<\/strong>/);
+    assert.doesNotMatch(html, /<strong>Alice/);
+  });
+
+  test("tell how often", () => {
+    const often = (rule: string): string =>
+      /^Repeats: (.*)$/m.exec(written(message("REQUEST", [`RRULE:${rule}`])).text)?.[1] ?? "";
+    assert.equal(often("FREQ=WEEKLY"), "every week");
+    assert.equal(often("FREQ=DAILY;INTERVAL=3;COUNT=5"), "every 3 days, 5 times");
+    assert.match(often("FREQ=MONTHLY;UNTIL=20270301T100000Z"), /^every month, until Monday,? 1 March 2027$/);
+    assert.equal(often("FREQ=HOURLY"), "several times; see the attachment");
+  });
+
+  test("of an answer say which it is", () => {
+    for (const [partstat, word] of [
+      ["ACCEPTED", "Accepted"],
+      ["DECLINED", "Declined"],
+      ["TENTATIVE", "Tentative"],
+      ["DELEGATED", "Answer"],
+    ])
+      assert.equal(
+        written(message("REPLY", [`ATTENDEE;PARTSTAT=${partstat}:${bob}`, "SUMMARY:Lunch"], { originator: bob }))
+          .subject,
+        `${word}: Lunch`,
+      );
+  });
+
+  test("come in each language, with all of its words", () => {
+    for (const language of languages) {
+      const { subject, text, html } = written(message("REQUEST", ["SUMMARY:X"]), language);
+      const words = wordsOf(language);
+      assert.equal(subject, words.subjects.invitation.replace("%1", "X"));
+      assert.ok(text.includes(words.labels.when) && html.includes(`lang="${language}"`));
+      assert.doesNotMatch(text, /%[12]|undefined/);
+    }
+    assert.match(written(message("REQUEST", []), "de").text, /Dienstag, 1\. Dezember 2026/);
+    assert.match(written(message("REQUEST", []), "ja").text, /2026年12月1日/);
+  });
+
+  test("let nothing out of its place: no header in the subject, no mark-up in the HTML", () => {
+    const { subject, html } = written(
+      message("REQUEST", [
+        "SUMMARY:A\\nBcc: eve@example.org <script>alert(1)</script>",
+        'LOCATION:"><img src=x onerror=y>',
+        "URL:javascript:alert(1)",
+        "DESCRIPTION:%1 & $& <b>",
+      ]),
+    );
+    assert.doesNotMatch(subject, /[\r\n]/);
+    assert.doesNotMatch(html, /<script|<img|javascript:|<b>/);
+    assert.match(html, /%1 &amp; \$&amp; &lt;b&gt;/);
+  });
+
+  test("are in the language of a tag or of the original's name for it", () => {
+    assert.deepEqual(
+      ["de-AT", "JA", "French", "Deutsch", "en_GB", "tlh", "", undefined, "constructor"].map(languageOf),
+      ["de", "ja", "fr", "de", "en", undefined, undefined, undefined, undefined],
+    );
+  });
+});
+
+describe("who is mailed", () => {
+  const why = (one: ItipMessage): string | undefined => whyNotMailed(one, bob, normaliseAddress, now);
+  const past = ["DTSTART:20261119T100000Z", "DTEND:20261119T110000Z"];
+
+  test("who is invited, and who is told of a change or a cancellation", () => {
+    for (const method of ["REQUEST", "CANCEL"] as const) assert.equal(why(message(method, [])), undefined, method);
+    assert.equal(
+      why(message("REPLY", [`ATTENDEE;PARTSTAT=ACCEPTED:${bob}`], { originator: bob, recipients: [alice] })),
+      undefined,
+    );
+  });
+
+  test("nobody of what is over, whatever it says of it", () => {
+    for (const method of ["REQUEST", "CANCEL", "REPLY"] as const)
+      assert.equal(why(message(method, past)), "all of it is over", method);
+    assert.equal(why(message("REQUEST", [...past, "RRULE:FREQ=DAILY;COUNT=1"])), "all of it is over");
+    assert.equal(why(message("REQUEST", [...past, "RRULE:FREQ=DAILY;UNTIL=20261120T100000Z"])), "all of it is over");
+  });
+
+  test("but of a series that goes on, and of what is going on now", () => {
+    assert.equal(why(message("REQUEST", [...past, "RRULE:FREQ=DAILY"])), undefined);
+    assert.equal(why(message("REQUEST", [...past, "RRULE:FREQ=DAILY;COUNT=5"])), undefined);
+    assert.equal(why(message("REQUEST", ["DTSTART:20261119T100000Z", "DTEND:20261120T130000Z"])), undefined);
+    assert.equal(endOfAll(message("REQUEST", []), now), Date.UTC(2026, 11, 1, 11));
+  });
+
+  test("a day without a zone is over when it is over everywhere", () => {
+    assert.equal(
+      why(message("REQUEST", ["DTSTART;VALUE=DATE:20261119", "DTEND;VALUE=DATE:20261120"])),
+      "all of it is over",
+    );
+    assert.equal(why(message("REQUEST", ["DTSTART;VALUE=DATE:20261120", "DTEND;VALUE=DATE:20261121"])), undefined);
+  });
+
+  test("nobody when only others have answered", () => {
+    const says = { isRefresh: true, instances: [] };
+    assert.match(why(message("REQUEST", [], { says })) ?? "", /answers of others/);
+    const told = (properties: readonly string[]): Partial<ItipMessage> => ({
+      says: { instances: [{ key: "master", id: undefined, properties, attendees: "partstat" }] },
+    });
+    assert.match(why(message("REQUEST", [], told([]))) ?? "", /answers of others/);
+    assert.equal(why(message("REQUEST", [], told(["LOCATION"]))), undefined);
+    // That is what an answer is.
+    const answer = { ...told([]), originator: bob, recipients: [alice] };
+    assert.equal(why(message("REPLY", [`ATTENDEE;PARTSTAT=ACCEPTED:${bob}`], answer)), undefined);
+  });
+
+  test("nobody who has answered what this server has never seen before: it is imported", () => {
+    const answered = [`ATTENDEE;PARTSTAT=ACCEPTED:${bob}`];
+    assert.match(why(message("REQUEST", answered)) ?? "", /answered before/);
+    assert.equal(why(message("REQUEST", answered, { says: { instances: [] } })), undefined);
+  });
+});
+
+describe("the gateway's address", () => {
+  test("has the token between + and @, and nothing else is one", () => {
+    const token = "48270e9e-8479-4757-88e0-4bfe227aa584";
+    const address = tokenAddress("calendar@example.com", token);
+    assert.equal(address, `calendar+${token}@example.com`);
+    assert.equal(tokenIn(address, "calendar@example.com"), token);
+    for (const other of [
+      "calendar@example.com",
+      `calendar+${token}@example.org`,
+      `x${address}`,
+      "calendar+@example.com",
+      "calendar+a/../b@example.com",
+    ])
+      assert.equal(tokenIn(other, "calendar@example.com"), undefined, other);
+  });
+
+  test("a person is the same with another sub-address", () => {
+    assert.ok(isSamePerson("bob@example.org", "Bob+work@example.org"));
+    assert.ok(!isSamePerson("bob@example.org", "bob@example.com"));
+    assert.ok(!isSamePerson("bob@example.org", "bobby@example.org"));
+  });
+});

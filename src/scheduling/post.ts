@@ -69,10 +69,13 @@ export class Post {
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#looking = this.#look().catch((error: unknown) => {
-        this.#services.warn("the queue of messages cannot be read", { error });
-        this.#lookIn(lookAgain);
-      });
+      // One look after the other: two at once would both begin with what is new to both.
+      this.#looking = (this.#looking ?? Promise.resolve())
+        .then(() => this.#look())
+        .catch((error: unknown) => {
+          this.#services.warn("the queue of messages cannot be read", { error });
+          this.#lookIn(lookAgain);
+        });
     }, ms);
     this.#timer.unref();
   }

@@ -37,7 +37,10 @@ class Peers implements Channel {
 }
 
 let stores = 0;
-async function within(channels: readonly Channel[], work: (desk: Desk, root: string) => Promise<void>): Promise<void> {
+async function within(
+  channels: readonly Channel[],
+  work: (desk: Desk, root: string, store: FileStore) => Promise<void>,
+): Promise<void> {
   const root = join(folder, String(stores++));
   const { store } = await FileStore.open({
     root,
@@ -49,7 +52,7 @@ async function within(channels: readonly Channel[], work: (desk: Desk, root: str
   const desk = deskOver(store, () => now, channels);
   try {
     await desk.scheduling.recover();
-    await work(desk, root);
+    await work(desk, root, store);
   } finally {
     await desk.scheduling.close();
     await store.close();
@@ -87,6 +90,28 @@ describe("people of other servers", () => {
       assert.equal(peers.took.length, 1);
       assert.match(peers.took[0]?.letter.text ?? "", /METHOD:REQUEST/);
       assert.deepEqual(peers.took[0]?.to, ["mailto:bob@example.org"]);
+    });
+  });
+
+  test("each message is sent once, however many notices of it come at the same moment", async () => {
+    const peers = new Peers(["example.org"]);
+    await within([peers], async (desk, _, { jobs }) => {
+      // As on a slow volume: while a message is read, the next look at the queue begins.
+      const read = jobs.read.bind(jobs);
+      jobs.read = async (name) => {
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        return read(name);
+      };
+      const uids = ["one", "two", "three", "four"];
+      for (const uid of uids) {
+        await desk.put("alice", `${uid}.ics`, invitation(uid, "alice", ["carol", bob]));
+        // Its own notice comes first; this asks again meanwhile.
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        await desk.scheduling.idle();
+      }
+      const ids = peers.took.map(({ letter }) => letter.id);
+      assert.equal(ids.length, uids.length);
+      assert.equal(new Set(ids).size, ids.length);
     });
   });
 

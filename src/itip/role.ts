@@ -37,7 +37,7 @@ export function tidied(root: Component, identify: Identify): Component {
 }
 
 /** `MAILTO:` of old clients: the others compare texts. */
-export const withPlainSchemes = (root: Component): Component =>
+const withPlainSchemes = (root: Component): Component =>
   mapMembers(seriesOf(root), (component) =>
     mapProperties(component, (property) => {
       if (property.name !== "ATTENDEE" && property.name !== "ORGANIZER") return property;

@@ -66,22 +66,57 @@ export async function stageFile(
 
 const newFile = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL;
 
-/** A directory held open, to make what is renamed in it durable with one call. */
+/** A directory held open, to make what was renamed in it durable. */
 export class DirectorySync {
   readonly #path: string;
   #fd: number | undefined;
+  /** How often it was closed. */
+  #closed = 0;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  async sync(): Promise<void> {
-    this.#fd ??= await openFile(this.#path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, 0);
-    await syncFile(this.#fd);
+  /** Covers what was renamed before it was called. Who comes while one is under way shares the next with all who do. */
+  sync(): Promise<void> {
+    if (this.#running === undefined) return this.#begin();
+    this.#next ??= this.#running.then(
+      () => this.#begin(),
+      () => this.#begin(),
+    );
+    return this.#next;
+  }
+
+  #begin(): Promise<void> {
+    this.#next = undefined;
+    const running = this.#sync().finally(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    this.#running = running;
+    return running;
+  }
+
+  async #sync(): Promise<void> {
+    const closed = this.#closed;
+    let fd = this.#fd;
+    // Nobody else closes it while it is used.
+    this.#fd = undefined;
+    fd ??= await openFile(this.#path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, 0);
+    let kept = false;
+    try {
+      await syncFile(fd);
+      kept = closed === this.#closed;
+    } finally {
+      if (kept) this.#fd = fd;
+      else fs.closeSync(fd);
+    }
   }
 
   /** Opens again at the next use. */
   close(): void {
+    this.#closed++;
     if (this.#fd !== undefined) fs.closeSync(this.#fd);
     this.#fd = undefined;
   }

@@ -92,51 +92,64 @@ export class Handle {
     }
   }
 
-  /** Runs `work` with the write lock held (this process, other processes, other hosts), then syncs and commits. */
-  locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#turns.take(async () => {
-      await this.#courtesy.letOthersFirst();
-      for (let attempt = 0; ; attempt++) {
-        const transaction = await this.#begin().catch((error: unknown) => {
-          if (!this.#isGone()) throw error;
-        });
-        if (transaction === undefined) throw new CollectionGone(this.path);
-        const before = transaction.state;
-        let result: T;
-        try {
-          await this.#recover(transaction);
-          if (transaction.state === before) this.#writing = { index: transaction.index, state: before };
-          result = await work(transaction);
-          if (transaction.moved) {
-            reach("change.sync");
-            await this.#directory.sync();
-          }
-        } catch (error) {
-          this.#writing = undefined;
-          this.#rollback(transaction);
-          if (isBroken(error) && !transaction.moved && attempt < 5) {
-            await this.#discardIndex();
-            continue;
-          }
-          throw this.#isGone() || isMissing(error) ? new CollectionGone(this.path) : error;
+  /** Runs `work` with the write lock held (this process, other processes, other hosts), commits, gives the lock back, and settles
+   *  when what was renamed is durable. Others may see it a moment earlier: a power cut takes file and row away together, and what
+   *  the rows say of it is not believed after one. */
+  async locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const { result, moved } = await this.#turns.take(() => this.#transact(work));
+    if (moved) {
+      reach("change.sync");
+      await this.#directory.sync().catch((error: unknown) => {
+        throw this.#failure(error);
+      });
+    }
+    return result;
+  }
+
+  async #transact<T>(
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly moved: boolean }> {
+    await this.#courtesy.letOthersFirst();
+    for (let attempt = 0; ; attempt++) {
+      const transaction = await this.#begin().catch((error: unknown) => {
+        if (!this.#isGone()) throw error;
+      });
+      if (transaction === undefined) throw new CollectionGone(this.path);
+      const before = transaction.state;
+      let result: T;
+      try {
+        await this.#recover(transaction);
+        if (transaction.state === before) this.#writing = { index: transaction.index, state: before };
+        result = await work(transaction);
+      } catch (error) {
+        this.#writing = undefined;
+        this.#rollback(transaction);
+        if (isBroken(error) && !transaction.moved && attempt < 5) {
+          await this.#discardIndex();
+          continue;
         }
-        try {
-          if (transaction.failed !== undefined) throw transaction.failed;
-          if (transaction.state !== before || transaction.moved) await this.#commit(transaction);
-          else this.#rollback(transaction);
-        } catch (error) {
-          // The files are in place and durable; rows can be made again, so the caller's work is done.
-          this.#rollback(transaction);
-          this.#drop();
-          this.parts.warn("index not updated; it will be made again", { path: this.path, reason: String(error) });
-          if (isBroken(error)) await this.#discardIndex();
-        } finally {
-          this.#writing = undefined;
-          this.#courtesy.left();
-        }
-        return result;
+        throw this.#failure(error);
       }
-    });
+      try {
+        if (transaction.failed !== undefined) throw transaction.failed;
+        if (transaction.state !== before || transaction.moved) await this.#commit(transaction);
+        else this.#rollback(transaction);
+      } catch (error) {
+        // The files are in place; rows can be made again, so the caller's work is done.
+        this.#rollback(transaction);
+        this.#drop();
+        this.parts.warn("index not updated; it will be made again", { path: this.path, reason: String(error) });
+        if (isBroken(error)) await this.#discardIndex();
+      } finally {
+        this.#writing = undefined;
+        this.#courtesy.left();
+      }
+      return { result, moved: transaction.moved };
+    }
+  }
+
+  #failure(error: unknown): unknown {
+    return this.#isGone() || isMissing(error) ? new CollectionGone(this.path) : error;
   }
 
   /** A question found `index` broken, though its state could be read: it is made again. */

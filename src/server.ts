@@ -30,7 +30,7 @@ import { unlockMethod } from "./dav/methods/unlock.ts";
 import { makePrivileges } from "./dav/privileges.ts";
 import { product } from "./dav/product.ts";
 import { properties } from "./dav/properties/all.ts";
-import { type Context, type DavSettings, makeRegistry, type Services } from "./dav/registry.ts";
+import { type Context, makeRegistry, type Services } from "./dav/registry.ts";
 import { calendarMultiget } from "./dav/reports/calendar-multiget.ts";
 import { calendarQuery } from "./dav/reports/calendar-query.ts";
 import { expandProperty } from "./dav/reports/expand-property.ts";
@@ -46,6 +46,7 @@ import { calendarUser } from "./dav/resolve.ts";
 import { withScheduling } from "./dav/scheduling-service.ts";
 import { publicCalendar } from "./dav/sharing/public-calendar.ts";
 import { makeUrls } from "./dav/urls.ts";
+import { davSettings, noneIfZero } from "./dav-settings.ts";
 import { principalList, type ServiceAccess, serviceAccess } from "./directory/access.ts";
 import { keepDumps } from "./directory/delegate-dumps.ts";
 import { delegatesPath, openDelegates } from "./directory/delegates.ts";
@@ -99,71 +100,6 @@ export const reports = [
 
 /** What stands beside the DAV tree, and the setting that opens it. */
 const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneService ? [timeZonesDoor] : []);
-
-const oneMegabyte = 1_048_576;
-const noneIfZero = (limit: number): number | undefined => (limit === 0 ? undefined : limit);
-
-const davSettings = (config: Config): DavSettings => ({
-  serverHostName: config.ServerHostName,
-  httpPort: config.HTTPPort,
-  sslPort: config.SSLPort,
-  maxResourceSize: noneIfZero(config.MaximumAttachmentSize),
-  maxAttendeesPerInstance: noneIfZero(config.MaxAttendeesPerInstance),
-  maxInstances: config.MaxInstancesForRRULE,
-  maxCollectionsPerHome: noneIfZero(config.MaxCollectionsPerHome),
-  maxResourcesPerCollection: noneIfZero(config.MaxResourcesPerCollection),
-  // What the parser may hold the loop for at most: some 20 ms.
-  maxXmlBody: oneMegabyte,
-  maxMultigetHrefs: 5_000,
-  maxQueryResults: 100_000,
-  anonymousReadRoot: config.EnableAnonymousReadRoot,
-  anonymousReadNav: config.EnableAnonymousReadNav,
-  principalListings: config.EnablePrincipalListings,
-  monolithicCalendars: config.EnableMonolithicCalendars,
-  privateEvents: config.EnablePrivateEvents,
-  timeZoneService: config.EnableTimezoneService,
-  dropbox: config.EnableDropBox,
-  attachments: {
-    managed: config.EnableManagedAttachments,
-    maxSize: noneIfZero(config.MaximumAttachmentSize),
-    maxTotal: noneIfZero(config.MaximumAttachmentsTotalSize) ?? noneIfZero(config.MaximumAttachmentSize),
-    maxCount: noneIfZero(config.MaxAttachmentsPerResource),
-    base: baseOf(config),
-  },
-  proxyPrincipals: config.EnableProxyPrincipals,
-  responseCompression: config.ResponseCompression,
-  freeBusyUrl: config.FreeBusyURL.Enabled
-    ? { days: config.FreeBusyURL.TimePeriod, anonymous: config.FreeBusyURL.AnonymousAccess }
-    : undefined,
-  scheduling: schedulingSettings(config.Scheduling),
-  sharing: {
-    enabled: config.Sharing.Enabled && config.Sharing.Calendars.Enabled,
-    publishing: config.Sharing.Publishing.Enabled,
-    announcePublishing: config.Sharing.Publishing.Announced,
-  },
-});
-
-/** How this server is reached from outside. */
-const baseOf = ({ ServerHostName: name, HTTPPort, SSLPort }: Config): string => {
-  const host = name.includes(":") ? `[${name}]` : name;
-  const [scheme, port, usual] = SSLPort === 0 ? ["http", HTTPPort, 80] : ["https", SSLPort, 443];
-  return `${scheme}://${host}${port === usual ? "" : `:${port}`}`;
-};
-
-const schedulingSettings = ({ CalDAV, Options }: Config["Scheduling"]): DavSettings["scheduling"] => ({
-  implicit: true,
-  oldDraftCompatibility: CalDAV.OldDraftCompatibility,
-  tagCompatibility: CalDAV.ScheduleTagCompatibility,
-  privateComments: CalDAV.EnablePrivateComments,
-  organizers: [
-    "users",
-    ...(Options.AllowGroupAsOrganizer ? (["groups"] as const) : []),
-    ...(Options.AllowLocationAsOrganizer ? (["locations"] as const) : []),
-    ...(Options.AllowResourceAsOrganizer ? (["resources"] as const) : []),
-  ],
-  groupMembers: Options.GroupAttendees.Enabled ? Options.GroupAttendees.MaxMembers : undefined,
-  freeBusyAttendees: noneIfZero(Options.LimitFreeBusyAttendees) ?? Number.POSITIVE_INFINITY,
-});
 
 /** Between two looks whether the members of invited groups have changed, ms. */
 const groupInterval = 30_000;
@@ -338,7 +274,7 @@ function othersDoor(iSchedule: ISchedule, config: Config, services: Services): I
     ...iSchedule,
     capabilities: {
       serial,
-      maxContentLength: settings.maxResourceSize ?? oneMegabyte,
+      maxContentLength: settings.maxResourceSize ?? 1_048_576,
       maxInstances: settings.maxInstances,
       maxRecipients: settings.maxAttendeesPerInstance ?? 1_000,
     },

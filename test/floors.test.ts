@@ -22,6 +22,7 @@ const floors: Readonly<Record<string, number>> = {
   sharing: 4,
   dav: 5,
   doors: 5,
+  "dav-settings.ts": 6,
   "directory-service.ts": 6,
   "server.ts": 6,
   process: 7,
@@ -32,7 +33,7 @@ const floors: Readonly<Record<string, number>> = {
 /** main.ts is where the roles of a process are chosen; server.ts has its services opened by the configuration. */
 const neighbours: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["process"],
-  "server.ts": ["directory-service.ts"],
+  "server.ts": ["dav-settings.ts", "directory-service.ts"],
 };
 
 /** Each package is imported by one folder, so that it can be replaced. */

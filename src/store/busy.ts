@@ -14,8 +14,10 @@ export async function* busyIn(range: TimeRange, floatingOffset: number, ask: Ask
     const walk = new InstanceRows(range, floatingOffset);
     const objects = new Map<number, ObjectEntry>();
     const rowsOf = (index: IndexFile, unsure: ReadonlySet<number>): readonly BusyRow[] => {
-      const rows = walk.next(index).filter(([resource, , , , busy]) => busy !== 0 && !unsure.has(resource));
+      const page = walk.read(index);
+      const rows = page.rows.filter(([resource, , , , busy]) => busy !== 0 && !unsure.has(resource));
       learn(objects, new Set(rows.map(([resource]) => resource)), index);
+      page.accept();
       return rows.flatMap((row) => busyRow(row, objects) ?? []);
     };
     const { index, unsure, first } = await ask((now) => {

@@ -72,7 +72,8 @@ export class Handle {
           const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
           if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
           // Another process is writing just now: what was committed last is the truth until that one answers.
-          if (state && !this.#turns.busy && !this.#lockFree(index)) return { index, state, directory, rest };
+          // Not to be kept by the directory's time: its rows are still to come.
+          if (state && !this.#turns.busy && !this.#lockFree(index)) return { index, state, directory, rest: undefined };
         } catch (error) {
           if (isBusy(error)) {
             await this.#untilFree(index);
@@ -186,7 +187,7 @@ export class Handle {
   #stateAt(index: IndexFile, rest: number | undefined): State {
     if (rest !== undefined && this.#lately?.rest === rest) return this.#lately.state;
     const state = index.state();
-    this.#lately = rest === undefined ? undefined : { rest, state };
+    this.#lately = rest === state.directory ? { rest, state } : undefined;
     return state;
   }
 

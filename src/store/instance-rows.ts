@@ -30,7 +30,7 @@ interface Branch {
 /** Walks the instances that overlap a range, in pages of one index: short ones with fixed times, short floating ones, then the
  *  long ones. RFC 4791 §9.9: start < range end and end > range start; an instance without length counts when it starts inside. */
 export class InstanceRows {
-  readonly #branches: Branch[];
+  #branches: readonly Branch[];
 
   /** `floatingOffset`: seconds to add to floating instances. */
   constructor(range: TimeRange, floatingOffset: number) {
@@ -55,21 +55,28 @@ export class InstanceRows {
     return this.#branches.length === 0;
   }
 
-  /** The next rows, at least one if any are left and not many more than `rowsAtOnce`. */
-  next(index: IndexFile): readonly InstanceRow[] {
+  /** The next rows, at least one if any are left and not many more than `rowsAtOnce`. The walk goes on behind them when they are
+   *  accepted: a question that sqlite answers with "busy" halfway is asked again from its beginning. */
+  read(index: IndexFile): { readonly rows: readonly InstanceRow[]; accept(): void } {
+    const branches = this.#branches.map((branch) => ({ ...branch }));
     let found: InstanceRow[] | undefined;
-    for (let branch = this.#branches.at(-1); branch !== undefined; branch = this.#branches.at(-1)) {
+    for (let branch = branches.at(-1); branch !== undefined; branch = branches.at(-1)) {
       const rows = index.db
         .prepare(branch.sql)
         .all(...branch.after, ...branch.bounds) as readonly unknown[] as InstanceRow[];
       const last = rows.at(-1);
-      if (last === undefined || rows.length < rowsAtOnce) this.#branches.pop();
+      if (last === undefined || rows.length < rowsAtOnce) branches.pop();
       else branch.after = branch.keyOf(last);
       if (found === undefined) found = rows;
       else for (const row of rows) found.push(row);
       if (found.length >= rowsAtOnce) break;
     }
-    return found ?? [];
+    return {
+      rows: found ?? [],
+      accept: () => {
+        this.#branches = branches;
+      },
+    };
   }
 }
 

@@ -84,7 +84,9 @@ async function candidatesOf(leaves: readonly Leaf[], { ask }: Searched): Promise
     const next = walks.find(({ walk }) => !walk.done);
     if (next === undefined) return true;
     const ids = inside.get(next.leaf);
-    for (const [resource] of next.walk.next(index)) ids?.add(resource);
+    const page = next.walk.read(index);
+    for (const [resource] of page.rows) ids?.add(resource);
+    page.accept();
     return walks.every(({ walk }) => walk.done);
   };
   const begun = await ask((index) => {

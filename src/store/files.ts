@@ -82,17 +82,19 @@ export class DirectorySync {
   /** Covers what was renamed before it was called. Who comes while one is under way shares the next with all who do. */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#begin();
-    this.#next ??= this.#running.then(
-      () => this.#begin(),
-      () => this.#begin(),
-    );
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
     return this.#next;
   }
 
   #begin(): Promise<void> {
-    this.#next = undefined;
     const running = this.#sync().finally(() => {
-      if (this.#running === running) this.#running = undefined;
+      // Whoever comes before the next has begun joins it: there are never two.
+      if (this.#next === undefined) this.#running = undefined;
     });
     this.#running = running;
     return running;

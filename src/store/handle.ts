@@ -13,8 +13,8 @@ import type { StoreParts, View } from "./parts.ts";
 import { reach } from "./points.ts";
 import type { Properties } from "./properties.ts";
 import { differences, reconcile } from "./reconcile.ts";
+import { Serial } from "./serial.ts";
 import { CollectionGone, OpenTransaction, type Transaction } from "./transaction.ts";
-import { Turns } from "./turns.ts";
 import { atRest } from "./volume.ts";
 
 /** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
@@ -36,7 +36,7 @@ export class Handle {
   readonly #notices: Notices;
   readonly #courtesy: Courtesy;
   /** One writer or repairer at a time in this process. */
-  readonly #turns = new Turns(() => this.#drop());
+  readonly #serial = new Serial(() => this.#drop());
   /** A change of this process under way, and the state before it. */
   #writing: { readonly index: IndexFile; readonly state: State } | undefined;
   #lately: { readonly rest: number; readonly state: State } | undefined;
@@ -72,8 +72,7 @@ export class Handle {
           const state = index.db.inTransaction ? undefined : this.#stateAt(index, rest);
           if (state && this.#agrees(index, state, directory)) return { index, state, directory, rest };
           // Another process is writing just now: what was committed last is the truth until that one answers.
-          // Not to be kept by the directory's time: its rows are still to come.
-          if (state && !this.#turns.busy && !this.#lockFree(index)) return { index, state, directory, rest: undefined };
+          if (state && !this.#serial.busy && !this.#lockFree(index)) return { index, state, directory, rest };
         } catch (error) {
           if (isBusy(error)) {
             await this.#untilFree(index);
@@ -85,7 +84,7 @@ export class Handle {
       }
       if (attempt > 50) throw new Error(`${this.path}: does not come to rest`);
       try {
-        await this.#turns.take(() => this.#catchUp());
+        await this.#serial.take(() => this.#catchUp());
       } catch (error) {
         // Whatever fails in a directory that somebody is removing: the next round says that it is gone.
         if (!this.#isGone()) throw error;
@@ -97,7 +96,7 @@ export class Handle {
    *  when what was renamed is durable. Others may see it a moment earlier: a power cut takes file and row away together, and what
    *  the rows say of it is not believed after one. */
   async locked<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const { result, moved } = await this.#turns.take(() => this.#transact(work));
+    const { result, moved } = await this.#serial.take(() => this.#transact(work));
     if (moved) {
       reach("change.sync");
       await this.#directory.sync().catch((error: unknown) => {
@@ -155,7 +154,7 @@ export class Handle {
 
   /** A question found `index` broken, though its state could be read: it is made again. */
   broken(index: IndexFile): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#serial.take(async () => {
       if (this.#index === index) await this.#discardIndex();
     });
   }
@@ -165,12 +164,12 @@ export class Handle {
   }
 
   get busy(): boolean {
-    return this.#turns.busy;
+    return this.#serial.busy;
   }
 
   /** Closes file and watch; the handle opens again when it is used again. */
   close(): void {
-    this.#turns.close();
+    this.#serial.close();
   }
 
   /** Lets go of the connection to sqlite, not of what is known of directory and index. */
@@ -183,11 +182,12 @@ export class Handle {
     this.#notices.touched.add(name);
   }
 
-  // Sixteen system calls less for whoever polls: sqlite locks, looks for a journal and unlocks for each answer.
+  // Sixteen system calls less for whoever polls: sqlite locks, looks for a journal and unlocks for each answer. `rest` is the
+  // index file's ctime: every commit moves it, and while one is under way nobody can read.
   #stateAt(index: IndexFile, rest: number | undefined): State {
     if (rest !== undefined && this.#lately?.rest === rest) return this.#lately.state;
     const state = index.state();
-    this.#lately = rest === state.directory ? { rest, state } : undefined;
+    this.#lately = rest === undefined ? undefined : { rest, state };
     return state;
   }
 

@@ -9,7 +9,7 @@ import type { Locks } from "./contract.ts";
 import { isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
-import { Turns } from "./turns.ts";
+import { Serial } from "./serial.ts";
 import { atRest } from "./volume.ts";
 
 const none: readonly Lock[] = [];
@@ -87,7 +87,7 @@ class HomeLocks {
   #db: Database | undefined;
   #identity = 0;
   #lately: Lately | undefined;
-  readonly #turns = new Turns(() => this.#drop());
+  readonly #serial = new Serial(() => this.#drop());
 
   constructor(path: string, parts: StoreParts) {
     this.#path = path;
@@ -103,12 +103,12 @@ class HomeLocks {
     const lately = this.#lately;
     if (lately !== undefined && lately.rest === file.ctimeMs && lately.identity === identity)
       return unexpired(lately.locks, now());
-    if (this.#db?.open && this.#db.inTransaction) return this.#turns.quiet.then(() => this.held());
+    if (this.#db?.open && this.#db.inTransaction) return this.#serial.quiet.then(() => this.held());
     const rest = volume.local && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
     try {
       return unexpired(this.#read(identity, rest), now());
     } catch (error) {
-      if (isBroken(error)) return this.#turns.take(() => this.#discard(identity)).then(() => this.held());
+      if (isBroken(error)) return this.#serial.take(() => this.#discard(identity)).then(() => this.held());
       if (!isBusy(error)) throw error;
       return retryWhileBusy(this.#path, () => this.#read(identity, undefined))
         .catch((later: unknown) => {
@@ -120,7 +120,7 @@ class HomeLocks {
 
   /** Runs `work` with the file's write lock held and commits, or throws what it threw and changes nothing. */
   write<T>(work: (db: Database, held: readonly Lock[]) => T): Promise<T> {
-    return this.#turns.take(async () => {
+    return this.#serial.take(async () => {
       for (let attempt = 0; ; attempt++) {
         try {
           const db = await this.#begin();
@@ -137,7 +137,7 @@ class HomeLocks {
   }
 
   close(): void {
-    this.#turns.close();
+    this.#serial.close();
   }
 
   async #transact<T>(db: Database, work: (db: Database, held: readonly Lock[]) => T): Promise<T> {

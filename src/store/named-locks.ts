@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Database, isBusy, retryWhileBusy } from "../base/sqlite.ts";
+import { Serial } from "./serial.ts";
 
 /** What a named lock is about. Somebody may hold one of each, taken in this order, and collection locks inside. */
 export type LockScope = "uid" | "person";
@@ -23,8 +24,8 @@ export class NamedLocks {
   readonly #folder: string;
   readonly #held = new AsyncLocalStorage<readonly Held[]>();
   readonly #databases = new Map<string, Database>();
-  /** Who waits in this process for a file. */
-  readonly #tails = new Map<string, Promise<void>>();
+  /** Who waits in this process, by file. */
+  readonly #serials = new Map<string, Serial>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -37,20 +38,12 @@ export class NamedLocks {
     if (held.some((one) => order.indexOf(one.scope) >= order.indexOf(scope)))
       throw new Error(`the lock of ${scope} ${name} is asked for inside the one of ${held.at(-1)?.name}`);
     const file = `${scope}-${createHash("md5").update(name).digest()[0]?.toString(16).padStart(2, "0")}`;
-    const before = this.#tails.get(file);
-    let leave = (): void => {};
-    const mine = new Promise<void>((resolve) => {
-      leave = resolve;
-    });
-    const tail = before === undefined ? mine : before.then(() => mine);
-    this.#tails.set(file, tail);
-    try {
-      await before;
-      return await this.#locked(file, name, () => this.#held.run([...held, { scope, name }], work));
-    } finally {
-      leave();
-      if (this.#tails.get(file) === tail) this.#tails.delete(file);
+    let serial = this.#serials.get(file);
+    if (serial === undefined) {
+      serial = new Serial();
+      this.#serials.set(file, serial);
     }
+    return serial.take(() => this.#locked(file, name, () => this.#held.run([...held, { scope, name }], work)));
   }
 
   async #locked<T>(file: string, name: string, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Database } from "../../src/base/sqlite.ts";
@@ -31,5 +32,26 @@ test("a listing that meets the commit of another process waits for its end, howe
     await store.close();
   }
   other.close();
+  await given.end();
+});
+
+test("what was read between another process's rename and its commit is not given again after the commit", async () => {
+  const given = await givenStore();
+  const calendar = await calendarOf(given.store);
+  const first = await put(calendar, "a.ics", event("a"));
+  const path = join(given.root, "calendars/users/alice/calendar");
+  const other = await calendarOf(await given.again());
+  assert.equal((await other.entry("a.ics"))?.etag, first);
+  const staged = await calendar.stage(Buffer.from(event("a", "LOCATION:elsewhere")), new Map());
+  let during: string | undefined;
+  await calendar.change(async (change) => {
+    await change.put("a.ics", staged, undefined);
+    // Long enough that the times count as at rest.
+    while (Date.now() - statSync(path).ctimeMs < 50) await soon();
+    during = (await other.entry("a.ics"))?.etag;
+  });
+  assert.equal(during, first, "the row that was committed last");
+  while (Date.now() - statSync(path).ctimeMs < 50) await soon();
+  assert.equal((await other.entry("a.ics"))?.etag, staged.etag);
   await given.end();
 });

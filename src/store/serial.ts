@@ -1,12 +1,12 @@
 /** One piece of work at a time in this process, in order of asking; and an end that waits until nobody is at work. */
-export class Turns {
-  readonly #end: () => void;
+export class Serial {
+  readonly #end: (() => void) | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #ending = false;
 
   /** `end` lets go of what the work uses; called as often as `close` was, or less. */
-  constructor(end: () => void) {
+  constructor(end?: () => void) {
     this.#end = end;
   }
 
@@ -30,7 +30,7 @@ export class Turns {
         this.#waiting--;
         if (this.#waiting === 0 && this.#ending) {
           this.#ending = false;
-          this.#end();
+          this.#end?.();
         }
       });
     return turn;
@@ -39,6 +39,6 @@ export class Turns {
   /** Ends now, or after whoever is at work. */
   close(): void {
     if (this.busy) this.#ending = true;
-    else this.#end();
+    else this.#end?.();
   }
 }

@@ -20,8 +20,10 @@ import { withLaterStatuses } from "./plan.ts";
 import type { SchedulingServices } from "./services.ts";
 import { putObject, withText } from "./store-object.ts";
 
-/** How long answers are collected before the others are told of them, ms: replies come in bursts. */
+/** How long nobody has answered when the others are told of answers, ms: replies come in bursts. */
 const gathering = 100;
+/** The longest that an answer waits for others after it, ms. */
+const longestGathering = 1000;
 const attempts = 8;
 /** Instances of busy time looked at for one room. */
 const maxInstances = 20_000;
@@ -30,8 +32,8 @@ const maxInstances = 20_000;
  *  the operation that causes it ends. */
 export class FollowUps {
   readonly #services: SchedulingServices;
-  /** Names of jobs that are going to run. */
-  readonly #waiting = new Set<string>();
+  /** Jobs that are going to run, by name: whether there was something new since they began to wait. */
+  readonly #waiting = new Map<string, boolean>();
   readonly #running = new Set<Promise<void>>();
   #isClosed = false;
 
@@ -64,9 +66,10 @@ export class FollowUps {
 
   /** Begins a job by its name, if it is not about to begin. `isRepeated`: a process that died may have done some of it. */
   start(name: string, delay: number, isRepeated = false): void {
+    if (this.#waiting.has(name)) this.#waiting.set(name, true);
     if (this.#waiting.has(name) || this.#isClosed) return;
-    this.#waiting.add(name);
-    const run = wait(delay)
+    this.#waiting.set(name, false);
+    const run = this.#quiet(name, delay)
       .then(() => {
         this.#waiting.delete(name);
         return this.#isClosed ? undefined : this.#run(name, isRepeated);
@@ -74,6 +77,15 @@ export class FollowUps {
       .catch((error: unknown) => this.#services.warn("a scheduling job failed; it stays in the queue", { name, error }))
       .finally(() => this.#running.delete(run));
     this.#running.add(run);
+  }
+
+  /** Resolves when nothing new has come for so long, or when it has waited long enough. */
+  async #quiet(name: string, delay: number): Promise<void> {
+    for (let waited = 0; ; waited += delay) {
+      await wait(delay);
+      if (delay === 0 || waited + delay >= longestGathering || this.#isClosed || !this.#waiting.get(name)) return;
+      this.#waiting.set(name, false);
+    }
   }
 
   async #run(name: string, isRepeated: boolean): Promise<void> {

@@ -95,7 +95,7 @@ export async function givenTree(
     registry: makeRegistry(declared.methods ?? [], declared.reports ?? [], properties),
     administrators: principalList(directory, "AdminPrincipals", ["/principals/users/admin/"], () => undefined),
     readers: async () => [],
-    now: () => now,
+    now: options.now ?? (() => now),
     warn: (message, details) => void given.warnings.push(`${message} ${String(details?.["error"])}`),
   });
   const user = async (name: string): Promise<Principal> => {

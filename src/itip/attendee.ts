@@ -1,6 +1,6 @@
 import type { Component } from "../ical/component.ts";
 import { parameterOf, propertyOf } from "../ical/component.ts";
-import { mapProperties, withComponents, withoutParameters } from "../ical/edit.ts";
+import { mapProperties, withComponents, withoutParameters, withParameter } from "../ical/edit.ts";
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { mergedByAttendee } from "./attendee-merge.ts";
@@ -9,6 +9,7 @@ import { type ItipMessage, messageRoot, replied, viewFor } from "./message.ts";
 import {
   agentOf,
   attendeeIn,
+  editAttendee,
   type Identify,
   isCancelled,
   organizerOf,
@@ -16,7 +17,16 @@ import {
   withOrganizerStatus,
 } from "./people.ts";
 import { privateComment, withForgottenComments } from "./private-comments.ts";
-import { componentsOf, deriveInstance, type Key, mapMembers, membersOf, type Series, seriesOf } from "./series.ts";
+import {
+  componentsOf,
+  deriveInstance,
+  type Key,
+  mapMembers,
+  membersOf,
+  type Series,
+  seriesOf,
+  withMember,
+} from "./series.ts";
 
 /** What an attendee did to his copy: before undefined, created; after undefined, removed. */
 export interface AttendeeChange {
@@ -88,7 +98,7 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   const keys = forced ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
   decided(forced ? "attendee.forced" : answerOf(keys, merged.declined), change.owner);
   return {
-    messages: keys.size === 0 ? [] : [replyMessage(final, keys, change)],
+    messages: keys.size === 0 ? [] : [replyMessage(withUntold(final, keys, view, change), keys, change)],
     store: withoutForce(merged.root),
     result: "stored",
   };
@@ -225,6 +235,24 @@ const ownAddress = (series: Series, owner: string, identify: Identify): string =
   return "";
 };
 
+/** An answer to the series is one to the instances that only the organizer has apart, too: those that say what the series says, of
+ *  which nobody was told. Adds them to the keys, and answers the series with them. */
+function withUntold(series: Series, keys: Set<Key>, view: Series, { owner, identify }: AttendeeChange): Series {
+  const answer = keys.has("master") && series.master && attendeeIn(series.master, owner, identify);
+  if (!answer) return series;
+  let next = series;
+  for (const [key, override] of view.overrides) {
+    if (series.overrides.has(key) || series.exceptions.has(key)) continue;
+    if (isCancelled(override) || attendeeIn(override, owner, identify) === undefined) continue;
+    const answered = editAttendee(override, owner, identify, (attendee) =>
+      withParameter(attendee, "PARTSTAT", partstatOf(answer)),
+    );
+    next = seriesOf(withMember(next, key, answered));
+    keys.add(key);
+  }
+  return next;
+}
+
 /** Removing the copy declines (RFC 6638 §8.1), unless there is nothing left to decline or nobody to tell. */
 function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[] {
   const { owner, identify, silent } = change;
@@ -238,7 +266,12 @@ function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[]
     if (own !== undefined && !isCancelled(component)) keys.add(key);
   }
   decided(keys.size === 0 ? "attendee.deleted-cancelled" : "attendee.deleted", owner);
-  return keys.size === 0 ? [] : [replyMessage(was, keys, change, "DECLINED")];
+  if (keys.size === 0) return [];
+  const view =
+    change.organizer.is === "here"
+      ? change.organizer.copy && viewOf(seriesOf(change.organizer.copy), change)
+      : undefined;
+  return [replyMessage(view === undefined ? was : withUntold(was, keys, view, change), keys, change, "DECLINED")];
 }
 
 /** The copy with what became of its reply on its ORGANIZER. RFC 6638 §7.3 */

@@ -140,7 +140,7 @@ export const derived = (master: readonly string[], at: string): readonly string[
 
 /** What is on at each start that somebody is invited to: his instances by RECURRENCE-ID (a single event by "only"), those that are
  *  cancelled left out. */
-export function instancesFor({ master, overrides }: EventText, person: string): ReadonlyMap<string, readonly string[]> {
+export function instancesFor({ master, overrides }: EventText, person: string): Map<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   const isHis = (lines: readonly string[]): boolean =>
     attendeesIn(lines).includes(person) && textOf(lines, "STATUS") !== "CANCELLED";
@@ -148,4 +148,25 @@ export function instancesFor({ master, overrides }: EventText, person: string): 
     for (const at of startsOf(master)) if (!overrides.has(at) && isHis(master)) found.set(at, derived(master, at));
   for (const [id, lines] of overrides) if (isHis(lines)) found.set(id, lines);
   return found;
+}
+
+/** What somebody has otherwise than it should be, in words; undefined: nothing. */
+export function differenceBetween(
+  wanted: ReadonlyMap<string, readonly string[]>,
+  found: ReadonlyMap<string, readonly string[]>,
+): string | undefined {
+  for (const id of found.keys()) if (!wanted.has(id)) return `${id} is none that he is invited to`;
+  for (const [id, lines] of wanted) {
+    const own = found.get(id);
+    if (own === undefined) return `${id} is missing`;
+    for (const name of ["DTSTART", "DTEND", "SUMMARY", "LOCATION"])
+      if (textOf(lines, name) !== textOf(own, name))
+        return `${name} of ${id} is ${textOf(own, name)}, not ${textOf(lines, name)}`;
+    const names = attendeesIn(lines);
+    if ([...names].sort().join() !== [...attendeesIn(own)].sort().join()) return `the ATTENDEEs of ${id}`;
+    for (const name of names)
+      if (partstatIn(lines, name) !== partstatIn(own, name))
+        return `PARTSTAT of ${name} on ${id} is ${partstatIn(own, name)}, not ${partstatIn(lines, name)}`;
+  }
+  return undefined;
 }

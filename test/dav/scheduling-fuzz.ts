@@ -352,6 +352,8 @@ class Fuzz {
     const starts = master === undefined ? [] : text.startsOf(master);
     const at = this.#one(starts.length === 0 ? [""] : starts);
     if (all < 0.35) await put(`answer ${partstat}`.slice(0, 6), text.mapEvent(event, text.withAnswer(who, partstat)));
+    else if (all < 0.42 && master !== undefined)
+      await put("answer series", { master: text.withAnswer(who, partstat)(master), overrides: event.overrides });
     else if (all < 0.65 && master !== undefined && at !== "" && text.textOf(master, "RRULE") !== undefined) {
       const instance = event.overrides.get(at) ?? text.derived(master, at);
       const overrides = new Map([...event.overrides, [at, text.withAnswer(who, partstat)(instance)]]);

@@ -17,6 +17,7 @@ import { isOutdated } from "./revision.ts";
 import {
   componentsOf,
   deriveInstance,
+  hasInstance,
   isRecurring,
   type Key,
   keyOfComponent,
@@ -134,8 +135,9 @@ function replaced(message: Series, copy: Series, arrival: Arrival): Component | 
     if (isCancelled(override) && !isOver && next.master !== undefined && next.exceptions.has(key)) {
       // Taken out of the series, and kept to be seen.
       if (arrival.isAutomatic) continue;
-      next = seriesOf(withMember(next, "master", withoutExceptions(next.master, next, new Set([key]))));
-      next = seriesOf(withMember(next, key, override));
+      const opened = seriesOf(withMember(next, "master", withoutExceptions(next.master, next, new Set([key]))));
+      // A shorter rule may have left it behind: an instance that is none is no valid data.
+      if (hasInstance(opened, key)) next = seriesOf(withMember(opened, key, override));
       continue;
     }
     if (next.exceptions.has(key) || isCancelled(override)) continue;

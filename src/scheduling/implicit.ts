@@ -9,9 +9,7 @@ import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
 import { type Role, roleOf, tidied } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
-import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Collection, ObjectEntry } from "../store/contract.ts";
 import { addressElsewhere, askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
@@ -30,38 +28,13 @@ import {
   writeJob,
 } from "./jobs.ts";
 import type { Dispatch, Outgoing } from "./local.ts";
+import type { Changed, MemberChange } from "./member-change.ts";
 import { People } from "./people.ts";
 import { refuseChangeOfRole, resultOf, withOutcome } from "./plan.ts";
 import { Post } from "./post.ts";
+import { QueueWatch } from "./queue-watch.ts";
 import type { MayDeliver, SchedulingServices } from "./services.ts";
 import { freshTag, putObject, removeObject, withText } from "./store-object.ts";
-
-/** What a client does to a member of a calendar. */
-export interface MemberChange<T> {
-  readonly owner: Principal;
-  readonly collection: Collection;
-  readonly name: string;
-  /** What it sends; undefined: it removes the member. */
-  readonly sent: CalendarObject | undefined;
-  /** If-Schedule-Tag-Match was there, so what attendees answered meanwhile is merged in. RFC 6638 §3.2.10.1 */
-  readonly merge: boolean;
-  /** Schedule-Reply: F */
-  readonly silent: boolean;
-  readonly may: MayDeliver;
-  /** The conditions of the request, asked before anything is sent. Throws. */
-  check(existing: ObjectEntry | undefined): void | Promise<void>;
-  /** Throws unless who asks may send in the owner's name. RFC 6638 §6.2 */
-  maySend(privilege: "schedule-send-invite" | "schedule-send-reply"): Promise<void>;
-  /** Stores (or, undefined, removes) under the collection's lock, with a schedule tag for a scheduling object. */
-  commit(object: CalendarObject | undefined, tag: string | undefined): Promise<T>;
-}
-
-export interface Changed<T> {
-  readonly value: T | undefined;
-  /** "gone": what was sent means nothing any more, and neither does what was stored: there is no member now. */
-  readonly result: "stored" | "removed" | "gone";
-  readonly messages: number;
-}
 
 interface Plan {
   readonly role: Role;
@@ -87,12 +60,15 @@ export class Scheduling {
   readonly #post: Post;
   /** Lets events follow the groups they invite. */
   readonly groups: GroupWatch;
+  /** Takes up what stays in the queue. */
+  readonly queue: QueueWatch;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
     this.#followUps = followUps;
     this.#post = new Post(services, followUps);
     this.groups = new GroupWatch(services, followUps);
+    this.queue = new QueueWatch(services.store.jobs, (name) => this.#takeUp(name));
   }
 
   /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
@@ -303,17 +279,18 @@ export class Scheduling {
 
   /** Begins what processes that died have left, and to send. Others' work in progress is met at its lock, and found done. */
   async recover(): Promise<void> {
-    const { jobs } = this.#services.store;
     this.#post.start();
-    for (const name of await jobs.list()) {
-      const text = await jobs.read(name);
+    for (const name of await this.#services.store.jobs.list()) await this.#takeUp(name);
+  }
+
+  async #takeUp(name: string): Promise<void> {
+    try {
+      const text = await this.#services.store.jobs.read(name);
       const job = text === undefined ? undefined : readJob(text);
-      try {
-        if (job?.kind === "implicit") await this.#resume(name, job);
-        else if (job !== undefined && isFollowUp(job)) this.#followUps.start(name, 0, true);
-      } catch (error) {
-        this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
-      }
+      if (job?.kind === "implicit") await this.#resume(name, job);
+      else if (job !== undefined && isFollowUp(job)) this.#followUps.start(name, 0, true);
+    } catch (error) {
+      this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
     }
   }
 
@@ -327,6 +304,7 @@ export class Scheduling {
   /** Waits for what is under way. The rest is in the queue. */
   async close(): Promise<void> {
     this.groups.close();
+    await this.queue.close();
     await this.#post.close();
     await this.#followUps.close();
   }

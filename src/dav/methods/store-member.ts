@@ -3,7 +3,7 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { MemberChange } from "../../scheduling/implicit.ts";
+import type { MemberChange } from "../../scheduling/member-change.ts";
 import { concernsScheduling } from "../../scheduling/plan.ts";
 import { setTag } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";

@@ -12,7 +12,6 @@ const etagName = "{DAV:}getetag";
 const home = (user: string): string => `/calendars/users/${user}/`;
 const user = (n: number): string => `user${String(n).padStart(2, "0")}`;
 const address = (n: number): string => `mailto:${user(n)}@example.com`;
-const room = "/calendars/locations/location01/";
 const roomAddress = "urn:uuid:30000000-0000-0000-0000-000000000001";
 
 const meeting = (uid: string, organizer: number, attendees: readonly string[], day = 1): string =>
@@ -24,6 +23,8 @@ const meeting = (uid: string, organizer: number, attendees: readonly string[], d
     ...attendees.map((one) => `ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:${one}`),
   );
 
+/** On a busy machine, ms. */
+const patience = 60_000;
 const unfolded = (text: string): string => text.replaceAll("\r\n ", "");
 
 // Two whole servers, each with a master, workers, logs and settings of its own, know nothing of each other but the volume.
@@ -181,11 +182,12 @@ describe("two hosts on one volume", () => {
       }),
     );
     const everybody = [20, ...invited];
-    await until("every copy to say that all have accepted", async () => {
+    const agree = async (): Promise<boolean> => {
       const all = await Promise.all(everybody.map((n) => copies(user(n), uid)));
       return all.every(([copy, ...more]) => more.length === 0 && copy?.match(/PARTSTAT=ACCEPTED/g)?.length === 7);
-    });
-    await until("an empty queue", async () => (await queued()).length === 0);
+    };
+    await until("every copy to say that all have accepted", agree, patience);
+    await until("an empty queue", async () => (await queued()).length === 0, patience);
     // One of each answer, and one of the invitation.
     assert.equal((await files(user(20), "inbox")).length, invited.length);
     for (const n of invited) assert.equal((await files(user(n), "inbox")).length, 1, user(n));
@@ -197,7 +199,7 @@ describe("two hosts on one volume", () => {
       organizers.map((n) => put(next(), user(n), "room.ics", meeting(`room-${n}`, n, [roomAddress], 40))),
     );
     for (const { status } of sent) assert.equal(status, 201);
-    const answers = await until("an answer to each", async () => {
+    const answered = async () => {
       const found = await Promise.all(
         organizers.map(async (n) => {
           const [copy] = await copies(user(n), `room-${n}`);
@@ -205,13 +207,12 @@ describe("two hosts on one volume", () => {
         }),
       );
       return !found.includes("NEEDS-ACTION") && found;
-    });
+    };
+    const answers = await until("an answer to each", answered, patience);
     assert.deepEqual(
       answers.filter((one) => one !== "DECLINED"),
       ["ACCEPTED"],
     );
-    const { status } = await clients[0].ask("GET", `${room}calendar/`, { user: user(1) });
-    assert.ok(status < 500);
   });
 
   test("what a host that died had promised the other one does", async () => {
@@ -225,7 +226,7 @@ describe("two hosts on one volume", () => {
     for (const pid of [third.pid, ...third.workers()]) process.kill(pid, "SIGKILL");
     await asked;
     client.close();
-    await until("an empty queue", async () => (await queued()).length === 0, 60_000);
+    await until("an empty queue", async () => (await queued()).length === 0, patience);
     for (const n of invited) {
       const found = await copies(user(n), "promise");
       assert.equal(found.length, 1, user(n));

@@ -14,6 +14,7 @@ import { keepingManaged } from "../attachments/keeping.ts";
 import { isReadable } from "../readable.ts";
 import type { Context } from "../registry.ts";
 import { storeShared } from "../sharing/store-shared.ts";
+import { keepingComments } from "./keeping-comments.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { schedulingOf } from "./scheduled.ts";
@@ -46,10 +47,12 @@ export async function storeMember(
   if (checked === undefined) return storeUnscheduled(place, upload, undefined, context, recheck);
   const scheduled =
     collection.kind === "calendar" && (await concernsScheduling(collection, place.existing, checked.object));
-  return keepingManaged(place, checked.object, context, recheck, (asked) =>
-    scheduled
-      ? storeScheduled(place, upload, checked, context, request, asked)
-      : storeUnscheduled(place, upload, checked, context, asked),
+  return keepingComments(place, checked, context, recheck, (kept, asked) =>
+    keepingManaged(place, kept.object, context, asked, (last) =>
+      scheduled
+        ? storeScheduled(place, upload, kept, context, request, last)
+        : storeUnscheduled(place, upload, kept, context, last),
+    ),
   );
 }
 

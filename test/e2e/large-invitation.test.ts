@@ -95,10 +95,10 @@ describe("an invitation of two hundred who are all of this server", () => {
           `of the worker's processor (median), ${at(0.95).toFixed(1)} (95 %), ${at(1).toFixed(1)} (longest)`,
       );
       // The goals are a second and 20 ms; what is asserted is far from them, since other tests run beside this one.
-      assert.ok(answered < 30_000, `answered after ${answered} ms`);
+      assert.ok(answered < 120_000, `answered after ${answered} ms`);
       assert.ok(cpu.length > 10, `${cpu.length} requests were answered meanwhile`);
       assert.ok(at(0.5) < 40, `others waited for ${at(0.5)} ms of processor`);
-      assert.ok(at(1) < 300, `somebody waited for ${at(1)} ms of processor`);
+      assert.ok(at(1) < 500, `somebody waited for ${at(1)} ms of processor`);
       for (const client of [writer, other, reader]) client.close();
     });
 });

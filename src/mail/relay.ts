@@ -1,14 +1,9 @@
 import { createTransport, type Transporter } from "nodemailer";
 import type SMTPPool from "nodemailer/lib/smtp-pool/index.js";
+import { authoritiesOf, connectionProblem, type ServerAddress } from "./connection.ts";
 import type { OutgoingMail } from "./mail.ts";
 
-export interface RelaySettings {
-  readonly host: string;
-  readonly port: number;
-  /** TLS, from the beginning on port 465 and by STARTTLS on others; without it nothing else is tried. */
-  readonly tls: boolean;
-  readonly user: string;
-  readonly password: string;
+export interface RelaySettings extends ServerAddress {
   /** Who we say we are (EHLO). */
   readonly name: string;
 }
@@ -26,19 +21,27 @@ const connections = 4;
 
 /** The mail server that carries our mails to the world. */
 export class Relay {
-  readonly #transport: Transporter<SMTPPool.SentMessageInfo>;
+  readonly #settings: RelaySettings;
+  #transport: Promise<Transporter<SMTPPool.SentMessageInfo>> | undefined;
   readonly #closed = new AbortController();
 
-  constructor({ host, port, tls, user, password, name }: RelaySettings) {
-    this.#transport = createTransport({
+  constructor(settings: RelaySettings) {
+    this.#settings = settings;
+  }
+
+  async #open(): Promise<Transporter<SMTPPool.SentMessageInfo>> {
+    const { host, port, tls, user, password, name } = this.#settings;
+    return createTransport({
       pool: true,
       maxConnections: connections,
       host,
       port,
-      secure: tls && port === 465,
-      requireTLS: tls,
-      ignoreTLS: !tls,
-      ...(user === "" ? {} : { auth: { user, pass: password } }),
+      secure: tls === "implicit",
+      requireTLS: tls === "starttls",
+      ignoreTLS: tls === "none",
+      tls: { ...(await authoritiesOf(this.#settings)), minVersion: "TLSv1.2" },
+      // A server that offers no sign-in is told the name all the same: what it would refuse without is not refused for good.
+      ...(user === "" ? {} : { auth: { user, pass: password }, forceAuth: true }),
       name,
       connectionTimeout: connecting,
       greetingTimeout: connecting,
@@ -52,8 +55,10 @@ export class Relay {
   /** Sends to one recipient. Throws when it may go well another time: no connection, no sign-in, a refusal that is not final. */
   async send(mail: OutgoingMail): Promise<RelayAnswer> {
     const { calendar } = mail;
+    this.#transport ??= this.#open();
+    const opened = this.#transport;
     try {
-      const sending = this.#transport.sendMail({
+      const sending = (await opened).sendMail({
         from: asAddress(mail.from),
         ...(mail.sender === mail.from.address ? {} : { sender: mail.sender }),
         replyTo: asAddress(mail.replyTo),
@@ -75,15 +80,23 @@ export class Relay {
       return { taken: true, said: response };
     } catch (error) {
       const said = finalRefusal(error);
-      if (said === undefined) throw error;
-      return { taken: false, said };
+      if (said !== undefined) return { taken: false, said };
+      const problem = connectionProblem(error, this.#settings);
+      // The next try reads the authorities again: somebody may have mended them.
+      if (problem.isCertificate && this.#transport === opened) this.#forget();
+      throw problem;
     }
+  }
+
+  #forget(): void {
+    this.#transport?.then((transport) => transport.close()).catch(() => undefined);
+    this.#transport = undefined;
   }
 
   /** Breaks off what is under way. */
   close(): void {
     this.#closed.abort();
-    this.#transport.close();
+    this.#forget();
   }
 }
 

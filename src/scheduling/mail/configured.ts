@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../config/schema.ts";
+import type { ServerAddress } from "../../mail/connection.ts";
 import { plainAddress } from "../../mail/mail.ts";
 import type { MailSettings } from "./gateway.ts";
 import { languageOf } from "./languages.ts";
@@ -40,7 +41,8 @@ export function mailConfigured(
     relay: {
       host: Sending.Server,
       port: Sending.Port,
-      tls: Sending.UseSSL,
+      tls: tlsOf("Sending", Sending, Sending.Port === 465),
+      caFile: Sending.TLSCACertFile,
       user: Sending.Username,
       password: Sending.Password,
       name,
@@ -62,10 +64,31 @@ export function mailConfigured(
   };
 }
 
+/** When TLS begins. `isImplicit`: on this port usually at once. Throws for a password that everybody could read. */
+function tlsOf(
+  section: "Sending" | "Receiving",
+  {
+    UseSSL,
+    TLSMode,
+    Username,
+    PasswordInClear,
+  }: Pick<Config["Scheduling"]["iMIP"]["Sending"], "UseSSL" | "TLSMode" | "Username" | "PasswordInClear">,
+  isImplicit: boolean,
+): ServerAddress["tls"] {
+  if (UseSSL) return TLSMode === "auto" ? (isImplicit ? "implicit" : "starttls") : TLSMode;
+  if (Username !== "" && !PasswordInClear)
+    throw wrong(
+      `${section}.UseSSL`,
+      `without TLS the password of ${Username} could be read on the way; if it may be, set ${section}.PasswordInClear`,
+    );
+  return "none";
+}
+
 function receivingConfigured(
-  { Type, Server, Port, UseSSL, PollingSeconds, Username, Password }: Config["Scheduling"]["iMIP"]["Receiving"],
+  receiving: Config["Scheduling"]["iMIP"]["Receiving"],
   name: string,
 ): Receiving | undefined {
+  const { Type, Server, Port, PollingSeconds, Username, Password, TLSCACertFile } = receiving;
   if (Type === "") return undefined;
   if (Type === "pop")
     throw wrong(
@@ -74,7 +97,9 @@ function receivingConfigured(
     );
   if (Type === "imap") {
     if (Server === "") throw wrong("Receiving.Server", "must name the mail server on which answers arrive");
-    const settings = { host: Server, port: Port, tls: UseSSL, user: Username, password: Password };
+    const tls = tlsOf("Receiving", receiving, Port !== 143);
+    const port = Port !== 0 ? Port : tls === "implicit" ? 993 : 143;
+    const settings = { host: Server, port, tls, caFile: TLSCACertFile, user: Username, password: Password };
     return { by: "polling", settings, seconds: PollingSeconds };
   }
   const port = Port !== 0 ? Port : Type === "lmtp" ? 2424 : 2525;

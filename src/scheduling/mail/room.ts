@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ItipMessage } from "../../itip/message.ts";
+import type { ServerAddress } from "../../mail/connection.ts";
 import {
   type ListenSettings,
   listenForMail,
@@ -8,7 +9,7 @@ import {
   type Verdict,
 } from "../../mail/listen.ts";
 import { type IncomingMail, plainAddress } from "../../mail/mail.ts";
-import { type Fate, type MailboxSettings, pollMailbox } from "../../mail/poll.ts";
+import { type Fate, pollMailbox } from "../../mail/poll.ts";
 import { readMail } from "../../mail/read.ts";
 import { MailTokens } from "../../mail/tokens.ts";
 import { addressElsewhere } from "../channels.ts";
@@ -19,7 +20,7 @@ import { type MailSettings, tokenIn } from "./gateway.ts";
 /** How mails come in. */
 export type Receiving =
   | { readonly by: "listening"; readonly settings: ListenSettings }
-  | { readonly by: "polling"; readonly settings: MailboxSettings; readonly seconds: number };
+  | { readonly by: "polling"; readonly settings: ServerAddress; readonly seconds: number };
 
 export interface RoomServices extends MailServices {
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -90,7 +91,11 @@ export class MailRoom implements Receiver {
 
   #failed(error: unknown): void {
     // Once until it works again: a mail server that is down is down for a while.
-    if (!this.#isFailing) this.#services.warn("mails cannot be received; it is tried again", { error });
+    if (!this.#isFailing) {
+      this.#services.warn("mails cannot be received; it is tried again", { error });
+      const details = error instanceof Error ? error.message : String(error);
+      this.#note("", this.#settings.address, "not received", details).catch(() => undefined);
+    }
     this.#isFailing = true;
     this.#in(tryAgain);
   }

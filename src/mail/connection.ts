@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { isCertificateProblem } from "../base/trust.ts";
 
 /** How a mail server is spoken with. */
 export interface ServerAddress {
@@ -15,7 +15,7 @@ export interface ServerAddress {
 
 /** Why a mail server could not be used, as a sentence that says what an administrator has to look at. */
 export class ConnectionProblem extends Error {
-  /** Its certificate is not believed, or whom to believe cannot be read. */
+  /** Its certificate is not believed, or it cannot be known whom to believe. */
   readonly isCertificate: boolean;
 
   constructor(problem: string, cause: unknown, isCertificate = false) {
@@ -24,19 +24,8 @@ export class ConnectionProblem extends Error {
   }
 }
 
-/** What node:tls is told of authorities. Throws ConnectionProblem for a file that cannot be read. */
-export async function authoritiesOf({ caFile }: ServerAddress): Promise<{ readonly ca?: Buffer }> {
-  if (caFile === "") return {};
-  try {
-    return { ca: await readFile(caFile) };
-  } catch (error) {
-    throw new ConnectionProblem(`${caFile} cannot be read: ${messageOf(error)}`, error, true);
-  }
-}
-
 export function connectionProblem(error: unknown, { host, port, user }: ServerAddress): ConnectionProblem {
-  if (error instanceof ConnectionProblem) return error;
-  const message = messageOf(error);
+  const message = error instanceof Error ? error.message : String(error);
   const facts = error as {
     readonly code?: unknown;
     readonly authenticationFailed?: unknown;
@@ -46,11 +35,8 @@ export function connectionProblem(error: unknown, { host, port, user }: ServerAd
   const place = `${host}:${port}`;
   if (facts.code === "EAUTH" || facts.code === "ENOAUTH" || facts.authenticationFailed === true)
     return new ConnectionProblem(`${place} does not let ${JSON.stringify(user)} sign in: ${message}${said}`, error);
-  // Node's own words for all that can be wrong with one have that in common.
-  if (/certificate|altname/i.test(message))
+  if (isCertificateProblem(error))
     return new ConnectionProblem(`the certificate of ${place} is not believed: ${message}`, error, true);
   if (facts.code === "ETLS") return new ConnectionProblem(`${place} speaks no TLS: ${message}`, error);
   return new ConnectionProblem(`${place}: ${message}${said}`, error);
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,5 +1,6 @@
 import { ImapFlow } from "imapflow";
-import { authoritiesOf, connectionProblem, type ServerAddress } from "./connection.ts";
+import { authoritiesIn } from "../base/trust.ts";
+import { connectionProblem, type ServerAddress } from "./connection.ts";
 import { maxMail } from "./mail.ts";
 
 /** What is done with a mail that was looked at: removed, or left with a flag, so that it is not looked at again until somebody takes the
@@ -16,13 +17,13 @@ export async function pollMailbox(
   take: (bytes: Uint8Array) => Promise<Fate>,
   warn: (message: string, details?: Readonly<Record<string, unknown>>) => void,
 ): Promise<void> {
-  const { host, port, tls, user, password } = settings;
+  const { host, port, tls, caFile, user, password } = settings;
   const client = new ImapFlow({
     host,
     port,
     secure: tls === "implicit",
     doSTARTTLS: tls === "implicit" ? undefined : tls === "starttls",
-    tls: { ...(await authoritiesOf(settings)), minVersion: "TLSv1.2" },
+    tls: { ...(await authoritiesIn(caFile)), minVersion: "TLSv1.2" },
     auth: { user, pass: password },
     logger: false,
     connectionTimeout: 10_000,

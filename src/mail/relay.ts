@@ -1,6 +1,7 @@
 import { createTransport, type Transporter } from "nodemailer";
 import type SMTPPool from "nodemailer/lib/smtp-pool/index.js";
-import { authoritiesOf, connectionProblem, type ServerAddress } from "./connection.ts";
+import { authoritiesIn } from "../base/trust.ts";
+import { connectionProblem, type ServerAddress } from "./connection.ts";
 import type { OutgoingMail } from "./mail.ts";
 
 export interface RelaySettings extends ServerAddress {
@@ -30,7 +31,7 @@ export class Relay {
   }
 
   async #open(): Promise<Transporter<SMTPPool.SentMessageInfo>> {
-    const { host, port, tls, user, password, name } = this.#settings;
+    const { host, port, tls, caFile, user, password, name } = this.#settings;
     return createTransport({
       pool: true,
       maxConnections: connections,
@@ -39,7 +40,7 @@ export class Relay {
       secure: tls === "implicit",
       requireTLS: tls === "starttls",
       ignoreTLS: tls === "none",
-      tls: { ...(await authoritiesOf(this.#settings)), minVersion: "TLSv1.2" },
+      tls: { ...(await authoritiesIn(caFile)), minVersion: "TLSv1.2" },
       // A server that offers no sign-in is told the name all the same: what it would refuse without is not refused for good.
       ...(user === "" ? {} : { auth: { user, pass: password }, forceAuth: true }),
       name,

@@ -37,6 +37,8 @@ export interface ItipMessage {
 export interface MessageSummary {
   /** Only repeats the answers of others: nothing to be shown to the recipient. */
   readonly isRefresh?: boolean;
+  /** The recipient asked for it (REFRESH). */
+  readonly isAsked?: boolean;
   readonly instances: readonly {
     readonly key: Key;
     /** As RECURRENCE-ID, in UTC. Undefined for the master. */

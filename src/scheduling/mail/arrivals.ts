@@ -35,29 +35,52 @@ function messageIn({ calendars }: IncomingMail): Message | string {
   return why;
 }
 
-/** An answer to a mail of ours, sent to the address with the token. It speaks for the attendee that the token was made for and for
- *  nobody else: other ATTENDEEs are taken out, the ORGANIZER is whom it was asked by. `anySender`: the From is not looked at, as the original
+/** An answer to a mail of ours, sent to the address with the token. It speaks for the attendee that the token was made for (or for his
+ *  delegate) and for nobody else: other ATTENDEEs are taken out, the ORGANIZER is whom it was asked by. `anySender`: the From is not looked at, as the original
  *  did not. */
 export function answerIn(mail: IncomingMail, pair: Correspondence, anySender: boolean): Arrival {
   if (mail.report !== undefined)
     return mail.report.failed ? { is: "bounce", why: mail.report.why } : { is: "noise", why: "a delivery is late" };
   const found = messageIn(mail);
   if (typeof found === "string") return mail.isAutomatic ? { is: "noise", why: "an automatic mail" } : unknown(found);
-  const attendee = mailAddressOf(pair.attendee);
-  if (!anySender && (attendee === undefined || mail.from === undefined || !isSamePerson(mail.from, attendee)))
-    return unknown(`it is from ${mail.from ?? "nobody"}, and ${attendee ?? pair.attendee} was asked`);
+  const asked = mailAddressOf(pair.attendee);
+  const delegate = delegateIn(found, pair, mail.from);
+  const isHis = asked !== undefined && mail.from !== undefined && isSamePerson(mail.from, asked);
+  if (!anySender && !isHis && delegate === undefined)
+    return unknown(`it is from ${mail.from ?? "nobody"}, and ${asked ?? pair.attendee} was asked`);
+  const attendee = isHis || delegate === undefined ? pair.attendee : delegate.value;
   if (isOrganizerMethod(found.method)) return unknown(`${found.method} is for organizers`);
   if (found.uid !== pair.uid) return unknown("its UID is that of another event");
   return {
     is: "message",
     message: {
       method: found.method,
-      originator: pair.attendee,
+      originator: attendee,
       recipients: [pair.organizer],
-      root: speakingFor(found.root, pair),
+      root: speakingFor(found.root, { ...pair, attendee }),
       says: undefined,
     },
   };
+}
+
+/** The one to whom the attendee has passed the mail on, and who answers in his place (RFC 5546 §3.2.3), for himself alone. */
+function delegateIn(
+  { method, attendees }: Message,
+  pair: Correspondence,
+  from: string | undefined,
+): Property | undefined {
+  if (method !== "REPLY" || from === undefined) return undefined;
+  const asked = normaliseAddress(pair.attendee);
+  return attendees.find((attendee) => {
+    const address = mailAddressOf(attendee.value);
+    const delegator = parameterOf(attendee, "DELEGATED-FROM");
+    return (
+      address !== undefined &&
+      isSamePerson(address, from) &&
+      delegator !== undefined &&
+      normaliseAddress(delegator) === asked
+    );
+  });
 }
 
 /** The ATTENDEE of the token alone: his own, or the only one there is (an alias of his). */

@@ -29,7 +29,7 @@ export function compose(
   const title = facts.title === "" ? words.untitled : facts.title;
   const greeting = filled(words.says[facts.says], shownName(people.who));
   const lines = linesOf(facts, people, words);
-  const isInvitation = facts.says === "invitation" || facts.says === "update";
+  const isInvitation = facts.says === "invitation" || facts.says === "update" || facts.says === "current";
   const closing = isInvitation ? [words.howToAnswer] : [];
   return {
     subject: headerText(filled(words.subjects[facts.says], title)),

@@ -9,7 +9,7 @@ import type { ItipMessage } from "../../itip/message.ts";
 import { attendeeIn, type Identify, partstatOf } from "../../itip/people.ts";
 import { componentsOf, type Key, membersOf, objectOf, seriesOf } from "../../itip/series.ts";
 import { type Utc, utc } from "../../model/ids.ts";
-import type { Aspect } from "./languages.ts";
+import type { Aspect, Tone } from "./languages.ts";
 
 /** A time as people read it. */
 export interface Span {
@@ -35,15 +35,7 @@ export interface Named {
 
 /** What a mail tells of a message. */
 export interface Facts {
-  readonly says:
-    | "invitation"
-    | "update"
-    | "cancelled"
-    | "accepted"
-    | "declined"
-    | "tentative"
-    | "answered"
-    | "question";
+  readonly says: Tone;
   readonly title: string;
   /** One, or each instance that the message is about. */
   readonly spans: readonly Span[];
@@ -112,7 +104,11 @@ function toneOf(
     if (answer === "ACCEPTED" || answer === "COMPLETED" || answer === "IN-PROCESS") return "accepted";
     return answer === "DECLINED" ? "declined" : answer === "TENTATIVE" ? "tentative" : "answered";
   }
-  if (method === "COUNTER" || method === "DECLINECOUNTER" || method === "REFRESH") return "question";
+  if (method === "COUNTER") return "proposal";
+  if (method === "DECLINECOUNTER") return "proposalDeclined";
+  if (method === "REFRESH") return "question";
+  if (method === "ADD") return "update";
+  if (says?.isAsked === true) return "current";
   return says === undefined ? "invitation" : "update";
 }
 

@@ -51,8 +51,9 @@ export function whyNotMailed(
   now: Utc,
 ): string | undefined {
   const { method, says } = message;
-  if (method === "PUBLISH" || method === "ADD") return `${method} is not sent by mail`;
-  if (method === "REFRESH" || method === "DECLINECOUNTER") return undefined;
+  if (method === "PUBLISH") return `${method} is not sent by mail`;
+  // Who asks is answered, whatever it is about.
+  if (method === "REFRESH" || method === "DECLINECOUNTER" || says?.isAsked === true) return undefined;
   if (method === "REQUEST" && says !== undefined && tellsAnswersOnly(says))
     return "only answers of others have changed";
   if (endOfAll(message, now) <= now * 1000) return "all of it is over";

@@ -4,6 +4,20 @@ export type Language = (typeof languages)[number];
 
 type Every = Readonly<Record<"DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY", string>>;
 
+/** What a mail is. */
+export type Tone =
+  | "invitation"
+  | "update"
+  | "current"
+  | "cancelled"
+  | "accepted"
+  | "declined"
+  | "tentative"
+  | "answered"
+  | "proposal"
+  | "proposalDeclined"
+  | "question";
+
 /** What of an event can change, as mails name it. */
 export type Aspect = "time" | "place" | "title" | "description" | "repetition" | "people" | "status" | "other";
 
@@ -12,19 +26,9 @@ export interface Words {
   /** For dates and times (Intl). */
   readonly locale: string;
   /** Subjects; %1: the event's title. */
-  readonly subjects: Readonly<
-    Record<
-      "invitation" | "update" | "cancelled" | "accepted" | "declined" | "tentative" | "answered" | "question",
-      string
-    >
-  >;
+  readonly subjects: Readonly<Record<Tone, string>>;
   /** First sentences; %1: who. */
-  readonly says: Readonly<
-    Record<
-      "invitation" | "update" | "cancelled" | "accepted" | "declined" | "tentative" | "answered" | "question",
-      string
-    >
-  >;
+  readonly says: Readonly<Record<Tone, string>>;
   readonly untitled: string;
   readonly labels: Readonly<
     Record<
@@ -58,7 +62,10 @@ const en: Words = {
     declined: "Declined: %1",
     tentative: "Tentative: %1",
     answered: "Answer: %1",
-    question: "Proposal: %1",
+    proposal: "Proposal: %1",
+    current: "Present state: %1",
+    proposalDeclined: "Proposal declined: %1",
+    question: "Question: %1",
   },
   says: {
     invitation: "%1 invites you.",
@@ -68,7 +75,10 @@ const en: Words = {
     declined: "%1 declines the invitation.",
     tentative: "%1 may come.",
     answered: "%1 has answered the invitation.",
-    question: "%1 proposes a change.",
+    proposal: "%1 proposes a change.",
+    current: "%1 sends you the present state of this event, as you asked.",
+    proposalDeclined: "%1 has declined your proposal. The event stays as it was.",
+    question: "%1 asks for the present state of this event.",
   },
   untitled: "(untitled)",
   labels: {
@@ -112,7 +122,10 @@ const de: Words = {
     declined: "Abgelehnt: %1",
     tentative: "Unter Vorbehalt: %1",
     answered: "Antwort: %1",
-    question: "Vorschlag: %1",
+    proposal: "Vorschlag: %1",
+    current: "Aktueller Stand: %1",
+    proposalDeclined: "Vorschlag abgelehnt: %1",
+    question: "Anfrage: %1",
   },
   says: {
     invitation: "%1 lädt Sie ein.",
@@ -122,7 +135,10 @@ const de: Words = {
     declined: "%1 lehnt die Einladung ab.",
     tentative: "%1 kommt vielleicht.",
     answered: "%1 hat auf die Einladung geantwortet.",
-    question: "%1 schlägt eine Änderung vor.",
+    proposal: "%1 schlägt eine Änderung vor.",
+    current: "%1 sendet Ihnen, wie gewünscht, den aktuellen Stand dieses Termins.",
+    proposalDeclined: "%1 hat Ihren Vorschlag abgelehnt. Der Termin bleibt, wie er war.",
+    question: "%1 fragt nach dem aktuellen Stand dieses Termins.",
   },
   untitled: "(ohne Titel)",
   labels: {
@@ -166,7 +182,10 @@ const fr: Words = {
     declined: "Refusé : %1",
     tentative: "Incertain : %1",
     answered: "Réponse : %1",
-    question: "Proposition : %1",
+    proposal: "Proposition : %1",
+    current: "État actuel : %1",
+    proposalDeclined: "Proposition refusée : %1",
+    question: "Demande : %1",
   },
   says: {
     invitation: "%1 vous invite.",
@@ -176,7 +195,10 @@ const fr: Words = {
     declined: "%1 refuse l’invitation.",
     tentative: "%1 viendra peut-être.",
     answered: "%1 a répondu à l’invitation.",
-    question: "%1 propose une modification.",
+    proposal: "%1 propose une modification.",
+    current: "%1 vous envoie, comme demandé, l’état actuel de cet événement.",
+    proposalDeclined: "%1 a refusé votre proposition. L’événement reste inchangé.",
+    question: "%1 demande l’état actuel de cet événement.",
   },
   untitled: "(sans titre)",
   labels: {
@@ -225,7 +247,10 @@ const es: Words = {
     declined: "Rechazado: %1",
     tentative: "Provisional: %1",
     answered: "Respuesta: %1",
-    question: "Propuesta: %1",
+    proposal: "Propuesta: %1",
+    current: "Estado actual: %1",
+    proposalDeclined: "Propuesta rechazada: %1",
+    question: "Consulta: %1",
   },
   says: {
     invitation: "Invitación de %1.",
@@ -235,7 +260,10 @@ const es: Words = {
     declined: "%1 rechaza la invitación.",
     tentative: "%1 quizá asista.",
     answered: "%1 ha respondido a la invitación.",
-    question: "%1 propone un cambio.",
+    proposal: "%1 propone un cambio.",
+    current: "%1 le envía, como pidió, el estado actual de este evento.",
+    proposalDeclined: "%1 ha rechazado su propuesta. El evento no cambia.",
+    question: "%1 pregunta por el estado actual de este evento.",
   },
   untitled: "(sin título)",
   labels: {
@@ -279,7 +307,10 @@ const ja: Words = {
     declined: "欠席: %1",
     tentative: "仮承諾: %1",
     answered: "返答: %1",
-    question: "提案: %1",
+    proposal: "提案: %1",
+    current: "現在の内容: %1",
+    proposalDeclined: "提案の辞退: %1",
+    question: "問い合わせ: %1",
   },
   says: {
     invitation: "%1さんから招待が届いています。",
@@ -289,7 +320,10 @@ const ja: Words = {
     declined: "%1さんは欠席します。",
     tentative: "%1さんは仮承諾しました。",
     answered: "%1さんが招待に返答しました。",
-    question: "%1さんが変更を提案しています。",
+    proposal: "%1さんが変更を提案しています。",
+    current: "ご依頼により、%1さんからこの予定の現在の内容をお送りします。",
+    proposalDeclined: "%1さんは提案を辞退しました。予定は変わりません。",
+    question: "%1さんがこの予定の現在の内容を問い合わせています。",
   },
   untitled: "(無題)",
   labels: {

@@ -5,7 +5,7 @@ import PostalMime, {
   type Email,
   type Mailbox as ParsedMailbox,
 } from "postal-mime";
-import type { DeliveryReport, IncomingMail } from "./mail.ts";
+import { type DeliveryReport, type IncomingMail, plainAddress } from "./mail.ts";
 
 /** Calendar parts looked at, and characters of one. */
 const maxCalendars = 4;
@@ -29,7 +29,7 @@ export async function readMail(bytes: Uint8Array): Promise<IncomingMail> {
   const delivered = ["delivered-to", "x-original-to", "envelope-to"].flatMap(header);
   return {
     from: froms.length === 1 ? froms[0] : undefined,
-    to: [...new Set([...mailboxesOf(named), ...delivered.map((one) => one.replace(/^<|>$/g, "").toLowerCase())])].slice(
+    to: [...new Set([...mailboxesOf(named), ...delivered.map((one) => canonical(one.replace(/^<|>$/g, "")))])].slice(
       0,
       100,
     ),
@@ -44,8 +44,10 @@ export async function readMail(bytes: Uint8Array): Promise<IncomingMail> {
 const mailboxesOf = (list: readonly Address[]): readonly string[] =>
   list
     .flatMap((one): readonly ParsedMailbox[] => one.group ?? [one])
-    .map(({ address }) => address.toLowerCase())
+    .map(({ address }) => canonical(address))
     .filter((address) => address !== "");
+
+const canonical = (address: string): string => plainAddress(address) ?? address.toLowerCase();
 
 /** Alternatives first: the same calendar is often attached once more. */
 function calendarsOf(attachments: readonly Attachment[]): readonly string[] {

@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { asciiDomain } from "../../base/domain.ts";
 import type { Config } from "../../config/schema.ts";
 import type { ServerAddress } from "../../mail/connection.ts";
-import { plainAddress } from "../../mail/mail.ts";
+import { isAscii, plainAddress } from "../../mail/mail.ts";
 import type { MailSettings } from "./gateway.ts";
 import { languageOf } from "./languages.ts";
 import type { Receiving, RoomSettings } from "./room.ts";
@@ -25,7 +26,7 @@ export function mailConfigured(
   if (!iMIP.Enabled) return undefined;
   const { Sending } = iMIP;
   const address = plainAddress(Sending.Address);
-  if (address === undefined)
+  if (address === undefined || !isAscii(address))
     throw wrong("Sending.Address", `must be the server's own mail address, found ${JSON.stringify(Sending.Address)}`);
   if (Sending.Server === "") throw wrong("Sending.Server", "must name the mail server that takes invitations");
   const language = languageOf(config.Localization.Language);
@@ -34,7 +35,7 @@ export function mailConfigured(
       `Localization.Language: must be English, German, French, Spanish or Japanese, found ${config.Localization.Language}`,
     );
   const name = config.ServerHostName === "" ? hostname() : config.ServerHostName;
-  const domain = CalDAV.EmailDomain.toLowerCase().replace(/[^a-z0-9.-]/g, "");
+  const domain = asciiDomain(CalDAV.EmailDomain).replace(/[^a-z0-9.-]/g, "");
   const tokens = tokensFile(config);
   const daysToLive = iMIP.InvitationDaysToLive;
   const settings: MailSettings = {

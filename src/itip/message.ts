@@ -47,6 +47,10 @@ export interface MessageSummary {
     readonly properties: readonly string[];
     /** Whether ATTENDEEs changed, and whether only their PARTSTAT did. */
     readonly attendees: "none" | "partstat" | "list";
+    /** Times, place and title as they were, when one of them changed; undefined too for what was not there. */
+    readonly was?: readonly Property[] | undefined;
+    /** Persons that came or left. */
+    readonly people?: readonly string[] | undefined;
   }[];
 }
 

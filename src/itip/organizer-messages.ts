@@ -75,6 +75,15 @@ const instanceSummary = (
   attendees: "none" | "partstat" | "list",
 ): MessageSummary["instances"][number] => ({ key, id: idText(key, series), properties, attendees });
 
+const shownAsWas = new Set(["DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY"]);
+
+/** What a component said before, where people want to see it beside what it says now. */
+function wasOf(key: Key, was: Series, changed: readonly string[]): readonly Property[] | undefined {
+  if (!changed.some((name) => shownAsWas.has(name))) return undefined;
+  const component = componentAt(was, key) ?? (key === "master" ? undefined : deriveInstance(was, key));
+  return component?.properties.filter(({ name }) => shownAsWas.has(name));
+}
+
 /** The instance's RECURRENCE-ID, in UTC where it has an instant. */
 function idText(key: Key, { start }: Series): string | undefined {
   if (key === "master") return undefined;
@@ -136,7 +145,11 @@ export function summaryOf(was: Series, difference: SeriesChange | undefined): Me
     const attendees =
       people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : asks ? "list" : "none";
     const named = properties.map((name) => (times.has(name) ? [name, ...timeParameters].join(";") : name));
-    instances.push(instanceSummary(key, was, named, attendees));
+    instances.push({
+      ...instanceSummary(key, was, named, attendees),
+      was: wasOf(key, was, properties),
+      people: people.length === 0 ? undefined : people,
+    });
   };
   if (difference?.master !== undefined) add("master", difference.master);
   for (const [key, { difference: own }] of difference?.instances ?? []) if (own !== undefined) add(key, own);

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Database, isBroken, isBusy, retryWhileBusy } from "../base/sqlite.ts";
+import { atRest, isLocal } from "../base/volume.ts";
 import type { PrincipalUid } from "../model/ids.ts";
 import type { DelegateEdit, DelegateList, Delegates } from "./backend.ts";
 
@@ -41,7 +42,7 @@ function listNamed(group: unknown): { readonly owner: PrincipalUid; readonly acc
   return undefined;
 }
 
-/** The file is looked at no more often than this. Milliseconds. */
+/** Another file in its place is tried no more often than this. Milliseconds. */
 const lookEvery = 1000;
 
 const membersOf = (database: Database, owner: PrincipalUid, access: "read" | "write"): readonly PrincipalUid[] =>
@@ -68,6 +69,9 @@ export class DelegateDatabase implements Delegates {
   #version: unknown;
   #generation = 1;
   #asked = false;
+  /** The file's ctime when its version was asked for last, if every commit since would have given it another. */
+  #rest: number | undefined;
+  readonly #local: boolean;
   readonly #askAgain = (): void => {
     this.#asked = false;
   };
@@ -75,6 +79,7 @@ export class DelegateDatabase implements Delegates {
   constructor(path: string, warn: (message: string) => void) {
     this.#path = path;
     this.#warn = warn;
+    this.#local = isLocal(dirname(path));
     this.#database = this.#open();
     this.#version = this.#database.prepare("pragma data_version").get()?.[0];
   }
@@ -171,20 +176,23 @@ export class DelegateDatabase implements Delegates {
   }
 
   generation(): number {
-    // Asking takes 6 µs (locks and a read), and one request asks more than once. Until this turn of the event loop and its
-    // promises have ended, no request can arrive whose sender saw a later writing.
+    // One request asks more than once. Until this turn of the event loop and its promises have ended, no request can arrive
+    // whose sender saw a later writing.
     if (this.#asked) return this.#generation;
     this.#asked = true;
     process.nextTick(this.#askAgain);
+    const file = statSync(this.#path, { throwIfNoEntry: false });
+    if (file !== undefined && file.ctimeMs === this.#rest && file.ino === this.#inode) return this.#generation;
     const now = Date.now();
-    if (now - this.#lookedAt >= lookEvery || now < this.#lookedAt) this.#look();
+    if (file?.ino !== this.#inode && (now - this.#lookedAt >= lookEvery || now < this.#lookedAt)) this.#look();
     try {
-      // Changes when another connection has committed, not when this one has.
+      // Changes when another connection has committed, not when this one has. Takes 6 µs (locks and a read).
       const version = this.#database.prepare("pragma data_version").get()?.[0];
       if (version !== this.#version) {
         this.#version = version;
         this.#generation++;
       }
+      this.#rest = this.#local && file !== undefined && atRest(file.ctimeMs) ? file.ctimeMs : undefined;
     } catch (error) {
       // A commit is going on elsewhere; whoever made it has no answer yet, so nobody can tell that it is not seen.
       if (!isBusy(error)) throw error;

@@ -34,23 +34,25 @@ export const isFull = (error: unknown): boolean =>
 /** A name that no other worker or host uses. */
 export const freshName = (): string => `${process.pid.toString(36)}-${randomBytes(9).toString("base64url")}`;
 
-/** Writes a new file with its properties, durable, not yet visible: create, write, `decorate` (attributes), fsync.
- *  On failure nothing is left behind. */
+/** Writes a new file with its properties, durable, not yet visible: create, `decorate` (attributes), and a write that is durable
+ *  when it returns, with whatever was set before. On failure nothing is left behind. */
 export async function stageFile(
   path: string,
   bytes: Uint8Array,
   decorate: (() => void | Promise<void>) | undefined,
 ): Promise<void> {
   reach("stage.open");
-  // Without attributes the write itself is made durable: each call saved is 30 µs of CPU on the thread pool's account.
-  const fd = await makeFile(path, newFile | (decorate ? 0 : fs.constants.O_SYNC));
+  // One call less that waits for the disk, and one for a thread: 30 µs of CPU each.
+  const fd = await makeFile(path, newFile | fs.constants.O_SYNC);
   try {
     try {
+      if (decorate) {
+        reach("stage.properties");
+        await decorate();
+      }
       reach("stage.write");
       await writeAll(fd, bytes);
-      if (decorate || bytes.length === 0) {
-        reach("stage.properties");
-        await decorate?.();
+      if (bytes.length === 0) {
         reach("stage.sync");
         await syncFile(fd);
       }

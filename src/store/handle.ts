@@ -2,6 +2,7 @@ import type { Stats } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isBroken, isBusy, isUnwritable } from "../base/sqlite.ts";
+import { atRest } from "../base/volume.ts";
 import { factsOf, sameFacts } from "./contents.ts";
 import type { CollectionKind } from "./contract.ts";
 import { Courtesy } from "./courtesy.ts";
@@ -15,7 +16,6 @@ import type { Properties } from "./properties.ts";
 import { differences, reconcile } from "./reconcile.ts";
 import { Serial } from "./serial.ts";
 import { CollectionGone, OpenTransaction, type Transaction } from "./transaction.ts";
-import { atRest } from "./volume.ts";
 
 /** Without kernel notices: how long a listing may trust files it has looked at, in ms. */
 const trustFor = 2_000;

@@ -2,6 +2,7 @@ import { open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../base/lru.ts";
 import { Database, isBroken, isBusy, isUnwritable, retryWhileBusy, type SqlValue } from "../base/sqlite.ts";
+import { atRest } from "../base/volume.ts";
 import { type Href, type PrincipalUid, type Utc, utc } from "../model/ids.ts";
 import { type Lock, liesBelow } from "../model/lock.ts";
 import { Refusal } from "../model/refusal.ts";
@@ -10,7 +11,6 @@ import { isMissing, makeDirectories, quickStat, syncDirectory } from "./files.ts
 import type { StoreParts } from "./parts.ts";
 import { reach } from "./points.ts";
 import { Serial } from "./serial.ts";
-import { atRest } from "./volume.ts";
 
 const none: readonly Lock[] = [];
 /** Homes whose locks a worker keeps in mind, each with an open file if it ever had a lock. */

@@ -1,9 +1,10 @@
 import type { Component } from "../ical/component.ts";
-import { parameterOf, propertyOf } from "../ical/component.ts";
+import { propertyOf } from "../ical/component.ts";
 import { mapProperties, withComponents, withoutParameters } from "../ical/edit.ts";
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { mergedByAttendee } from "./attendee-merge.ts";
+import { isForced, withoutForce } from "./force-send.ts";
 import { type ItipMessage, messageRoot, replied, viewFor } from "./message.ts";
 import {
   agentOf,
@@ -59,7 +60,11 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   if (was !== undefined) refuseOtherOrganizer(was, client, change.identify);
   const { organizer } = change;
   if (organizer.is === "nobody")
-    return { messages: [], store: edited(after, (one) => withOrganizerStatus(one, "5.3")), result: "stored" };
+    return {
+      messages: [],
+      store: edited(withoutForce(after), (one) => withOrganizerStatus(one, "5.3")),
+      result: "stored",
+    };
   if (organizer.is === "elsewhere") return planAlone(was, client, change);
   const view = organizer.copy && viewOf(seriesOf(organizer.copy), change);
   const base = was ?? view;
@@ -77,12 +82,9 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   }
   const merged = mergedByAttendee(base, client, change);
   const final = seriesOf(merged.root);
-  const keys = isForced(client) ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
-  return {
-    messages: keys.size === 0 ? [] : [replyMessage(final, keys, change)],
-    store: withoutForce(merged.root),
-    result: "stored",
-  };
+  const isOrdered = isReplyForced(client);
+  const keys = isOrdered ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
+  return { messages: repliesOf(final, keys, isOrdered, change), store: withoutForce(merged.root), result: "stored" };
 }
 
 function refuseOtherOrganizer(was: Series, client: Series, identify: Identify): void {
@@ -117,13 +119,9 @@ const edited = (root: Component, edit: (component: Component) => Component): Com
 
 /** An organizer that only messages reach: the attendee's client may have had the event from anywhere, so it is believed. */
 function planAlone(was: Series | undefined, client: Series, change: AttendeeChange): AttendeePlan {
-  const keys =
-    was === undefined || isForced(client) ? answered(client, change) : answeredKeys(was, client, new Set(), change);
-  return {
-    messages: keys.size === 0 ? [] : [replyMessage(client, keys, change)],
-    store: withoutForce(client.root),
-    result: "stored",
-  };
+  const isOrdered = isReplyForced(client);
+  const keys = was === undefined || isOrdered ? answered(client, change) : answeredKeys(was, client, new Set(), change);
+  return { messages: repliesOf(client, keys, isOrdered, change), store: withoutForce(client.root), result: "stored" };
 }
 
 /** Components in which the attendee has said yes, no or perhaps. */
@@ -138,11 +136,17 @@ const answered = (series: Series, { owner, identify }: AttendeeChange): Set<Key>
 
 const allKeys = (series: Series): Set<Key> => new Set([...membersOf(series)].map(([key]) => key));
 
-const isForced = (series: Series): boolean =>
-  componentsOf(series).some((component) => {
-    const organizer = propertyOf(component, "ORGANIZER");
-    return organizer !== undefined && parameterOf(organizer, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REPLY";
-  });
+const isReplyForced = (series: Series): boolean =>
+  componentsOf(series).some((component) => isForced(propertyOf(component, "ORGANIZER"), "REPLY"));
+
+/** The reply of these components, if there are any. */
+const repliesOf = (
+  series: Series,
+  keys: ReadonlySet<Key>,
+  isOrdered: boolean,
+  change: AttendeeChange,
+): readonly ItipMessage[] =>
+  keys.size === 0 ? [] : [{ ...replyMessage(series, keys, change), ...(isOrdered ? { isForced: true } : {}) }];
 
 /** Components in which the attendee's own answer, his comment to the organizer or the state of his work on a task changed. */
 function answeredKeys(
@@ -224,13 +228,6 @@ function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[]
 /** The copy with what became of its reply on its ORGANIZER. RFC 6638 §7.3 */
 export const withReplyStatus = (root: Component, code: string): Component =>
   edited(root, (component) => withOrganizerStatus(component, code));
-
-const withoutForce = (root: Component): Component =>
-  edited(root, (component) =>
-    mapProperties(component, (property) =>
-      property.name === "ORGANIZER" ? withoutParameters(property, (name) => name === "SCHEDULE-FORCE-SEND") : property,
-    ),
-  );
 
 /** Whether the server replies for this attendee: neither he nor the copy's ORGANIZER says CLIENT or NONE. */
 export function isServed(series: Series, owner: string, identify: Identify): boolean {

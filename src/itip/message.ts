@@ -31,6 +31,8 @@ export interface ItipMessage {
   readonly root: Component;
   /** What it says, for CS:schedule-changes; undefined: all is new. */
   readonly says: MessageSummary | undefined;
+  /** Its author wants it sent, whatever it says (SCHEDULE-FORCE-SEND). */
+  readonly isForced?: boolean | undefined;
 }
 
 /** Which components a message is about and which of their properties changed. */

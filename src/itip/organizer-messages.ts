@@ -98,7 +98,7 @@ export class Requests {
   readonly #change: OrganizerChange;
   readonly #groups = new Map<
     string,
-    { view: readonly Component[]; recipients: string[]; says: MessageSummary | undefined }
+    { view: readonly Component[]; recipients: string[]; says: MessageSummary | undefined; isForced: boolean }
   >();
 
   constructor(series: Series, change: OrganizerChange) {
@@ -106,25 +106,26 @@ export class Requests {
     this.#change = change;
   }
 
-  add(attendee: Property, keys: ReadonlySet<Key> | "all", says: MessageSummary | undefined): void {
+  add(attendee: Property, keys: ReadonlySet<Key> | "all", says: MessageSummary | undefined, isForced: boolean): void {
     const { identify } = this.#change;
     const person = identify(attendee.value);
     const seen = [...membersOf(this.#series)].flatMap(([key, component]) =>
       attendeeIn(component, person, identify) === undefined ? [] : [String(key)],
     );
-    const group = `${seen.join(",")}|${keys === "all" ? "all" : [...keys].join(",")}`;
+    const group = `${isForced} ${seen.join(",")}|${keys === "all" ? "all" : [...keys].join(",")}`;
     const known = this.#groups.get(group);
     if (known !== undefined) {
       known.recipients.push(attendee.value);
       return;
     }
     const view = viewFor(this.#series, person, identify, keys);
-    if (view.length > 0) this.#groups.set(group, { view, recipients: [attendee.value], says });
+    if (view.length > 0) this.#groups.set(group, { view, recipients: [attendee.value], says, isForced });
   }
 
   messages(): readonly ItipMessage[] {
     const originator = organizerAddress(this.#series);
-    return [...this.#groups.values()].map(({ view, recipients, says }) => ({
+    return [...this.#groups.values()].map(({ view, recipients, says, isForced }) => ({
+      ...(isForced ? { isForced } : {}),
       method: "REQUEST",
       originator,
       recipients,

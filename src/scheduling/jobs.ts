@@ -20,6 +20,7 @@ export interface StoredMessage {
   readonly recipients: readonly string[];
   readonly text: string;
   readonly says: MessageSummary | undefined;
+  readonly isForced?: boolean | undefined;
 }
 
 interface StoredObject {
@@ -146,6 +147,7 @@ export const storedMessage = ({ message, source }: Outgoing): StoredMessage => (
   recipients: message.recipients,
   text: source.text,
   says: message.says,
+  isForced: message.isForced,
 });
 
 export function outgoing({ text, ...rest }: StoredMessage): Outgoing {

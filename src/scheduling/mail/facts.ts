@@ -144,7 +144,7 @@ const spanKey = ({ start, end, isDue }: Span): string =>
   [start, end].map((at) => (at === undefined ? "" : `${at.form} ${at.local} ${at.zone?.id ?? ""}`)).join() + isDue;
 
 function toneOf(
-  { method, says, originator }: ItipMessage,
+  { method, says, originator, isForced }: ItipMessage,
   shown: readonly Component[],
   identify: Identify,
 ): Facts["says"] {
@@ -166,7 +166,9 @@ function toneOf(
   if (method === "REFRESH") return "question";
   if (method === "ADD") return "update";
   if (says?.isAsked === true) return "current";
-  return says === undefined ? "invitation" : "update";
+  const changed = says?.instances.some(({ properties, people }) => properties.length > 0 || people !== undefined);
+  // Somebody wants it sent once more.
+  return says === undefined || (isForced === true && changed !== true) ? "invitation" : "update";
 }
 
 const aspects: Readonly<Record<string, Aspect>> = {

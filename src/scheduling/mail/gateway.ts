@@ -50,10 +50,11 @@ export function whyNotMailed(
   identify: Identify,
   now: Utc,
 ): string | undefined {
-  const { method, says } = message;
+  const { method, says, isForced } = message;
   if (method === "PUBLISH") return `${method} is not sent by mail`;
-  // Who asks is answered, whatever it is about.
-  if (method === "REFRESH" || method === "DECLINECOUNTER" || says?.isAsked === true) return undefined;
+  // Who asks is answered, whatever it is about; and what a person wants to be sent, is.
+  if (method === "REFRESH" || method === "DECLINECOUNTER" || says?.isAsked === true || isForced === true)
+    return undefined;
   if (method === "REQUEST" && says !== undefined && tellsAnswersOnly(says))
     return "only answers of others have changed";
   if (endOfAll(message, now) <= now * 1000) return "all of it is over";

@@ -37,10 +37,12 @@ export interface IncomingMail {
   readonly to: readonly string[];
   readonly messageId: string | undefined;
   readonly subject: string;
-  /** Made by a program: Auto-Submitted other than "no" (RFC 3834), or a bulk Precedence. */
+  /** Made by a program: Auto-Submitted other than "no" (RFC 3834), or one of the marks that came before it. */
   readonly isAutomatic: boolean;
   /** The text/calendar parts, in their order. */
   readonly calendars: readonly string[];
+  /** Calendar parts whose `method` parameter is not their METHOD: they are none (RFC 6047 §2.4). */
+  readonly contradictions: number;
   /** Of a report of RFC 3464; undefined for other mails. */
   readonly report: DeliveryReport | undefined;
 }

@@ -21,18 +21,27 @@ export type Arrival =
 
 const unknown = (why: string): Arrival => ({ is: "unknown", why });
 
-/** The first calendar in it that is an iTIP message, or why none is. */
-function messageIn({ calendars }: IncomingMail): Message | string {
-  let why = "there is no calendar data in it: only answers of calendar programs are understood";
+/** The calendar in it that is an iTIP message, the first or, of several, one that is wanted; or why there is none. */
+function messageIn(
+  { calendars, contradictions }: IncomingMail,
+  isWanted: (message: Message) => boolean = () => true,
+): Message | string {
+  let why =
+    contradictions > 0
+      ? "its calendar data has another METHOD than its Content-Type says"
+      : "there is no calendar data in it: only answers of calendar programs are understood";
+  let first: Message | undefined;
   for (const text of calendars) {
     try {
-      return readMessage(text);
+      const message = readMessage(text);
+      if (isWanted(message)) return message;
+      first ??= message;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       why = `its calendar data is not understood: ${error.reason.code}${"problem" in error.reason ? `, ${error.reason.problem}` : ""}`;
     }
   }
-  return why;
+  return first ?? why;
 }
 
 /** An answer to a mail of ours, sent to the address with the token. It speaks for the attendee that the token was made for (or for his
@@ -41,7 +50,7 @@ function messageIn({ calendars }: IncomingMail): Message | string {
 export function answerIn(mail: IncomingMail, pair: Correspondence, anySender: boolean): Arrival {
   if (mail.report !== undefined)
     return mail.report.failed ? { is: "bounce", why: mail.report.why } : { is: "noise", why: "a delivery is late" };
-  const found = messageIn(mail);
+  const found = messageIn(mail, ({ method, uid }) => uid === pair.uid && !isOrganizerMethod(method));
   if (typeof found === "string") return mail.isAutomatic ? { is: "noise", why: "an automatic mail" } : unknown(found);
   const asked = mailAddressOf(pair.attendee);
   const delegate = delegateIn(found, pair, mail.from);

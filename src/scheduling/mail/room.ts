@@ -139,7 +139,11 @@ export class MailRoom implements Receiver {
     return user?.calendaring === true ? undefined : "no calendar user has this address";
   }
 
-  async take(bytes: Uint8Array, recipients: readonly string[]): Promise<ReadonlyMap<string, Verdict>> {
+  async take(
+    bytes: Uint8Array,
+    recipients: readonly string[],
+    isReport: boolean,
+  ): Promise<ReadonlyMap<string, Verdict>> {
     const verdicts = new Map<string, Verdict>();
     const mail = await this.#read(bytes);
     for (const recipient of new Set(recipients)) {
@@ -147,7 +151,7 @@ export class MailRoom implements Receiver {
         mail === undefined ? { is: "unknown", why: "it cannot be read" } : await this.#handle(mail, recipient, bytes);
       verdicts.set(
         recipient,
-        outcome.is === "unknown" ? { taken: false, code: 550, because: outcome.why } : { taken: true },
+        outcome.is === "unknown" && !isReport ? { taken: false, code: 550, because: outcome.why } : { taken: true },
       );
     }
     return verdicts;

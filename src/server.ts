@@ -103,6 +103,8 @@ const doorsOf = (config: Config): readonly Door[] => (config.EnableTimezoneServi
 
 /** Between two looks whether the members of invited groups have changed, ms. */
 const groupInterval = 30_000;
+/** Between two looks for jobs that nobody finishes, ms. */
+const queueInterval = 5_000;
 
 export interface ServerOptions {
   /** Number of this worker, from 1. */
@@ -204,7 +206,10 @@ export async function createServer(
     privileges: makePrivileges(user, services),
   });
   const access = config.EnableSACLs ? serviceAccess(backend, directory) : undefined;
-  if (worker === 1) scheduling.groups.start(groupInterval);
+  if (worker === 1) {
+    scheduling.groups.start(groupInterval);
+    scheduling.queue.start(queueInterval);
+  }
   scheduling.recover().catch((error: unknown) => warn("the queue of messages cannot be read", { error }));
   const endMail = mail?.receive({
     log: (message, details) => log.named("mail").info(message, details),

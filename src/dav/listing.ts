@@ -3,9 +3,10 @@ import { httpDate } from "../http/dates.ts";
 import type { HttpResponse } from "../http/message.ts";
 import { encodeSegment } from "../http/uri.ts";
 import { calendarUserType, type Principal, type Sudoer } from "../model/principal.ts";
+import { shareOf } from "../sharing/shared-collection.ts";
 import { escapeAttribute, escapeText } from "../xml/write.ts";
 import { childrenOf, recordsOf } from "./children.ts";
-import { seesEverything } from "./privacy.ts";
+import { seesEverything, seesSize } from "./privacy.ts";
 import type { Context } from "./registry.ts";
 import { isCollection, type Resource } from "./resource.ts";
 import { lastSegment } from "./urls.ts";
@@ -77,9 +78,7 @@ async function* rowsOf(resource: Resource, context: Context): AsyncGenerator<rea
   for await (const children of childrenOf(resource, context)) {
     const shown: Row[] = [];
     for (const child of children)
-      if ((await context.privileges(child)).has("read"))
-        // How many PRIVATE events there are is nobody else's business.
-        shown.push(rowOf(child, !("owner" in child) || (await seesEverything(child.owner, context))));
+      if ((await context.privileges(child)).has("read")) shown.push(rowOf(child, await seesCount(child, context)));
     yield shown;
   }
 }
@@ -92,11 +91,19 @@ const placeRow = (name: string, kind: string): Row => ({
   modified: "",
 });
 
+/** How many PRIVATE events there are is nobody else's business, nor how long the part of an event is that the asker does not see. */
+async function seesCount(child: Resource, context: Context): Promise<boolean> {
+  if (!("owner" in child)) return true;
+  if (!("entry" in child)) return seesEverything(child.owner, context);
+  return shareOf(child.collection) === undefined && (await seesSize(child.entry, child.owner, context));
+}
+
 function rowOf(child: Resource, isWhole: boolean): Row {
   const name = lastSegment(child.href);
   if ("entry" in child) {
     const { size, modified, kind } = child.entry;
-    return { link: encodeSegment(name), name, kind: kind ?? "file", size: `${size}`, modified: httpDate(modified) };
+    const row = { link: encodeSegment(name), name, kind: kind ?? "file", modified: httpDate(modified) };
+    return { ...row, size: isWhole ? `${size}` : "" };
   }
   if (!isCollection(child)) return { ...placeRow(name, child.kind), name };
   if (!("info" in child)) return placeRow(name, child.kind);

@@ -1,5 +1,6 @@
 import type { CalendarObject } from "./calendar-object.ts";
 import { type Component, type Property, propertyOf } from "./component.ts";
+import { contentLineAt, propertyNameOf } from "./lines.ts";
 import { parseCalendarObject } from "./parse.ts";
 import { derivedInstance, hasInstance, instanceKey, isTrivial, sharedParts } from "./personal-instances.ts";
 import { writeComponent } from "./write.ts";
@@ -23,14 +24,7 @@ export function withoutPersonal(text: string): string {
   let alarm = 0;
   for (let position = 0; position < text.length; ) {
     const start = position;
-    let end = lineEnd(text, position);
-    let line = contentOf(text, start, end);
-    // A name may be folded too.
-    while (isFold(text.charCodeAt(end))) {
-      const next = lineEnd(text, end);
-      if (line.length < longestName) line += contentOf(text, end + 1, next);
-      end = next;
-    }
+    const { end, line } = contentLineAt(text, start);
     position = end;
     const leave = alarm > 0;
     let personal = leave;
@@ -43,7 +37,7 @@ export function withoutPersonal(text: string): string {
     } else if (isWord(line, "END:")) {
       if (depth === alarm) alarm = 0;
       depth -= 1;
-    } else if (!leave && depth === 2 && isMark(nameOf(line))) personal = true;
+    } else if (!leave && depth === 2 && isMark(propertyNameOf(line))) personal = true;
     if (!personal) continue;
     kept += text.slice(from, start);
     from = end;
@@ -51,17 +45,7 @@ export function withoutPersonal(text: string): string {
   return from === 0 ? text : kept + text.slice(from);
 }
 
-/** Longer than any name that matters here. */
-const longestName = 60;
-const lineEnd = (text: string, from: number): number => {
-  const at = text.indexOf("\n", from);
-  return at === -1 ? text.length : at + 1;
-};
-const contentOf = (text: string, from: number, to: number): string =>
-  text.slice(from, Math.min(to, from + 2 * longestName)).replace(/[\r\n]+$/, "");
-const isFold = (code: number): boolean => code === 0x20 || code === 0x09;
 const isWord = (line: string, word: string): boolean => line.slice(0, word.length).toUpperCase() === word;
-const nameOf = (line: string): string => (/^[^:;]{1,60}/.exec(line)?.[0] ?? "").toUpperCase();
 
 /** What one user has of his own in a component. */
 interface Own {

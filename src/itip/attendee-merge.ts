@@ -4,6 +4,7 @@ import { mapProperties, withComponents, without, withParameter, withProperties, 
 import { dateTimeOf } from "../ical/time.ts";
 import { Refusal } from "../model/refusal.ts";
 import type { AttendeeChange } from "./attendee.ts";
+import { type Decision, decided } from "./decisions.ts";
 import { attendeeIn, editAttendee, isCancelled } from "./people.ts";
 import {
   componentsOf,
@@ -28,13 +29,15 @@ export interface MergedCopy {
 
 type Owner = Pick<AttendeeChange, "owner" | "identify">;
 
-const refused = (problem: string): Refusal =>
-  new Refusal({ code: "allowed-attendee-scheduling-object-change", problem });
+const refused = (problem: string, because: Decision, owner: string): Refusal => {
+  decided(because, owner);
+  return new Refusal({ code: "allowed-attendee-scheduling-object-change", problem });
+};
 
 /** Starts from the copy as the server has it and takes from the client, component by component, only what is an attendee's own
  *  (RFC 6638 §3.2.2.1). Instances that he took out are declined; ones that his client lost come back. */
 export function mergedByAttendee(base: Series, sent: Series, change: Owner): MergedCopy {
-  const client = withMatchedMaster(base, sent);
+  const client = withMatchedMaster(base, sent, change);
   const declined = new Set<Key>();
   let series = base;
   const replace = (root: Component): void => {
@@ -77,7 +80,7 @@ export function mergedByAttendee(base: Series, sent: Series, change: Owner): Mer
 }
 
 /** A client may lose the RECURRENCE-ID of the one instance it was invited to: what it sends is matched by its start. */
-function withMatchedMaster(base: Series, client: Series): Series {
+function withMatchedMaster(base: Series, client: Series, { owner }: Owner): Series {
   const { master } = client;
   if (master === undefined || base.master !== undefined) return client;
   const start = propertyOf(master, "DTSTART");
@@ -92,14 +95,15 @@ function withMatchedMaster(base: Series, client: Series): Series {
     return seriesOf(withMember(client, "master", { ...bare, properties: [...bare.properties, id] }));
   }
   if (componentsOf(client).every(isCancelled)) return seriesOf(withMember(client, "master", undefined));
-  throw refused("the object has a component that the organizer did not invite to");
+  throw refused("the object has a component that the organizer did not invite to", "attendee.foreign-component", owner);
 }
 
 const ofRecurrence = new Set(["RRULE", "RDATE", "EXDATE", "EXRULE"]);
 
 function withDeclined(series: Series, key: number, declined: Set<Key>, { owner, identify }: Owner): Component {
   const component = series.overrides.get(key) ?? deriveInstance(series, key);
-  if (component === undefined) throw refused("an EXDATE names no instance of the event");
+  if (component === undefined)
+    throw refused("an EXDATE names no instance of the event", "attendee.foreign-exception", owner);
   if (attendeeIn(component, owner, identify) === undefined) return series.root;
   declined.add(key);
   const answered = editAttendee(component, owner, identify, (attendee) =>
@@ -129,7 +133,8 @@ const isOwn = (name: string): boolean => own.has(name) || (name.startsWith("X-")
 function takeOwn(stored: Component, sent: Component, { owner, identify }: Owner): Component {
   const answer = attendeeIn(sent, owner, identify);
   const kept = attendeeIn(stored, owner, identify);
-  if (kept !== undefined && answer === undefined) throw refused("an attendee cannot take himself off; decline instead");
+  if (kept !== undefined && answer === undefined)
+    throw refused("an attendee cannot take himself off; decline instead", "attendee.took-himself-off", owner);
   let component = stored;
   if (kept !== undefined && answer !== undefined)
     component = editAttendee(component, owner, identify, (attendee) => withAnswer(attendee, answer));

@@ -4,6 +4,7 @@ import { mapProperties, withComponents, withoutParameters } from "../ical/edit.t
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { mergedByAttendee } from "./attendee-merge.ts";
+import { type Decision, decided } from "./decisions.ts";
 import { isForced, withoutForce } from "./force-send.ts";
 import { type ItipMessage, messageRoot, replied, viewFor } from "./message.ts";
 import {
@@ -57,23 +58,26 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
     return { messages: was === undefined ? [] : declineAll(was, change), store: undefined, result: "removed" };
   const sent = seriesOf(after);
   const client = was === undefined || !change.keepComments ? sent : seriesOf(withForgottenComments(was, sent));
-  if (was !== undefined) refuseOtherOrganizer(was, client, change.identify);
+  if (was !== undefined) refuseOtherOrganizer(was, client, change);
   const { organizer } = change;
-  if (organizer.is === "nobody")
-    return {
-      messages: [],
-      store: edited(withoutForce(after), (one) => withOrganizerStatus(one, "5.3")),
-      result: "stored",
-    };
+  if (organizer.is === "nobody") {
+    decided("attendee.nobodys", change.owner);
+    const store = edited(withoutForce(after), (one) => withOrganizerStatus(one, "5.3"));
+    return { messages: [], store, result: "stored" };
+  }
   if (organizer.is === "elsewhere") return planAlone(was, client, change);
   const view = organizer.copy && viewOf(seriesOf(organizer.copy), change);
   const base = was ?? view;
   if (view === undefined || base === undefined) {
     // What its organizer has given up means nothing; a cancelled copy is kept for its owner to look at.
-    if (componentsOf(client).every(isCancelled))
-      return was !== undefined && componentsOf(was).every(isCancelled)
+    if (componentsOf(client).every(isCancelled)) {
+      const isKept = was !== undefined && componentsOf(was).every(isCancelled);
+      decided(isKept ? "attendee.kept-cancelled" : "attendee.gone-cancelled", change.owner);
+      return isKept
         ? { messages: [], store: before, result: "stored" }
         : { messages: [], store: undefined, result: "gone" };
+    }
+    decided(was === undefined ? "attendee.uninvited" : "attendee.gone", change.owner);
     if (was !== undefined) return { messages: [], store: undefined, result: "gone" };
     throw new Refusal({
       code: "allowed-attendee-scheduling-object-change",
@@ -82,15 +86,23 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   }
   const merged = mergedByAttendee(base, client, change);
   const final = seriesOf(merged.root);
-  const isOrdered = isReplyForced(client);
-  const keys = isOrdered ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
-  return { messages: repliesOf(final, keys, isOrdered, change), store: withoutForce(merged.root), result: "stored" };
+  const forced = isReplyForced(client);
+  const keys = forced ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
+  decided(forced ? "attendee.forced" : answerOf(keys, merged.declined), change.owner);
+  return { messages: repliesOf(final, keys, forced, change), store: withoutForce(merged.root), result: "stored" };
 }
 
-function refuseOtherOrganizer(was: Series, client: Series, identify: Identify): void {
+const answerOf = (keys: ReadonlySet<Key>, declined: ReadonlySet<Key>): Decision => {
+  if (keys.size === 0) return "attendee.no-answer";
+  if (keys.has("master")) return "attendee.answered";
+  return declined.size > 0 ? "attendee.took-out" : "attendee.answered-instance";
+};
+
+function refuseOtherOrganizer(was: Series, client: Series, { owner, identify }: AttendeeChange): void {
   const old = organizerOf(componentsOf(was));
   const now = organizerOf(componentsOf(client));
   if (old === undefined || (now !== undefined && identify(old.value) === identify(now.value))) return;
+  decided("attendee.other-organizer", owner);
   throw new Refusal({
     code: "allowed-attendee-scheduling-object-change",
     problem: `the ORGANIZER stays ${old.value.slice(0, 100)}`,
@@ -119,9 +131,10 @@ const edited = (root: Component, edit: (component: Component) => Component): Com
 
 /** An organizer that only messages reach: the attendee's client may have had the event from anywhere, so it is believed. */
 function planAlone(was: Series | undefined, client: Series, change: AttendeeChange): AttendeePlan {
-  const isOrdered = isReplyForced(client);
-  const keys = was === undefined || isOrdered ? answered(client, change) : answeredKeys(was, client, new Set(), change);
-  return { messages: repliesOf(client, keys, isOrdered, change), store: withoutForce(client.root), result: "stored" };
+  const forced = isReplyForced(client);
+  const keys = was === undefined || forced ? answered(client, change) : answeredKeys(was, client, new Set(), change);
+  decided(keys.size === 0 ? "attendee.elsewhere-no-answer" : "attendee.elsewhere", change.owner);
+  return { messages: repliesOf(client, keys, forced, change), store: withoutForce(client.root), result: "stored" };
 }
 
 /** Components in which the attendee has said yes, no or perhaps. */
@@ -215,14 +228,17 @@ const ownAddress = (series: Series, owner: string, identify: Identify): string =
 /** Removing the copy declines (RFC 6638 §8.1), unless there is nothing left to decline or nobody to tell. */
 function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[] {
   const { owner, identify, silent } = change;
-  if (silent || change.organizer.is === "nobody") return [];
+  if (silent || change.organizer.is === "nobody") {
+    decided(silent ? "attendee.deleted-silently" : "attendee.deleted-nobodys", owner);
+    return [];
+  }
   const keys = new Set<Key>();
   for (const [key, component] of membersOf(was)) {
     const own = attendeeIn(component, owner, identify);
     if (own !== undefined && !isCancelled(component)) keys.add(key);
   }
-  if (keys.size === 0) return [];
-  return [replyMessage(was, keys, change, "DECLINED")];
+  decided(keys.size === 0 ? "attendee.deleted-cancelled" : "attendee.deleted", owner);
+  return keys.size === 0 ? [] : [replyMessage(was, keys, change, "DECLINED")];
 }
 
 /** The copy with what became of its reply on its ORGANIZER. RFC 6638 §7.3 */

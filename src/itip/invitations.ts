@@ -1,3 +1,4 @@
+import { type Decision, decided } from "./decisions.ts";
 import type { SeriesChange } from "./diff.ts";
 import { attendeeIn, type Identify, isCancelled } from "./people.ts";
 import { hasInstance, type Key, type Series } from "./series.ts";
@@ -32,24 +33,39 @@ export function cancellationOf(
   const wasOnMaster = was.master !== undefined && attendeeIn(was.master, person, identify) !== undefined;
   const isOnMaster = isServed && now.master !== undefined && attendeeIn(now.master, person, identify) !== undefined;
   const wasOn = [...was.overrides].filter(([, one]) => attendeeIn(one, person, identify) !== undefined);
-  if (!isServed) return { keys: wasOnMaster ? "all" : new Set(wasOn.map(([key]) => key)), isOver: true };
-  if (wasOnMaster && !isOnMaster) return { keys: "all", isOver: false };
+  if (!isServed) {
+    decided(wasOnMaster ? "cancel.removed" : "cancel.guest-removed", person);
+    return { keys: wasOnMaster ? "all" : new Set(wasOn.map(([key]) => key)), isOver: true };
+  }
+  if (wasOnMaster && !isOnMaster) {
+    decided("cancel.off-series", person);
+    return { keys: "all", isOver: false };
+  }
   const keys = new Set<Key>();
   if (difference === undefined) return { keys, isOver: false };
   // STATUS:CANCELLED says the same as taking away, by METHOD:CANCEL (RFC 5546 §3.2.5).
   if (isOnMaster && isNewlyCancelled(was, now, "master"))
-    if ([...now.overrides.values()].every(isCancelled)) return { keys: "all", isOver: true };
-  for (const [key] of wasOn) if (!isInvitedTo(now, key, person, identify) && !difference.isRescheduled) keys.add(key);
+    if ([...now.overrides.values()].every(isCancelled)) {
+      decided("cancel.cancelled", person);
+      return { keys: "all", isOver: true };
+    }
+  const cancel = (key: Key, because: Decision): void => {
+    if (!keys.has(key)) decided(because, person);
+    keys.add(key);
+  };
+  for (const [key] of wasOn)
+    if (!isInvitedTo(now, key, person, identify) && !difference.isRescheduled) cancel(key, "cancel.instance-removed");
   for (const [key, override] of now.overrides) {
     const isOn = attendeeIn(override, person, identify) !== undefined;
-    if (isOn ? isNewlyCancelled(was, now, key) : isInvitedTo(was, key, person, identify)) keys.add(key);
+    if (isOn ? isNewlyCancelled(was, now, key) : isInvitedTo(was, key, person, identify))
+      cancel(key, isOn ? "cancel.instance-cancelled" : "cancel.off-instance");
   }
   if (wasOnMaster && !difference.isRescheduled)
     for (const key of now.exceptions)
-      if (!was.exceptions.has(key) && isInvitedTo(was, key, person, identify)) keys.add(key);
+      if (!was.exceptions.has(key) && isInvitedTo(was, key, person, identify)) cancel(key, "cancel.exdate");
   // A rule cut short takes the instances behind the cut away by itself, but not from who was on them alone.
   if (difference.isRescheduled && !wasOnMaster)
-    for (const [key] of wasOn) if (!isInvitedTo(now, key, person, identify)) keys.add(key);
+    for (const [key] of wasOn) if (!isInvitedTo(now, key, person, identify)) cancel(key, "cancel.rule-cut");
   return { keys, isOver: false };
 }
 

@@ -2,6 +2,7 @@ import type { Component, Property } from "../ical/component.ts";
 import { withoutParameters } from "../ical/edit.ts";
 import { formatUtc } from "../ical/time.ts";
 import { utc } from "../model/ids.ts";
+import { decided } from "./decisions.ts";
 import type { SeriesChange } from "./diff.ts";
 import { cancelled, type ItipMessage, type MessageSummary, messageRoot, requestRoot, viewFor } from "./message.ts";
 import type { OrganizerChange } from "./organizer.ts";
@@ -13,8 +14,12 @@ export function recipientsOf(series: Series, { owner, identify }: OrganizerChang
   const recipients = new Map<string, Property>();
   for (const component of componentsOf(series))
     for (const property of component.properties) {
-      if (property.name !== "ATTENDEE" || agentOf(property) !== "SERVER") continue;
+      if (property.name !== "ATTENDEE") continue;
       const person = identify(property.value);
+      if (agentOf(property) !== "SERVER") {
+        decided("request.not-served", person);
+        continue;
+      }
       if (person !== owner && !recipients.has(person)) recipients.set(person, property);
     }
   return recipients;

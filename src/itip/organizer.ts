@@ -3,6 +3,7 @@ import { parameterOf } from "../ical/component.ts";
 import { mapProperties, withParameter, withValue } from "../ical/edit.ts";
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
+import { type Decision, decided } from "./decisions.ts";
 import { changeOf, reschedulesMaster, type SeriesChange } from "./diff.ts";
 import { isForced, withoutForce } from "./force-send.ts";
 import { cancellationOf } from "./invitations.ts";
@@ -66,6 +67,7 @@ function refuseOtherOrganizer(before: Series, after: Series, identify: Identify)
   const was = organizerOf(componentsOf(before));
   const now = organizerOf(componentsOf(after));
   if (was === undefined || now === undefined || identify(was.value) === identify(now.value)) return;
+  decided("request.other-organizer", identify(was.value));
   throw new Refusal({
     code: "allowed-organizer-scheduling-object-change",
     problem: `the ORGANIZER stays ${was.value.slice(0, 100)}`,
@@ -74,18 +76,25 @@ function refuseOtherOrganizer(before: Series, after: Series, identify: Identify)
 
 function cancelAll(was: Series, change: OrganizerChange): readonly ItipMessage[] {
   // What is cancelled already was told.
-  if (componentsOf(was).every(isCancelled)) return [];
+  if (componentsOf(was).every(isCancelled)) {
+    for (const person of recipientsOf(was, change).keys()) decided("cancel.deleted-cancelled", person);
+    return [];
+  }
   const sequence = lastSequence(was) + 1;
   return [...recipientsOf(was, change).values()].map((attendee) => {
-    const keys = keysOf(was, change.identify(attendee.value), change.identify);
+    const person = change.identify(attendee.value);
+    decided("cancel.deleted", person);
+    const keys = keysOf(was, person, change.identify);
     return cancelMessage(was, attendee, keys.has("master") ? "all" : keys, sequence, change);
   });
 }
 
 function inviteAll(now: Series, change: OrganizerChange): readonly ItipMessage[] {
   const groups = new Requests(now, change);
-  for (const [person, attendee] of recipientsOf(now, change))
+  for (const [person, attendee] of recipientsOf(now, change)) {
+    decided("request.create", person);
     groups.add(attendee, "all", undefined, isForcedFor(now, person, change.identify));
+  }
   return groups.messages();
 }
 
@@ -126,17 +135,29 @@ function requestedKeys(
   difference: SeriesChange | undefined,
   { identify }: OrganizerChange,
 ): ReadonlySet<Key> | "all" {
-  if (cancellation === undefined || isForcedFor(now, person, identify)) return "all";
+  const because = (decision: Decision): "all" => {
+    decided(decision, person);
+    return "all";
+  };
+  if (cancellation === undefined) return because("request.added");
+  if (isForcedFor(now, person, identify)) return because("request.forced");
   // Taken off the series, still on some instances: he knows those as part of what was cancelled.
-  if (cancellation.keys === "all") return keysOf(now, person, identify).size > 0 && !cancellation.isOver ? "all" : none;
-  if (difference === undefined) return none;
+  if (cancellation.keys === "all")
+    return keysOf(now, person, identify).size > 0 && !cancellation.isOver ? because("request.kept-instances") : none;
+  if (difference === undefined) {
+    decided("request.no-change", person);
+    return none;
+  }
   const isOnMaster = now.master !== undefined && attendeeIn(now.master, person, identify) !== undefined;
   const wasOnMaster = was.master !== undefined && attendeeIn(was.master, person, identify) !== undefined;
-  if (isOnMaster && (!wasOnMaster || difference.master !== undefined)) return "all";
-  if (isOnMaster && [...difference.instances.values()].some(({ kind }) => kind === "reverted")) return "all";
+  if (isOnMaster && !wasOnMaster) return because("request.added");
+  if (isOnMaster && difference.master !== undefined)
+    return because(reschedulesMaster(was, now, difference.master) ? "request.rescheduled" : "request.changed");
+  if (isOnMaster && [...difference.instances.values()].some(({ kind }) => kind === "reverted"))
+    return because("request.reverted");
   // Who loses some instances hears what is left of them.
   const isCut = cancellation.keys.size > 0;
-  if (isCut && isOnMaster && isRaised(was.master, now.master)) return "all";
+  if (isCut && isOnMaster && isRaised(was.master, now.master)) return because("request.cut-and-raised");
   const keys = isCut && difference.master !== undefined ? keysOf(now, person, identify) : new Set<Key>();
   for (const key of cancellation.keys) keys.delete(key);
   for (const [key, { kind }] of difference.instances) {
@@ -144,6 +165,8 @@ function requestedKeys(
     const override = now.overrides.get(key);
     if (override !== undefined && attendeeIn(override, person, identify) !== undefined) keys.add(key);
   }
+  if (keys.size > 0) decided("request.instance-changed", person);
+  else if (!isCut) decided("request.unconcerned", person);
   return keys;
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { replyMessage, withReplyStatus } from "../itip/attendee.ts";
 import { type Answered, autoAccept, horizonOf } from "../itip/auto-accept.ts";
-import { attendeeIn, partstatOf } from "../itip/people.ts";
+import { attendeeIn, organizerOf, partstatOf } from "../itip/people.ts";
 import { type RefreshReason, refreshes } from "../itip/refresh.ts";
-import { type Key, membersOf, seriesOf } from "../itip/series.ts";
+import { componentAt, componentsOf, type Key, membersOf, seriesOf } from "../itip/series.ts";
 import type { TimeRange } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
 import { unavailableTime } from "./availability.ts";
@@ -13,11 +13,12 @@ import { type BusyCalendar, busyTime } from "./free-busy.ts";
 import { freeBusySet } from "./free-busy-set.ts";
 import { updateMembers } from "./groups.ts";
 import { type FollowUp, followUpName, isFollowUp, type Job, joined, readJob, writeJob } from "./jobs.ts";
+import { withUid } from "./leftovers.ts";
 import type { Dispatch } from "./local.ts";
 import { People } from "./people.ts";
 import { withLaterStatuses } from "./plan.ts";
 import type { SchedulingServices } from "./services.ts";
-import { freshTag, putObject, withText } from "./store-object.ts";
+import { putObject, withText } from "./store-object.ts";
 
 /** How long answers are collected before the others are told of them, ms: replies come in bursts. */
 const gathering = 100;
@@ -42,9 +43,12 @@ export class FollowUps {
   async add(next: FollowUp): Promise<void> {
     const { jobs } = this.#services.store;
     const name = followUpName(next);
-    const known = await jobs.read(name);
-    const job = joined(known === undefined ? undefined : readJob(known), next);
-    await jobs.put(name, writeJob({ ...job, id: randomUUID() }));
+    const text = await jobs.read(name);
+    const known = text === undefined ? undefined : readJob(text);
+    const job = joined(known, next);
+    // What the other had begun, if its process died, is known by its id.
+    const begun = known !== undefined && isFollowUp(known) ? known.id : undefined;
+    await jobs.put(name, writeJob({ ...job, id: begun ?? randomUUID(), isRepeated: begun !== undefined }));
   }
 
   /** Writes one down that no operation causes, and begins it. The lock of its UID is free. */
@@ -78,7 +82,7 @@ export class FollowUps {
     const job = text === undefined ? undefined : readJob(text);
     if (job === undefined || !isFollowUp(job)) return;
     const later: FollowUp[] = [];
-    await store.exclusively("uid", job.uid, async () => {
+    await withUid(job.uid, this.#services, this, async () => {
       const now = await store.jobs.read(name);
       const current: Job | undefined = now === undefined ? undefined : readJob(now);
       if (current === undefined || !isFollowUp(current)) return;
@@ -100,7 +104,7 @@ export class FollowUps {
       id: job.id ?? randomUUID(),
       people,
       may: undefined,
-      isRepeated,
+      isRepeated: isRepeated || job.isRepeated === true,
       job: followUpName(job),
       followUp: (next) => void later.push(next),
     };
@@ -126,6 +130,8 @@ export class FollowUps {
     const { store, now } = this.#services;
     const { people, isRepeated } = dispatch;
     const { identify } = people;
+    // Says of the room's copy that this job has answered in it.
+    const tag = `"${dispatch.id}"`;
     for (let attempt = 0; attempt < attempts; attempt++) {
       const done = await store.exclusively("person", room.uid, async () => {
         const copy = await copyOf(room, uid, store);
@@ -133,10 +139,10 @@ export class FollowUps {
         await people.learn(copy.object.root);
         const { root, answered } = await this.#answered(room, copy, people);
         if (root === copy.object.root)
-          return isRepeated ? { object: copy.object, answered: answersIn(copy, room, people) } : "done";
+          return isRepeated ? { object: copy.object, answered: await this.#untold(room, copy, tag, people) } : "done";
         const marked = answered.size === 0 ? root : withReplyStatus(root, "1.2");
         const object = withText(marked, [copy.object]);
-        if ((await putObject(copy.collection, copy.entry.name, object, copy.entry, freshTag())) === undefined)
+        if ((await putObject(copy.collection, copy.entry.name, object, copy.entry, tag)) === undefined)
           return undefined;
         return { object, answered };
       });
@@ -149,6 +155,30 @@ export class FollowUps {
       if (status !== undefined && codeOf(status) !== "1.2") await this.#correct(room, uid, codeOf(status));
       return;
     }
+  }
+
+  /** What a process that died may not have told the room's organizer: the answers it gave in this job, or what his copy says
+   *  otherwise. */
+  async #untold(room: Principal, { object, entry }: Copy, tag: string, people: People): Promise<ReadonlySet<Key>> {
+    const { identify } = people;
+    const series = seriesOf(object.root);
+    const given = new Map<Key, string>();
+    for (const [key, component] of membersOf(series)) {
+      const own = attendeeIn(component, room.uid, identify);
+      if (own !== undefined && partstatOf(own) !== "NEEDS-ACTION") given.set(key, partstatOf(own));
+    }
+    if (entry.scheduleTag === tag) return new Set(given.keys());
+    const organizer = organizerOf(componentsOf(series));
+    const owner = organizer && people.principal(identify(organizer.value));
+    const theirs = owner && (await copyOf(owner, object.uid, this.#services.store));
+    if (theirs === undefined) return new Set();
+    const known = seriesOf(theirs.object.root);
+    const isTold = (key: Key, answer: string): boolean => {
+      const component = componentAt(known, key) ?? known.master;
+      const attendee = component && attendeeIn(component, room.uid, identify);
+      return attendee === undefined || partstatOf(attendee) === answer;
+    };
+    return new Set([...given].flatMap(([key, answer]) => (isTold(key, answer) ? [] : [key])));
   }
 
   async #answered(room: Principal, copy: Copy, people: People): Promise<Answered> {
@@ -217,15 +247,6 @@ export class FollowUps {
     await Promise.all(this.#running);
   }
 }
-
-/** What the room has answered: a process that died may not have told its organizer. */
-const answersIn = ({ object }: Copy, room: Principal, { identify }: People): ReadonlySet<Key> =>
-  new Set(
-    [...membersOf(seriesOf(object.root))].flatMap(([key, component]) => {
-      const own = attendeeIn(component, room.uid, identify);
-      return own === undefined || partstatOf(own) === "NEEDS-ACTION" ? [] : [key];
-    }),
-  );
 
 /** Busy periods are in order of start, and may overlap each other. */
 function overlapsAny(busy: readonly TimeRange[], { start, end }: TimeRange): boolean {

@@ -9,9 +9,7 @@ import { planOrganizer } from "../itip/organizer.ts";
 import { organizerOf } from "../itip/people.ts";
 import { type Role, roleOf, tidied } from "../itip/role.ts";
 import { componentsOf, seriesOf } from "../itip/series.ts";
-import type { Principal } from "../model/principal.ts";
 import { Refusal } from "../model/refusal.ts";
-import type { Collection, ObjectEntry } from "../store/contract.ts";
 import { addressElsewhere, askElsewhere, type BusyAnswer, type BusyQuestion, channelFor } from "./channels.ts";
 import { type Copy, copyAt, copyOf } from "./copies.ts";
 import { asOutgoing, deliverAll } from "./deliver.ts";
@@ -19,49 +17,16 @@ import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
 import { GroupWatch } from "./group-watch.ts";
 import { expandGroups, noteGroups } from "./groups.ts";
-import {
-  type FollowUp,
-  type ImplicitJob,
-  implicitName,
-  isFollowUp,
-  outgoing,
-  readJob,
-  storedMessage,
-  writeJob,
-} from "./jobs.ts";
+import { type FollowUp, type ImplicitJob, implicitName, isFollowUp, readJob, storedMessage, writeJob } from "./jobs.ts";
+import { carryOn, withUid } from "./leftovers.ts";
 import type { Dispatch, Outgoing } from "./local.ts";
+import type { Changed, MemberChange } from "./member-change.ts";
 import { People } from "./people.ts";
 import { refuseChangeOfRole, resultOf, withOutcome } from "./plan.ts";
 import { Post } from "./post.ts";
+import { QueueWatch } from "./queue-watch.ts";
 import type { MayDeliver, SchedulingServices } from "./services.ts";
-import { freshTag, putObject, removeObject, withText } from "./store-object.ts";
-
-/** What a client does to a member of a calendar. */
-export interface MemberChange<T> {
-  readonly owner: Principal;
-  readonly collection: Collection;
-  readonly name: string;
-  /** What it sends; undefined: it removes the member. */
-  readonly sent: CalendarObject | undefined;
-  /** If-Schedule-Tag-Match was there, so what attendees answered meanwhile is merged in. RFC 6638 §3.2.10.1 */
-  readonly merge: boolean;
-  /** Schedule-Reply: F */
-  readonly silent: boolean;
-  readonly may: MayDeliver;
-  /** The conditions of the request, asked before anything is sent. Throws. */
-  check(existing: ObjectEntry | undefined): void | Promise<void>;
-  /** Throws unless who asks may send in the owner's name. RFC 6638 §6.2 */
-  maySend(privilege: "schedule-send-invite" | "schedule-send-reply"): Promise<void>;
-  /** Stores (or, undefined, removes) under the collection's lock, with a schedule tag for a scheduling object. */
-  commit(object: CalendarObject | undefined, tag: string | undefined): Promise<T>;
-}
-
-export interface Changed<T> {
-  readonly value: T | undefined;
-  /** "gone": what was sent means nothing any more, and neither does what was stored: there is no member now. */
-  readonly result: "stored" | "removed" | "gone";
-  readonly messages: number;
-}
+import { freshTag, removeObject, withText } from "./store-object.ts";
 
 interface Plan {
   readonly role: Role;
@@ -79,28 +44,30 @@ interface Plan {
 /** Carries out what clients' changes mean to others. RFC 6638 §3.2
  *
  *  Everything about one UID happens under its lock: read, plan, write the plan down, deliver to one collection after the other,
- *  store the owner's object with what became of it, forget the plan. A process killed on the way leaves the plan; whoever finds it
- *  carries it on, and what is done already is done once. Answers that others' objects cause follow when the lock is free. */
+ *  store the owner's object with what became of it, forget the plan. A process killed on the way leaves the plan; whoever takes the
+ *  lock next carries it on first, and what is done already is done once. Answers that others' objects cause follow when the lock is free. */
 export class Scheduling {
   readonly #services: SchedulingServices;
   readonly #followUps: FollowUps;
   readonly #post: Post;
   /** Lets events follow the groups they invite. */
   readonly groups: GroupWatch;
+  /** Takes up what stays in the queue. */
+  readonly queue: QueueWatch;
 
   constructor(services: SchedulingServices, followUps: FollowUps) {
     this.#services = services;
     this.#followUps = followUps;
     this.#post = new Post(services, followUps);
     this.groups = new GroupWatch(services, followUps);
+    this.queue = new QueueWatch(services.store.jobs, (name) => this.#takeUp(name));
   }
 
   /** Takes a change of a member that `concernsScheduling`. Throws what `check`, `maySend` and `commit` throw, and the Refusals of
    *  RFC 6638 §3.2.4. */
   async change<T>(change: MemberChange<T>, uid: string): Promise<Changed<T>> {
-    const { store } = this.#services;
     const later: FollowUp[] = [];
-    const changed = await store.exclusively("uid", uid, async () => {
+    const changed = await withUid(uid, this.#services, this.#followUps, async () => {
       const before = await copyAt(change.collection, change.name);
       await change.check(before?.entry);
       const people = new People((address) => this.#services.calendarUser(address));
@@ -108,7 +75,7 @@ export class Scheduling {
       const plan = await this.#plan(change, before, people);
       if (plan.messages.length > 0)
         await change.maySend(plan.role === "organizer" ? "schedule-send-invite" : "schedule-send-reply");
-      return this.#carryOut(change, before, plan, people, later);
+      return this.#carryOut(change, uid, before, plan, people, later);
     });
     this.#followUps.begin(later);
     return changed;
@@ -219,6 +186,7 @@ export class Scheduling {
 
   async #carryOut<T>(
     change: MemberChange<T>,
+    uid: string,
     before: Copy | undefined,
     plan: Plan,
     people: People,
@@ -229,9 +197,9 @@ export class Scheduling {
     const messages = asOutgoing(plan.messages);
     const tag = plan.isScheduled && plan.store !== undefined ? freshTag() : undefined;
     const final = plan.store && withText(plan.store, plan.sources);
-    const job = implicitName(id);
+    const job = implicitName(uid);
     if (messages.length > 0)
-      await store.jobs.put(job, writeJob(implicitJob(id, change, before, messages, final, tag, plan.role)));
+      await store.jobs.put(job, writeJob(implicitJob(id, uid, change, before, messages, final, tag, plan.role)));
     if (plan.groups !== undefined && final !== undefined)
       await noteGroups(change.owner.uid, final.root, final.uid, plan.groups, people, this.#services);
     try {
@@ -276,7 +244,8 @@ export class Scheduling {
     const later: FollowUp[] = [];
     const people = new People((address) => this.#services.calendarUser(address));
     const dispatch: Dispatch = { ...how, people, job: undefined, followUp: (next) => void later.push(next) };
-    const statuses = await this.#services.store.exclusively("uid", seriesOf(message.root).uid, async () => {
+    const { uid } = seriesOf(message.root);
+    const statuses = await withUid(uid, this.#services, this.#followUps, async () => {
       const told = await deliverAll(asOutgoing([message]), dispatch, this.#services);
       for (const next of later) await this.#followUps.add(next);
       return told;
@@ -303,17 +272,18 @@ export class Scheduling {
 
   /** Begins what processes that died have left, and to send. Others' work in progress is met at its lock, and found done. */
   async recover(): Promise<void> {
-    const { jobs } = this.#services.store;
     this.#post.start();
-    for (const name of await jobs.list()) {
-      const text = await jobs.read(name);
+    for (const name of await this.#services.store.jobs.list()) await this.#takeUp(name);
+  }
+
+  async #takeUp(name: string): Promise<void> {
+    try {
+      const text = await this.#services.store.jobs.read(name);
       const job = text === undefined ? undefined : readJob(text);
-      try {
-        if (job?.kind === "implicit") await this.#resume(name, job);
-        else if (job !== undefined && isFollowUp(job)) this.#followUps.start(name, 0, true);
-      } catch (error) {
-        this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
-      }
+      if (job?.kind === "implicit") await carryOn(name, job.uid, this.#services, this.#followUps);
+      else if (job !== undefined && isFollowUp(job)) this.#followUps.start(name, 0, true);
+    } catch (error) {
+      this.#services.warn("messages that a stopped process left could not be delivered", { name, error });
     }
   }
 
@@ -327,52 +297,15 @@ export class Scheduling {
   /** Waits for what is under way. The rest is in the queue. */
   async close(): Promise<void> {
     this.groups.close();
+    await this.queue.close();
     await this.#post.close();
     await this.#followUps.close();
-  }
-
-  /** Carries on what a process that died had written down. Done under the UID's lock, and not at all if somebody has. */
-  async #resume(name: string, job: ImplicitJob): Promise<void> {
-    const { store } = this.#services;
-    const later: FollowUp[] = [];
-    await store.exclusively("uid", job.uid, async () => {
-      if ((await store.jobs.read(name)) === undefined) return;
-      const people = new People((address) => this.#services.calendarUser(address));
-      const messages = job.messages.map(outgoing);
-      const statuses = await deliverAll(
-        messages,
-        { ...this.#dispatch(job.id, people, undefined, name, later), isRepeated: true },
-        this.#services,
-      );
-      await this.#restore(job, statuses, people);
-      for (const next of later) await this.#followUps.add(next);
-      await store.jobs.remove(name);
-    });
-    this.#followUps.begin(later);
-  }
-
-  /** The owner's own object, if it still is what it was before. */
-  async #restore({ object }: ImplicitJob, statuses: ReadonlyMap<string, string>, people: People): Promise<void> {
-    if (object === undefined) return;
-    const { owner, path, name, before, text, tag, role } = object;
-    const principal = await this.#services.userByUid(owner);
-    const collection = principal && (await this.#services.store.open({ owner: principal, path }));
-    if (collection === undefined) return;
-    const entry = await collection.entry(name);
-    if ((entry?.etag ?? null) !== before) return;
-    if (text === null) {
-      if (entry !== undefined) await removeObject(collection, entry);
-      return;
-    }
-    const { root } = outgoing({ method: "REQUEST", originator: "", recipients: [], text, says: undefined }).source;
-    await people.learn(root);
-    const told = withText(withOutcome(root, role, statuses, people), [{ text, root }]);
-    await putObject(collection, name, told, entry, tag ?? undefined);
   }
 }
 
 function implicitJob<T>(
   id: string,
+  uid: string,
   { owner, collection, name }: MemberChange<T>,
   before: Copy | undefined,
   messages: readonly Outgoing[],
@@ -380,11 +313,10 @@ function implicitJob<T>(
   tag: string | undefined,
   role: Role,
 ): ImplicitJob {
-  const [first] = messages;
   return {
     kind: "implicit",
     id,
-    uid: object?.uid ?? (first === undefined ? "" : seriesOf(first.message.root).uid),
+    uid,
     messages: messages.map(storedMessage),
     object: {
       owner: owner.uid,

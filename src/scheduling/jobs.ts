@@ -36,32 +36,33 @@ interface StoredObject {
   readonly role: "organizer" | "attendee";
 }
 
+interface FollowUpBase {
+  /** Principal's uid. */
+  readonly owner: string;
+  readonly uid: string;
+  /** Given when it is written down. */
+  readonly id?: string;
+  /** It took the place of one that somebody may have begun and not ended. */
+  readonly isRepeated?: boolean;
+}
+
 /** What is done for an object when the lock of its UID is free again. */
-export type FollowUp =
-  /** A room answers. */
-  | { readonly kind: "answer"; readonly owner: string; readonly uid: string; readonly id?: string }
-  /** Members of groups that the owner invites are others now. */
-  | { readonly kind: "members"; readonly owner: string; readonly uid: string; readonly id?: string }
-  /** Attendees are told the present state: these, or all but one. `asked`: who wants to be told, `invited`: addresses of those who never
-   *  were; both in any case. */
-  | {
-      readonly kind: "refresh";
-      readonly owner: string;
-      readonly uid: string;
-      readonly to?: readonly string[];
-      readonly except?: string | undefined;
-      readonly asked?: readonly string[];
-      readonly invited?: readonly string[];
-      readonly id?: string;
-    }
-  /** The owner's copy tells what became of messages that left this server: request status codes by address. */
-  | {
-      readonly kind: "told";
-      readonly owner: string;
-      readonly uid: string;
-      readonly codes: Readonly<Record<string, string>>;
-      readonly id?: string;
-    };
+export type FollowUp = FollowUpBase &
+  (
+    | /** A room answers. */ { readonly kind: "answer" }
+    | /** Members of groups that the owner invites are others now. */ { readonly kind: "members" }
+    /** Attendees are told the present state: these, or all but one. `asked`: who wants to be told, `invited`: addresses of those who
+     *  never were; both in any case. */
+    | {
+        readonly kind: "refresh";
+        readonly to?: readonly string[];
+        readonly except?: string | undefined;
+        readonly asked?: readonly string[];
+        readonly invited?: readonly string[];
+      }
+    /** The owner's copy tells what became of messages that left this server: request status codes by address. */
+    | { readonly kind: "told"; readonly codes: Readonly<Record<string, string>> }
+  );
 
 /** Messages for people whom a channel reaches, of one operation and on one lane, in their order. */
 export interface LettersJob {
@@ -97,7 +98,8 @@ export const lettersPrefix = "letters-";
 /** No job: while a file of this name is in the queue, an administrator wants letters to be tried again now. */
 export const retryName = "retry";
 
-export const implicitName = (id: string): string => `implicit-${id}`;
+/** Of one UID there is one: it is written and removed under the lock of the UID. */
+export const implicitName = (uid: string): string => `implicit-${createHash("md5").update(uid).digest("hex")}`;
 
 export const writeJob = (job: Job): string => JSON.stringify(job);
 

@@ -155,7 +155,7 @@ function isNoted(
   if (outcome.outcome === "asked") return false;
   // Who is asked again is to see it, though his copy says it already (SCHEDULE-FORCE-SEND).
   if (outcome.outcome === "ignored")
-    return outcome.because === "no-change" && (isRepeated || (message.method === "REQUEST" && !isRefresh(message)));
+    return outcome.because === "no-change" && !isRefresh(message) && (isRepeated || message.method === "REQUEST");
   return isNew || !isRefresh(message);
 }
 

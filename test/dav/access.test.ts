@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { methods, reports } from "../../src/server.ts";
@@ -29,20 +29,43 @@ const askers: Readonly<Record<string, As>> = {
 };
 
 const home = "/calendars/__uids__/10000000-0000-0000-0000-000000000001/";
-const targets: Readonly<Record<string, { readonly path: string }>> = {
-  home: { path: home },
-  calendar: { path: `${home}shared/` },
-  event: { path: `${home}shared/event.ics` },
-  "private-event": { path: `${home}shared/private.ics` },
-  inbox: { path: `${home}inbox/` },
-  outbox: { path: `${home}outbox/` },
-  dropbox: { path: `${home}dropbox/box/` },
-  attachment: { path: `${home}dropbox/box/note.txt` },
+const targets: Readonly<Record<string, () => Promise<string>>> = {
+  home: async () => home,
+  calendar: async () => `${home}shared/`,
+  event: async () => `${home}shared/event.ics`,
+  "private-event": async () => `${home}shared/private.ics`,
+  inbox: async () => `${home}inbox/`,
+  outbox: async () => `${home}outbox/`,
+  dropbox: async () => `${home}dropbox/box/`,
+  attachment: async () => `${home}dropbox/box/note.txt`,
+  "managed-attachment": () => attachmentOf(`${home}shared/attached.ics`, event("attached")),
+  "managed-attachment-private": () => attachmentOf(`${home}shared/attached-private.ics`, attachedSecret),
 };
+
+/** The address of the managed attachment (RFC 8607) of an event, both made where they are missing. */
+async function attachmentOf(path: string, text: string): Promise<string> {
+  const found = /^ATTACH.*:(http.*)$/m.exec(
+    (await owner("GET", path)).text.replace(/\r\n[ \t]/g, "").replaceAll("\r", ""),
+  );
+  const address = found === null ? undefined : new URL(found[1] ?? "").pathname;
+  if (address !== undefined && (await owner("GET", address)).text === "a note") return address;
+  const stored = await owner("PUT", path, { headers: calendarText, body: text });
+  assert.ok(stored.status < 300, stored.text);
+  return addressOf(await owner("POST", `${path}?action=attachment-add`, noteToAttach));
+}
+
+const noteToAttach = {
+  headers: { "content-type": "text/plain", "content-disposition": 'attachment; filename="note.txt"' },
+  body: "a note",
+};
+function addressOf({ status, headers, text }: Said): string {
+  assert.equal(status, 201, text);
+  return new URL(headers["location"] ?? "").pathname;
+}
 
 let handler: GivenHandler;
 before(async () => {
-  handler = await givenHandler({ ReadPrincipals: [guid("11")] });
+  handler = await givenHandler({ ReadPrincipals: [guid("11")], EnableManagedAttachments: true });
   await owner("PROPFIND", home, { headers: { depth: "0" } });
   const delegates = (href: string): string =>
     `<propertyupdate xmlns="DAV:"><set><prop><group-member-set>${href}</group-member-set></prop></set></propertyupdate>`;
@@ -80,6 +103,7 @@ const xmlText = { "content-type": "application/xml" };
 const calendarText = { "content-type": "text/calendar" };
 const plainText = { "content-type": "text/plain" };
 const secret = event("private", { around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] });
+const attachedSecret = event("attached-private", { around: ["X-CALENDARSERVER-ACCESS:PRIVATE"] });
 
 /** What a cell may have changed is as it was. */
 async function restore(): Promise<void> {
@@ -104,6 +128,9 @@ async function restore(): Promise<void> {
     "shared2/",
     "box2/",
     "dropbox/box/moved.txt",
+    "dropbox/box/copied.txt",
+    "dropbox/managed/new.ics",
+    "dropbox/managed/in.ics",
     "new/",
     "dropbox/box/new/",
   ])
@@ -120,6 +147,8 @@ const destinations: Readonly<Record<string, string>> = {
   outbox: `${home}outbox2/`,
   dropbox: `${home}box2/`,
   attachment: `${home}dropbox/box/moved.txt`,
+  "managed-attachment": `${home}dropbox/box/copied.txt`,
+  "managed-attachment-private": `${home}dropbox/box/copied.txt`,
 };
 
 const prop = "<prop xmlns='DAV:'><getetag/></prop>";
@@ -169,7 +198,7 @@ const request = (
       ];
     case "PUT":
       if (report === "new") return [method, inside(path, "new.ics"), { headers: calendarText, body: event("new") }];
-      if (target === "attachment" || target === "dropbox")
+      if (target === "attachment" || target === "dropbox" || target.startsWith("managed"))
         return [method, path, { headers: plainText, body: "another" }];
       return [
         method,
@@ -189,6 +218,7 @@ const request = (
       if (report === "share") return [method, path, { headers: xmlText, body: shareBody(set(mail("user12"), "read")) }];
       if (report === "add-member")
         return [method, inside(path, ";add-member"), { headers: calendarText, body: event("added") }];
+      if (report?.startsWith("attachment-")) return [method, `${path}?action=${report}`, noteToAttach];
       return [method, path, { headers: calendarText, body: busyTime }];
     default:
       return [method, path, {}];
@@ -219,17 +249,31 @@ const rows: readonly string[] = [
   ...methods.map(({ name }) => name as string).filter((name) => name !== "REPORT"),
   // What else they do.
   ...["PUT new", "COPY in", "POST share", "POST add-member"],
+  ...["POST attachment-add", "POST attachment-update", "POST attachment-remove"],
   ...reports.map(({ name }) => `REPORT ${localOf(name)}`),
 ];
 
-async function statusOf(row: string, target: string, path: string, as: As): Promise<number> {
+async function statusOf(row: string, target: string, as: As): Promise<number> {
+  const path = await (targets[target] ?? assert.fail(target))();
   const [method, at, options] = request(row, target, path, as);
+  if (row.startsWith("POST attachment-")) return statusOfAttaching(row, target, path, as);
   if (method === "LOCK" || method === "UNLOCK") return statusOfLock(method, path, as);
   const { status, headers } = await handler.send(method, at, as, options);
   if (row === "POST add-member" && status < 300) await owner("DELETE", headers["location"] ?? "");
   if (row === "POST share" && status < 300)
     await owner("POST", path, { headers: xmlText, body: shareBody(remove(mail("user12"))) });
   if (!reading.has(method) && status < 300) await restore();
+  return status;
+}
+
+/** POST to attach something, or to replace or remove what the owner attached just before. Nothing stays attached. */
+async function statusOfAttaching(row: string, target: string, path: string, as: As): Promise<number> {
+  const [, at, options] = request(row, target, path, as);
+  const isEvent = target === "event" || target === "private-event";
+  const attached = isEvent ? addressOf(await owner("POST", `${path}?action=attachment-add`, noteToAttach)) : path;
+  const id = /managed\/([0-9a-f]{32})-/.exec(attached)?.[1] ?? "0".repeat(32);
+  const { status } = await handler.send("POST", row.endsWith("-add") ? at : `${at}&managed-id=${id}`, as, options);
+  if (isEvent) await restore();
   return status;
 }
 
@@ -276,6 +320,10 @@ const about: Readonly<Record<string, string>> = {
   outbox: "the scheduling outbox; the POST without more is a request for busy time in the owner's name",
   dropbox: "a box in the drop box, with the calendar's ACL",
   attachment: "an attachment in that box",
+  "managed-attachment":
+    "a managed attachment (RFC 8607) of an event in that calendar; the POSTs go to its own address, those to an event are in its table",
+  "managed-attachment-private":
+    "a managed attachment of an event in that calendar with X-CALENDARSERVER-ACCESS:PRIVATE",
 };
 
 function write(target: string, path: string, found: readonly (readonly [string, readonly number[]])[]): void {
@@ -289,27 +337,40 @@ function write(target: string, path: string, found: readonly (readonly [string, 
 }
 
 describe("who may do what with", () => {
-  for (const [target, { path }] of Object.entries(targets))
+  for (const [target, pathOf] of Object.entries(targets))
     test(`${about[target]}`, async () => {
       if (process.env["CALDAVD_ACCESS_WRITE"] !== undefined) {
         const found: [string, number[]][] = [];
         for (const row of rows) {
           const cells: number[] = [];
-          for (const as of Object.values(askers)) cells.push(await statusOf(row, target, path, as));
+          for (const as of Object.values(askers)) cells.push(await statusOf(row, target, as));
           found.push([row, cells]);
         }
-        write(target, path, found);
+        write(target, (await pathOf()).replace(/[0-9a-f]{32}/, "<managed-id>"), found);
       }
       const table = tableOf(target);
       assert.deepEqual([...table.keys()].sort(), [...rows].sort(), "every method and report has its row");
       const wrong: string[] = [];
-      for (const [row, cells] of table)
+      for (const [row, cells] of table) {
+        assert.deepEqual([...cells.keys()], Object.keys(askers), "every asker has a column");
         for (const [asker, expected] of cells) {
           const as = askers[asker];
           assert.ok(as !== undefined, asker);
-          const status = await statusOf(row, target, path, as);
+          const status = await statusOf(row, target, as);
           if (String(status) !== expected) wrong.push(`${row} as ${asker}: ${status}, the table says ${expected}`);
         }
+      }
       assert.deepEqual(wrong, []);
     });
+
+  test("each place has its table, and there is no table of another", () => {
+    const folder = fileURLToPath(new URL("access/", import.meta.url));
+    assert.deepEqual(
+      readdirSync(folder).sort(),
+      Object.keys(targets)
+        .map((target) => `${target}.txt`)
+        .sort(),
+    );
+    assert.deepEqual(Object.keys(about).sort(), Object.keys(targets).sort());
+  });
 });

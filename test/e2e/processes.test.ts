@@ -109,9 +109,13 @@ describe("processes under load", () => {
     const took: number[] = [];
     // What the machine is up to just now, in the time of starting Node with nothing to run: 40 ms when it is calm. A worker's
     // start is some ten of these, so the second holds wherever one takes less than 80 ms, and is stretched elsewhere.
-    const before = performance.now();
-    execFileSync(process.execPath, ["-e", "0"]);
-    const bound = Math.max(1, (performance.now() - before) / 80) * 1000 + startAllowance;
+    const starts: number[] = [];
+    const measure = (): void => {
+      const before = performance.now();
+      execFileSync(process.execPath, ["-e", "0"]);
+      starts.push(performance.now() - before);
+    };
+    measure();
     // Twice: a machine with other things to do may be late once.
     for (let round = 0; round < 2; round++) {
       const client = new Client(server, "user07");
@@ -124,7 +128,9 @@ describe("processes under load", () => {
       took.push(performance.now() - begun);
       client.close();
       await until("both workers", () => server.workers().length === 2);
+      measure();
     }
+    const bound = Math.max(1, Math.max(...starts) / 80) * 1000 + startAllowance;
     t.diagnostic(`answered again after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms`);
     assert.ok(Math.min(...took) < bound, `only after ${took.join(" and ")} ms, bound ${bound.toFixed(0)}`);
   });

@@ -4,6 +4,7 @@ import { propertyOf } from "../../src/ical/component.ts";
 import { readCalendar } from "../../src/ical/read.ts";
 import { formatUtc, parseDateTimeText } from "../../src/ical/time.ts";
 import { writeComponent } from "../../src/ical/write.ts";
+import { onDecision } from "../../src/itip/decisions.ts";
 import type { Method } from "../../src/itip/message.ts";
 import { seriesOf } from "../../src/itip/series.ts";
 import { utc } from "../../src/model/ids.ts";
@@ -39,17 +40,32 @@ export function readTranscripts(text: string): readonly Transcript[] {
   return transcripts;
 }
 
-/** Plays a transcript; throws AssertionError with the line of the step that does not hold. */
-export function play({ steps }: Transcript): void {
+/** Plays a transcript; throws AssertionError with the line of the step that does not hold. Answers the rows of the decision tables
+ *  that it shows: those that decided alone, of their table, for somebody in one step. */
+export function play({ steps }: Transcript): ReadonlySet<string> {
   const world = new World();
-  for (const step of steps)
-    try {
-      perform(step, world);
-    } catch (error) {
-      if (error instanceof Error) error.message = `line ${step.line}: > ${step.says}\n${error.message}`;
-      throw error;
+  const shown = new Set<string>();
+  onDecision((row, person) => world.note(row, person));
+  try {
+    for (const step of steps) {
+      world.decided.clear();
+      try {
+        perform(step, world);
+      } catch (error) {
+        if (error instanceof Error) error.message = `line ${step.line}: > ${step.says}\n${error.message}`;
+        throw error;
+      }
+      for (const rows of world.decided.values())
+        for (const row of rows)
+          if ([...rows].filter((other) => tableOf(other) === tableOf(row)).length === 1) shown.add(row);
     }
+  } finally {
+    onDecision(undefined);
+  }
+  return shown;
 }
+
+const tableOf = (row: string): string => row.slice(0, row.indexOf("."));
 
 type Perform = (found: readonly string[], body: readonly string[], world: World) => void;
 
@@ -163,7 +179,7 @@ function calendarOf(body: readonly string[], uid: string, world: World, method?:
     lines.push(`END:${open}`);
   };
   for (const line of body)
-    if (/^V(EVENT|TODO|JOURNAL)$/.test(line)) {
+    if (/^V(EVENT|TODO|JOURNAL|FREEBUSY)$/.test(line)) {
       close();
       open = line;
       hasStamp = false;

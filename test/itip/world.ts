@@ -25,6 +25,12 @@ export class World {
   readonly nobodies = new Set<string>();
   now: Utc = utc(1_767_225_600);
   last: Outcome | undefined;
+  /** Rows of the decision tables that decided in the present step, by person; what was done with each message that arrived too. */
+  readonly decided = new Map<string, Set<string>>();
+
+  note(row: string, person: string): void {
+    this.decided.set(person, (this.decided.get(person) ?? new Set<string>()).add(row));
+  }
 
   readonly identify = (address: string): string => {
     const found = /^mailto:([^@]+)@/.exec(normaliseAddress(address));
@@ -122,6 +128,7 @@ export class World {
     const existing = this.copyOf(person, uid);
     const outcome = applyItip({ root, existing, recipient: person, identify, now, isAutomatic: mode !== "none" });
     this.last = outcome;
+    this.note(arrivalRow(message.method, existing, outcome), person);
     if (outcome.outcome === "removed") this.store(person, uid, undefined);
     if (outcome.outcome === "asked")
       return existing === undefined
@@ -152,3 +159,21 @@ export class World {
 /** Whether the object's root has this UID. */
 export const uidIn = (root: Component): string | undefined =>
   root.components.map((component) => propertyOf(component, "UID")?.value).find((uid) => uid !== undefined);
+
+/** The row of the table of arrivals: method, outcome, and what it was about. */
+function arrivalRow(method: string, existing: Component | undefined, outcome: Outcome): string {
+  const row = `arrival.${method}.${outcome.outcome}`;
+  switch (outcome.outcome) {
+    case "ignored":
+      return `${row}.${outcome.because}`;
+    case "refused":
+      return `${row}.${outcome.status.split(/[;. ]+/).at(-1) === "allowed" ? "organizer" : outcome.status.startsWith("3.14") ? "3.14" : "kind"}`;
+    case "stored":
+      if (existing === undefined) return `${row}.new`;
+      return `${row}.${outcome.instances.includes("master") ? "whole" : "instances"}`;
+    case "removed":
+      return `${row}.${outcome.instances.includes("master") ? "whole" : "instances"}`;
+    default:
+      return row;
+  }
+}

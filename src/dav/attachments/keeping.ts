@@ -1,29 +1,21 @@
-import { setImmediate } from "node:timers/promises";
-import { HttpError } from "../../http/message.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { allManaged } from "../../itip/attach.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
-import type { ObjectEntry } from "../../store/contract.ts";
 import type { Place } from "../methods/members.ts";
 import type { Stored } from "../methods/store-member.ts";
+import { type Recheck, withCurrent } from "../methods/with-current.ts";
 import type { Context } from "../registry.ts";
 import { calendarUser } from "../resolve.ts";
 import type { Shape } from "../resource.ts";
 import { ownBoxesIn, removeBoxes } from "./boxes.ts";
 import { type Dropped, managedAt, noteHolder, openManaged, readable, releaseManaged } from "./managed.ts";
 
-type Recheck = (existing: ObjectEntry | undefined) => void | Promise<void>;
 type Attached = ReadonlyMap<string, string>;
 
 const none: Attached = new Map();
-
-/** Attempts while others change the same object. */
-const attempts = 5;
-
-class ChangedMeanwhile extends Error {}
 
 /** The managed attachments of a text; none of one that cannot be read. */
 function attachedTo(text: string | undefined): Attached {
@@ -46,31 +38,21 @@ export async function keepingManaged(
   store: (recheck: Recheck) => Promise<Stored | undefined>,
 ): Promise<Stored | undefined> {
   const { services } = context;
-  const { owner, collection, name } = place;
+  const { owner, collection } = place;
   if (!services.settings.attachments.managed || collection.kind !== "calendar") return store(recheck);
   const after = sent.text.includes("ATTACH") ? allManaged(sent.root) : none;
   if (after.size === 0 && (await openManaged(owner, services.store)) === undefined) return store(recheck);
-  for (let attempt = 1; attempt <= attempts; attempt++) {
+  return withCurrent(place, recheck, async (current, asked) => {
     const began = Date.now();
-    const current = await collection.read(name);
     const before = attachedTo(current?.bytes.toString());
     if (after.size === 0 && before.size === 0) return store(recheck);
     // What an attendee does to attachments counts for nothing: his organizer's object decides.
     if (!(await isOthers(place, sent, context))) await admit(after, before, place, sent.uid, context);
-    try {
-      const stored = await store((existing) => {
-        if (existing?.etag !== current?.etag) throw new ChangedMeanwhile();
-        return recheck(existing);
-      });
-      const kept = attachedTo(stored?.bytes.toString());
-      await release(before, kept, place.owner, { home: owner.uid, uid: sent.uid, began }, context);
-      return stored;
-    } catch (error) {
-      if (!(error instanceof ChangedMeanwhile)) throw error;
-      await setImmediate();
-    }
-  }
-  throw new HttpError(503, `${name} is being changed by others`, { "retry-after": "1" });
+    const stored = await store(asked);
+    const kept = attachedTo(stored?.bytes.toString());
+    await release(before, kept, place.owner, { home: owner.uid, uid: sent.uid, began }, context);
+    return stored;
+  });
 }
 
 /** Whether it is an invitation by somebody else that is there already. */

@@ -204,7 +204,6 @@ export async function releaseManaged(
   services: Services,
   now = Date.now(),
 ): Promise<boolean> {
-  const { id, collection, entry } = managed;
   const { etag, holders } = await noteOf(managed);
   const fresh = ({ home, uid, since }: Holder): boolean =>
     dropped !== undefined && home === dropped.home && uid === dropped.uid
@@ -223,12 +222,24 @@ export async function releaseManaged(
     if (giving.length > 0) await rewriteNote(managed, etag, others);
     return false;
   }
-  return collection.change(async (change) => {
+  return removeAsNoted(managed, etag);
+}
+
+/** Removes an attachment and its note, if that is still the one that was read: nobody wanted it since. */
+const removeAsNoted = ({ id, collection, entry }: Managed, etag: string | undefined): Promise<boolean> =>
+  collection.change(async (change) => {
     if (change.entry(noteName(id))?.etag !== etag || change.entry(entry.name) === undefined) return false;
     await change.remove(entry.name);
     if (etag !== undefined) await change.remove(noteName(id));
     return true;
   });
+
+/** For who is about to look whether any event has an attachment: how to remove it if none has, which answers false when one was
+ *  noted meanwhile. undefined: one was noted just now and may be on its way. */
+export async function removeUnlessNoted(managed: Managed, now: number): Promise<(() => Promise<boolean>) | undefined> {
+  const { etag, holders } = await noteOf(managed);
+  if (holders.some(({ since }) => since > now - pending)) return undefined;
+  return () => removeAsNoted(managed, etag);
 }
 
 /** Removes notes whose attachment is not there, of a process that died, once they are older than `pending`. */

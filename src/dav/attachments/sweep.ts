@@ -9,7 +9,7 @@ import { dropboxFolder, isReferred, managedFolder } from "./boxes.ts";
 import { findManaged, idIn, openManaged, releaseManaged, removeLoneNotes } from "./managed.ts";
 
 /** How long a box stays that no event refers to, ms: clients make the box before the event, and bring events back. */
-const patience = 7 * 86_400_000;
+export const boxPatience = 7 * 86_400_000;
 
 /** On a box: since when (ms since 1970) no event was found that refers to it. */
 const unreferredName: QName = `{${SHARING}}unreferred`;
@@ -52,7 +52,7 @@ export async function sweepBoxes(owner: Principal, services: Services, now = Dat
     if (referred) {
       if (since !== undefined) await mark(box, undefined);
     } else if (since === undefined) await mark(box, now);
-    else if (Number(textOf(since)) <= now - patience && (await box.info()).modified * 1000 <= now - patience) {
+    else if (Number(textOf(since)) <= now - boxPatience && (await box.info()).modified * 1000 <= now - boxPatience) {
       await store.remove(box.ref);
       removed++;
     }

@@ -13,7 +13,7 @@ import type { CollectionChange, ObjectEntry, Staged } from "../../store/contract
 import { dav, type Element, type QName, textOf } from "../../xml/element.ts";
 import { fileLimit, fileTooLarge, refuseBeyondTotal } from "../attachments/uploads.ts";
 import { lockGuard } from "../locks/guard.ts";
-import { seesEverything } from "../privacy.ts";
+import { isWholeToAsker, seenText, seesEverything } from "../privacy.ts";
 import { supportedKinds } from "../properties/calendar.ts";
 import type { Context } from "../registry.ts";
 import type { Shape } from "../resource.ts";
@@ -134,7 +134,7 @@ export async function moveMember(
   context: Context,
   request: HttpRequest,
 ): Promise<string | undefined> {
-  const { object } = await contentFor(source, place, context);
+  const { object } = await contentFor(source, place, context, true);
   const { name, scheduleTag } = source.entry;
   const guard = lockGuard(request, source.owner, context);
   const path = lockPath(source.collection.ref.path, name);
@@ -203,7 +203,7 @@ interface MemberContent {
 
 /** What is copied or moved, as the destination takes it. Between calendars the object was checked when it was stored; whatever
  *  comes from elsewhere is checked as if it were sent now. */
-async function contentFor(source: Source, place: Place, context: Context): Promise<MemberContent> {
+async function contentFor(source: Source, place: Place, context: Context, isMove = false): Promise<MemberContent> {
   const { entry, collection, owner } = source;
   // The copy would be as readable as the place it goes to.
   if (entry.access !== undefined && !(await seesEverything(owner, context)))
@@ -214,7 +214,9 @@ async function contentFor(source: Source, place: Place, context: Context): Promi
   if (filed && source.kind === "file") return { bytes: undefined, object: undefined, properties };
   const content = await collection.read(entry.name);
   if (content === undefined) throw new HttpError(404, `${source.href} does not exist`);
-  const { bytes } = content;
+  const bytes = await seenBytes(content.bytes, source, context);
+  if (bytes !== content.bytes && isMove && !staysWith(owner, place))
+    throw new HttpError(403, `${source.href} holds what only its owner may see, and stays in his calendars`);
   if (filed) return { bytes, object: undefined, properties };
   if (into !== "calendar") throw new HttpError(403, `nothing is copied or moved into ${place.parentHref}`);
   if (collection.kind !== "calendar") {
@@ -228,3 +230,15 @@ async function contentFor(source: Source, place: Place, context: Context): Promi
     throw new Refusal({ code: "supported-calendar-component", component: object.kind });
   return { bytes, object, properties };
 }
+
+/** What of a calendar object a copy may hold: what its maker sees. */
+async function seenBytes(bytes: Buffer, { kind, entry, owner }: Source, context: Context): Promise<Buffer> {
+  if (kind !== "object" || isWholeToAsker(entry, owner, context)) return bytes;
+  const stored = bytes.toString();
+  const text = await seenText(stored, entry, owner, context);
+  return text === undefined || text === stored ? bytes : Buffer.from(text);
+}
+
+/** Where the same people see the same of it. */
+const staysWith = (owner: Source["owner"], place: Place): boolean =>
+  place.owner.uid === owner.uid && place.collection.kind === "calendar";

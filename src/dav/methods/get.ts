@@ -13,7 +13,7 @@ import { dav, textOf } from "../../xml/element.ts";
 import { dropboxFolder, isManagedPlace } from "../attachments/boxes.ts";
 import { filenameIn } from "../attachments/managed.ts";
 import { listing } from "../listing.ts";
-import { seenText } from "../privacy.ts";
+import { isWholeToAsker, seenText } from "../privacy.ts";
 import { product } from "../product.ts";
 import { withPrivilege } from "../readable.ts";
 import type { Context, Method } from "../registry.ts";
@@ -155,10 +155,11 @@ export async function representation(
   if (kind === "file") {
     Object.assign(headers, guarded);
   } else {
-    if (entry.access !== undefined) {
-      const text = await seenText(bytes.toString(), entry, resource.owner, context);
+    if (!isWholeToAsker(entry, resource.owner, context)) {
+      const stored = bytes.toString();
+      const text = await seenText(stored, entry, resource.owner, context);
       if (text === undefined) throw new HttpError(404, `${resource.href} does not exist`);
-      bytes = Buffer.from(text);
+      if (text !== stored) bytes = Buffer.from(text);
     }
     const zones = zonesAsked(request, context);
     if (zones !== "stored") {

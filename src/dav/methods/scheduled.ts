@@ -3,7 +3,7 @@ import { HttpError } from "../../http/message.ts";
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import { calendarsBelow } from "../../scheduling/free-busy-set.ts";
-import type { MemberChange } from "../../scheduling/implicit.ts";
+import type { MemberChange } from "../../scheduling/member-change.ts";
 import { isScheduled } from "../../scheduling/plan.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
 import type { Collection, ObjectEntry } from "../../store/contract.ts";

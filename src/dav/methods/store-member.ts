@@ -3,7 +3,7 @@ import { encodeSegment } from "../../http/uri.ts";
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Href } from "../../model/ids.ts";
 import { Refusal } from "../../model/refusal.ts";
-import type { MemberChange } from "../../scheduling/implicit.ts";
+import type { MemberChange } from "../../scheduling/member-change.ts";
 import { concernsScheduling } from "../../scheduling/plan.ts";
 import { setTag } from "../../scheduling/store-object.ts";
 import { shareOf } from "../../sharing/shared-collection.ts";
@@ -14,6 +14,7 @@ import { keepingManaged } from "../attachments/keeping.ts";
 import { isReadable } from "../readable.ts";
 import type { Context } from "../registry.ts";
 import { storeShared } from "../sharing/store-shared.ts";
+import { keepingComments } from "./keeping-comments.ts";
 import type { Place } from "./members.ts";
 import { roomIn } from "./quota.ts";
 import { schedulingOf } from "./scheduled.ts";
@@ -46,10 +47,12 @@ export async function storeMember(
   if (checked === undefined) return storeUnscheduled(place, upload, undefined, context, recheck);
   const scheduled =
     collection.kind === "calendar" && (await concernsScheduling(collection, place.existing, checked.object));
-  return keepingManaged(place, checked.object, context, recheck, (asked) =>
-    scheduled
-      ? storeScheduled(place, upload, checked, context, request, asked)
-      : storeUnscheduled(place, upload, checked, context, asked),
+  return keepingComments(place, checked, context, recheck, (kept, asked) =>
+    keepingManaged(place, kept.object, context, asked, (last) =>
+      scheduled
+        ? storeScheduled(place, upload, kept, context, request, last)
+        : storeUnscheduled(place, upload, kept, context, last),
+    ),
   );
 }
 

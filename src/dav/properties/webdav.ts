@@ -3,7 +3,7 @@ import { placeOf, shareOf } from "../../sharing/shared-collection.ts";
 import { caldav, child, cs, dav, el, elements, href, type QName, type XmlValue } from "../../xml/element.ts";
 import { isBox } from "../attachments/boxes.ts";
 import { encodeHomeToken, homeToken } from "../home-token.ts";
-import { seesWhole } from "../privacy.ts";
+import { seesSize } from "../privacy.ts";
 import { type Context, property, type Registry } from "../registry.ts";
 import {
   collectionKinds,
@@ -113,8 +113,8 @@ export const contentLength = property({
     const { entry, collection, owner } = resource;
     if (shareOf(collection) !== undefined) return undefined;
     const size = `${entry.size}`;
-    if (entry.access === undefined) return size;
-    return seesWhole(entry, owner, context).then((whole) => (whole ? size : undefined));
+    if (entry.scheduleTag === undefined && entry.access === undefined) return size;
+    return seesSize(entry, owner, context).then((sees) => (sees ? size : undefined));
   },
 });
 

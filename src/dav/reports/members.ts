@@ -44,16 +44,17 @@ export function memberOf(
   context: Context,
 ): Member | undefined | Promise<Member | undefined> {
   const kept = entry.access === undefined ? parent.collection.kept(entry) : undefined;
-  return kept === undefined
-    ? readMember(parent, entry, context)
-    : { resource: memberResource(parent, entry), text: kept.bytes.toString() };
+  if (kept === undefined) return readMember(parent, entry, context);
+  const member = (text: string | undefined): Member | undefined =>
+    text === undefined ? undefined : { resource: memberResource(parent, entry), text };
+  const seen = seenText(kept.bytes.toString(), entry, parent.owner, context);
+  return typeof seen === "string" ? member(seen) : seen.then(member);
 }
 
 async function readMember(parent: ObjectCollection, entry: ObjectEntry, context: Context): Promise<Member | undefined> {
   const content = await parent.collection.read(entry.name);
   if (content === undefined) return undefined;
-  const stored = content.bytes.toString();
-  const text = entry.access === undefined ? stored : await seenText(stored, entry, parent.owner, context);
+  const text = await seenText(content.bytes.toString(), entry, parent.owner, context);
   if (text === undefined) return undefined;
   const { etag, modified } = content;
   const now = etag === entry.etag ? entry : { ...entry, etag, modified, size: content.bytes.length };

@@ -2,7 +2,6 @@ import { bundle } from "../../ical/bundle.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { withoutPersonal } from "../../ical/personal.ts";
-import { withoutComments } from "../../itip/private-comments.ts";
 import type { ETag, Utc } from "../../model/ids.ts";
 import type { Privilege } from "../../model/privilege.ts";
 import { openPublished } from "../../sharing/published.ts";
@@ -49,8 +48,7 @@ export async function publicCalendar(
 }
 
 async function* shown(calendar: Shape<"calendar">, stranger: Context): AsyncGenerator<string> {
-  for await (const text of textsOf(calendar, "stored", stranger))
-    if (isPublic(text)) yield withoutComments(withoutPersonal(text));
+  for await (const text of textsOf(calendar, "stored", stranger)) if (isPublic(text)) yield withoutPersonal(text);
 }
 
 /** RFC 5545 §3.8.1.3: what its writer did not mean for everybody is not published, though those who share the calendar see it. */

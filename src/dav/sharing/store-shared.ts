@@ -1,23 +1,24 @@
 import { principalNamed } from "../../directory/access.ts";
-import { HttpError, type HttpRequest } from "../../http/message.ts";
+import type { HttpRequest } from "../../http/message.ts";
 import { encodeSegment } from "../../http/uri.ts";
 import { propertyOf } from "../../ical/component.ts";
 import { parseCalendarObject } from "../../ical/parse.ts";
 import { sharedText, withoutPersonal } from "../../ical/personal.ts";
+import { withoutComments } from "../../itip/private-comments.ts";
 import type { Href } from "../../model/ids.ts";
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { SharedCollection } from "../../sharing/shared-collection.ts";
 import type { Content, ObjectEntry } from "../../store/contract.ts";
+import { commentsKept } from "../methods/keeping-comments.ts";
 import type { Place } from "../methods/members.ts";
 import { roomIn } from "../methods/quota.ts";
 import type { Stored, storeMember } from "../methods/store-member.ts";
 import { checkObject, type Upload } from "../methods/upload.ts";
+import { type Recheck, withCurrent } from "../methods/with-current.ts";
+import { seesComments } from "../privacy.ts";
 import { demand } from "../privileges.ts";
 import type { Context } from "../registry.ts";
-
-/** Attempts while the owner and his other sharees change the same object. */
-const attempts = 5;
 
 /** Stores what a sharee sent. What all see goes into the owner's file, if it has changed, by `store`; what is the sharee's own stays
  *  with him, and he gets back the bytes he sent (caldav-sharing §5.5.4). Who may only read the calendar can still give his events
@@ -28,30 +29,39 @@ export async function storeShared(
   upload: Upload,
   context: Context,
   request: HttpRequest,
-  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+  recheck: Recheck,
   store: typeof storeMember,
 ): Promise<Stored | undefined> {
   // Of an event whose content is hidden from him a sharee does not learn by guessing it.
   if (place.existing?.access !== undefined) await demandWriting(shared, place, place.existing, context);
   const checked = await checkObject(upload, place, context);
-  const sent = parseCalendarObject(checked.object.text);
-  for (let attempt = 1; ; attempt++) {
-    const current = await shared.base.read(place.name);
-    const text = sharedText(sent, current?.bytes.toString());
-    const outcome =
-      text === undefined && current !== undefined
-        ? await unchanged(shared, place, current, recheck)
-        : await changed(shared, place, text ?? sent.text, current, context, request, recheck, store);
-    if (outcome === undefined) {
-      if (attempt === attempts)
-        throw new HttpError(503, `${place.name} is being changed by others`, { "retry-after": "1" });
-      continue;
-    }
-    if (outcome === "nothing") return undefined;
-    const { entry, created, seen } = outcome;
-    const etag = await keepOwn(shared, place.name, checked.bytes, seen, entry, context);
-    return { entry: { ...entry, etag }, created, bytes: checked.bytes, verbatim: checked.verbatim };
-  }
+  const whole = await seesComments(place.owner, context);
+  return withCurrent(
+    { collection: shared.base, name: place.name },
+    () => {},
+    async (current, unmoved) => {
+      const check: Check = { recheck, unmoved };
+      const before = current?.bytes.toString();
+      const object = parseCalendarObject(checked.object.text);
+      const sent = whole ? object : commentsKept(object, before);
+      const text = sharedText(sent, before);
+      const outcome =
+        text === undefined && current !== undefined
+          ? await unchanged(shared, place, current, check)
+          : await changed(shared, place, text ?? sent.text, current, context, request, check, store);
+      if (outcome === undefined) return undefined;
+      const { entry, created, seen } = outcome;
+      const etag = await keepOwn(
+        shared,
+        place.name,
+        checked.bytes,
+        whole ? seen : withoutComments(seen),
+        entry,
+        context,
+      );
+      return { entry: { ...entry, etag }, created, bytes: checked.bytes, verbatim: checked.verbatim };
+    },
+  );
 }
 
 interface Outcome {
@@ -61,22 +71,25 @@ interface Outcome {
   readonly seen: string;
 }
 
-/** undefined: the file has changed since it was read. */
+/** What is asked under the lock: the request's conditions about what the sharee sees, and that the owner's file was not changed. */
+interface Check {
+  readonly recheck: Recheck;
+  readonly unmoved: Recheck;
+}
+
 async function unchanged(
   shared: SharedCollection,
   { name }: Place,
   current: Content,
-  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
-): Promise<Outcome | undefined> {
+  { recheck, unmoved }: Check,
+): Promise<Outcome> {
   const [entry, seen] = await Promise.all([shared.base.entry(name), shared.entry(name)]);
-  if (entry === undefined || entry.etag !== current.etag) return undefined;
+  await unmoved(entry);
   await recheck(seen);
-  return { entry, created: false, seen: withoutPersonal(current.bytes.toString()) };
+  return { entry: entry as ObjectEntry, created: false, seen: withoutPersonal(current.bytes.toString()) };
 }
 
-class ChangedMeanwhile extends Error {}
-
-/** As `unchanged`. */
+/** undefined: its organizer has given it up, and it is stored nowhere. */
 async function changed(
   shared: SharedCollection,
   place: Place,
@@ -84,28 +97,21 @@ async function changed(
   current: Content | undefined,
   context: Context,
   request: HttpRequest,
-  recheck: (existing: ObjectEntry | undefined) => void | Promise<void>,
+  { recheck, unmoved }: Check,
   store: typeof storeMember,
-): Promise<Outcome | "nothing" | undefined> {
+): Promise<Outcome | undefined> {
   const { name } = place;
   const before = await shared.entry(name);
   if (before !== undefined) await demandWriting(shared, place, before, context);
   await checkOrganizer(text, current?.bytes.toString(), place.owner, context);
   const existing = await shared.base.entry(name);
   const base: Place = { ...place, collection: shared.base, existing, inOwnersName: true };
-  try {
-    const upload = { bytes: Buffer.from(text), type: undefined };
-    const stored = await store(base, upload, context, request, (existing) => {
-      if (existing?.etag !== current?.etag) throw new ChangedMeanwhile();
-      return recheck(existing && before);
-    });
-    // What its organizer has given up is stored nowhere.
-    if (stored === undefined) return "nothing";
-    return { entry: stored.entry, created: stored.created, seen: withoutPersonal(text) };
-  } catch (error) {
-    if (error instanceof ChangedMeanwhile) return undefined;
-    throw error;
-  }
+  const upload = { bytes: Buffer.from(text), type: undefined };
+  const stored = await store(base, upload, context, request, async (existing) => {
+    await unmoved(existing);
+    return recheck(existing && before);
+  });
+  return stored && { entry: stored.entry, created: stored.created, seen: withoutPersonal(text) };
 }
 
 function demandWriting(

@@ -1,40 +1,24 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { home } from "../dav/sharing-words.ts";
-import { adminOf } from "../support/caladmin.ts";
-import { Client } from "../support/http-client.ts";
-import { calendarIn, type MailSink, startMailSink } from "../support/mail-sink.ts";
-import { answerTo, listens, mailSettings, meeting, postMail, textWith } from "../support/mail-words.ts";
-import { freePort, type Server, startServer } from "../support/server.ts";
+import { type MailDesk, startMailDesk } from "../support/mail-desk.ts";
+import { calendarIn } from "../support/mail-sink.ts";
+import { answerTo, meeting, postMail } from "../support/mail-words.ts";
 
 const organizer = "user01@example.com";
-const calendar = `${home("user01")}calendar/`;
 const bob = "bob@elsewhere.example";
 
 describe("mails as strangers and their programs write them", () => {
-  let sink: MailSink;
-  let server: Server;
-  let client: Client;
-  let lmtp = 0;
+  let desk: MailDesk;
   before(async () => {
-    sink = await startMailSink();
-    lmtp = await freePort();
-    server = await startServer({ settings: mailSettings(sink.port, lmtp) });
-    client = new Client(server, "user01");
-    await listens(lmtp);
+    desk = await startMailDesk();
   });
-  after(async () => {
-    client?.close();
-    await server?.stop();
-    await sink?.stop();
-  });
+  after(() => desk?.stop());
 
   /** Invites bob to an event of that name; answers his token's address and his program's acceptance. */
   async function invited(name: string): Promise<{ readonly to: string; readonly reply: string }> {
     const body = meeting(name, organizer, [bob], "DESCRIPTION:Grüße – 挨拶");
-    const headers = { "content-type": "text/calendar; charset=utf-8" };
-    await client.expect(201, "PUT", `${calendar}${name}.ics`, { headers, body });
-    const mails = await sink.to(bob, ++count);
+    await desk.put(name, body);
+    const mails = await desk.sink.to(bob, ++count);
     const mail = mails[count - 1] ?? assert.fail();
     const to = /^Reply-To: .*?(calendar\+[0-9a-f-]{36}@example\.com)/im.exec(mail.head)?.[1] ?? "";
     return { to, reply: answerTo(await calendarIn(mail), bob, "ACCEPTED") };
@@ -42,12 +26,9 @@ describe("mails as strangers and their programs write them", () => {
   let count = 0;
   const send = (to: string, head: readonly string[], body: string, sender = bob): Promise<string> => {
     const raw = [`From: Bob <${bob}>`, `To: ${to}`, "MIME-Version: 1.0", ...head, "", body].join("\r\n");
-    return postMail({ port: lmtp, lmtp: true, from: bob, to, sender, raw });
+    return postMail({ port: desk.lmtp, lmtp: true, from: bob, to, sender, raw });
   };
-  const accepted = (name: string): Promise<string> =>
-    textWith(client, `${calendar}${name}.ics`, /PARTSTAT=ACCEPTED[^\n]*:mailto:bob@/);
-  const why = async (name: string): Promise<string> =>
-    (await adminOf(server, {})(["-f", "csv", "mail", "why", name])).out;
+  const accepted = (name: string): Promise<string> => desk.copy(name, /PARTSTAT=ACCEPTED[^\n]*:mailto:bob@/);
 
   const type = (more: string): string => `Content-Type: text/calendar; ${more}`;
   const encoded = (bytes: Buffer): string => bytes.toString("base64").replace(/.{76}/g, "$&\r\n");
@@ -141,7 +122,7 @@ describe("mails as strangers and their programs write them", () => {
       assert.ok(performance.now() - begun < 5_000, `${what}: ${performance.now() - begun} ms`);
     }
     await assert.rejects(send(to, [], "x".repeat(76).concat("\r\n").repeat(270_000)), /552/);
-    assert.doesNotMatch(await textWith(client, `${calendar}no-answer.ics`, /UID:no-answer/), /ACCEPTED[^\n]*bob@/);
+    assert.doesNotMatch(await desk.copy("no-answer", /UID:no-answer/), /ACCEPTED[^\n]*bob@/);
     await send(to, [type("method=REPLY")], reply);
     await accepted("no-answer");
   });
@@ -156,8 +137,8 @@ describe("mails as strangers and their programs write them", () => {
       [["Subject: failure notice"], ""],
     ] as const)
       await send(to, head, "I am not here.", sender);
-    assert.equal((await why("programs")).match(/,ignored,|,not understood,/g)?.length, 4);
-    assert.doesNotMatch(await textWith(client, `${calendar}programs.ics`, /UID:programs/), /SCHEDULE-STATUS="?5/);
+    assert.equal((await desk.why("programs")).match(/,ignored,|,not understood,/g)?.length, 4);
+    assert.doesNotMatch(await desk.copy("programs", /UID:programs/), /SCHEDULE-STATUS="?5/);
   });
 
   const reports: Readonly<Record<string, readonly [string, string]>> = {
@@ -191,10 +172,10 @@ describe("mails as strangers and their programs write them", () => {
           "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nx",
         ),
       ].join("\r\n");
-      await textWith(client, `${calendar}${server}.ics`, /SCHEDULE-STATUS="?1\.1/);
-      await postMail({ port: lmtp, lmtp: true, from: "", sender: "", to, raw });
-      await textWith(client, `${calendar}${server}.ics`, /SCHEDULE-STATUS="?5\.1[^\n]*:mailto:bob@/);
-      assert.match(await why(server), /,bounced,bob@/);
+      await desk.copy(server, /SCHEDULE-STATUS="?1\.1/);
+      await postMail({ port: desk.lmtp, lmtp: true, from: "", sender: "", to, raw });
+      await desk.copy(server, /SCHEDULE-STATUS="?5\.1[^\n]*:mailto:bob@/);
+      assert.match(await desk.why(server), /,bounced,bob@/);
     });
 
   test("an answer that comes again, or with the token of another event, changes nothing", async () => {
@@ -207,9 +188,9 @@ describe("mails as strangers and their programs write them", () => {
       .replace("PARTSTAT=ACCEPTED", "PARTSTAT=DECLINED")
       .replace(/DTSTAMP:\S+/, "DTSTAMP:20370101T000000Z");
     await send(to, [type("method=REPLY"), "Message-ID: <2@elsewhere.example>"], later);
-    const stored = await textWith(client, `${calendar}replay.ics`, /PARTSTAT=DECLINED[^\n]*:mailto:bob@/);
+    const stored = await desk.copy("replay", /PARTSTAT=DECLINED[^\n]*:mailto:bob@/);
     await send(to, [type("method=REPLY"), "Message-ID: <1@elsewhere.example>"], reply);
     await send(to, [type("method=REPLY")], reply);
-    assert.equal(await textWith(client, `${calendar}replay.ics`, /UID:replay/), stored);
+    assert.equal(await desk.copy("replay", /UID:replay/), stored);
   });
 });

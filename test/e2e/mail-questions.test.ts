@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { home } from "../dav/sharing-words.ts";
-import { adminOf } from "../support/caladmin.ts";
-import { Client } from "../support/http-client.ts";
-import { calendarIn, type MailSink, type SunkMail, startMailSink } from "../support/mail-sink.ts";
-import { answerTo, listens, mailSettings, meeting, postMail, textWith } from "../support/mail-words.ts";
-import { freePort, type Server, startServer, until } from "../support/server.ts";
+import { type MailDesk, startMailDesk } from "../support/mail-desk.ts";
+import { calendarIn, type SunkMail } from "../support/mail-sink.ts";
+import { answerTo, meeting, postMail, textWith } from "../support/mail-words.ts";
+import { until } from "../support/server.ts";
 
 const organizer = "user01@example.com";
 const calendar = `${home("user01")}calendar/`;
@@ -23,39 +22,24 @@ const message = (method: string, ...lines: readonly string[]): string =>
   ].join("\r\n");
 
 describe("what attendees ask and propose by mail", () => {
-  let sink: MailSink;
-  let server: Server;
-  let client: Client;
-  let lmtp = 0;
+  let desk: MailDesk;
   before(async () => {
-    sink = await startMailSink();
-    lmtp = await freePort();
-    server = await startServer({ settings: mailSettings(sink.port, lmtp) });
-    client = new Client(server, "user01");
-    await listens(lmtp);
+    desk = await startMailDesk();
   });
-  after(async () => {
-    client?.close();
-    await server?.stop();
-    await sink?.stop();
-  });
-  const put = (name: string, body: string): Promise<unknown> =>
-    client.expect([201, 204], "PUT", `${calendar}${name}.ics`, { headers: icalendar, body });
+  after(() => desk?.stop());
   const send = (from: string, to: string, method: string, text: string): Promise<string> =>
-    postMail({ port: lmtp, lmtp: true, from, to, calendar: { method, text } });
-  const whyOf = async (uid: string): Promise<string> =>
-    (await adminOf(server, { "Scheduling.iMIP.Enabled": "False" })(["-f", "csv", "mail", "why", uid])).out;
+    postMail({ port: desk.lmtp, lmtp: true, from, to, calendar: { method, text } });
   const inbox = async (uid: string): Promise<readonly string[]> => {
-    const { text } = await client.expect(207, "PROPFIND", `${home("user01")}inbox/`, { headers: { depth: "1" } });
+    const { text } = await desk.client.expect(207, "PROPFIND", `${home("user01")}inbox/`, { headers: { depth: "1" } });
     const paths = [...text.matchAll(/<D:href>([^<]*\.ics)</g)].map((match) => match[1] ?? "");
-    const texts = await Promise.all(paths.map(async (path) => (await client.expect(200, "GET", path)).text));
+    const texts = await Promise.all(paths.map(async (path) => (await desk.client.expect(200, "GET", path)).text));
     return texts.filter((one) => one.includes(`UID:${uid}\r\n`)).map((one) => one.replaceAll("\r\n ", ""));
   };
 
   test("REFRESH is answered with the present state, to who asks alone, and not for ever", async () => {
     const [ann, ben] = ["ann@elsewhere.example", "ben@elsewhere.example"];
-    await put("state", meeting("state", organizer, [ann, ben]));
-    const [invitation] = await sink.to(ann);
+    await desk.put("state", meeting("state", organizer, [ann, ben]));
+    const [invitation] = await desk.sink.to(ann);
     assert.ok(invitation);
     const refresh = message(
       "REFRESH",
@@ -69,28 +53,28 @@ describe("what attendees ask and propose by mail", () => {
       /550.*ann@elsewhere\.example was asked/,
     );
     await send(ann, token, "REFRESH", refresh);
-    const [, state] = await sink.to(ann, 2);
+    const [, state] = await desk.sink.to(ann, 2);
     assert.ok(state);
     assert.match(await calendarIn(state), /METHOD:REQUEST[\s\S]*UID:state[\s\S]*DTSTART:20361103T100000Z/);
     assert.match(state.source, /sends you the present state of this event/);
     for (let count = 0; count < 8; count++) await send(ann, token, "REFRESH", refresh);
-    await until("the last is refused", async () => /,ignored,ann@.*often enough/.test(await whyOf("state")));
-    await put("after", meeting("after", organizer, [ann, ben]));
+    await until("the last is refused", async () => /,ignored,ann@.*often enough/.test(await desk.why("state")));
+    await desk.put("after", meeting("after", organizer, [ann, ben]));
     // In the lane of the others, after them.
     const isThere = (mails: readonly SunkMail[]): boolean => subjects(mails).includes("Invitation: Meeting after");
     const all = await until("the last mail", async () => {
-      const mails = await sink.to(ann);
-      return isThere(mails) && isThere(await sink.to(ben)) && mails;
+      const mails = await desk.sink.to(ann);
+      return isThere(mails) && isThere(await desk.sink.to(ben)) && mails;
     });
     const answers = subjects(all).filter((subject) => subject === "Present state: Meeting state").length;
     assert.ok(answers >= 1 && answers <= 6, `${answers} answers`);
-    assert.deepEqual(subjects(await sink.to(ben)), ["Invitation: Meeting state", "Invitation: Meeting after"]);
+    assert.deepEqual(subjects(await desk.sink.to(ben)), ["Invitation: Meeting state", "Invitation: Meeting after"]);
   });
 
   test("COUNTER lies in the organizer's inbox and changes nothing; what he says to it is mailed", async () => {
     const cora = "cora@elsewhere.example";
-    await put("counter", meeting("counter", organizer, [cora]));
-    const [invitation] = await sink.to(cora);
+    await desk.put("counter", meeting("counter", organizer, [cora]));
+    const [invitation] = await desk.sink.to(cora);
     assert.ok(invitation);
     const proposal = (await calendarIn(invitation))
       .replace("METHOD:REQUEST", "METHOD:COUNTER")
@@ -102,15 +86,15 @@ describe("what attendees ask and propose by mail", () => {
       return found.length > 0 && found;
     });
     assert.match(noted, /DTSTART:20361103T150000Z[\s\S]*ATTENDEE[^\r]*:mailto:cora@/);
-    await textWith(client, `${calendar}counter.ics`, /DTSTART:20361103T100000Z/);
+    await desk.copy("counter", /DTSTART:20361103T100000Z/);
     const declined = message(
       "DECLINECOUNTER",
       ...["UID:counter", "DTSTART:20361103T150000Z", "SUMMARY:Meeting counter", "COMMENT:Too late for me."],
       ...[`ORGANIZER:mailto:${organizer}`, `ATTENDEE:mailto:${cora}`],
     );
     const headers = { ...icalendar, originator: `mailto:${organizer}`, recipient: `mailto:${cora}` };
-    await client.expect(200, "POST", `${home("user01")}outbox/`, { headers, body: declined });
-    const [, answer] = await sink.to(cora, 2);
+    await desk.client.expect(200, "POST", `${home("user01")}outbox/`, { headers, body: declined });
+    const [, answer] = await desk.sink.to(cora, 2);
     assert.ok(answer);
     assert.match(answer.head, /^Subject: Proposal declined: Meeting counter/im);
     assert.match(answer.source, /has declined your proposal[\s\S]*Too late for me/);
@@ -129,9 +113,10 @@ describe("what attendees ask and propose by mail", () => {
     );
     await send(dora, organizer, "REQUEST", series.replace("VERSION:2.0", "VERSION:2.0\r\nMETHOD:REQUEST"));
     const own = await until("the copy", async () => {
-      const { text } = await client.expect(207, "PROPFIND", calendar, { headers: { depth: "1" } });
+      const { text } = await desk.client.expect(207, "PROPFIND", calendar, { headers: { depth: "1" } });
       const paths = [...text.matchAll(/<D:href>([^<]*\.ics)</g)].map((match) => match[1] ?? "");
-      for (const path of paths) if ((await client.expect(200, "GET", path)).text.includes("UID:added\r\n")) return path;
+      for (const path of paths)
+        if ((await desk.client.expect(200, "GET", path)).text.includes("UID:added\r\n")) return path;
       return undefined;
     });
     const added = message(
@@ -141,36 +126,36 @@ describe("what attendees ask and propose by mail", () => {
     );
     await send(dora, organizer, "ADD", added);
     await textWith(
-      client,
+      desk.client,
       own,
       /RDATE:20361220T100000Z[\s\S]*RECURRENCE-ID:20361220T100000Z|RECURRENCE-ID:20361220T100000Z/,
     );
-    await put("ours", meeting("ours", organizer, [dora], "DTSTART:20361103T100000Z", "RRULE:FREQ=WEEKLY;COUNT=2"));
+    await desk.put("ours", meeting("ours", organizer, [dora], "DTSTART:20361103T100000Z", "RRULE:FREQ=WEEKLY;COUNT=2"));
     const body = message(
       "ADD",
       ...["UID:ours", "SEQUENCE:1", "DTSTART:20361220T100000Z", "DTEND:20361220T110000Z", "SUMMARY:Once more"],
       ...[`ORGANIZER:mailto:${organizer}`, `ATTENDEE:mailto:${dora}`],
     );
     const headers = { ...icalendar, originator: `mailto:${organizer}`, recipient: `mailto:${dora}` };
-    await client.expect(200, "POST", `${home("user01")}outbox/`, { headers, body });
-    const mails = await sink.to(dora, 2);
+    await desk.client.expect(200, "POST", `${home("user01")}outbox/`, { headers, body });
+    const mails = await desk.sink.to(dora, 2);
     assert.deepEqual(subjects(mails), ["Invitation: Meeting ours", "Updated invitation: Once more"]);
   });
 
   test("who is sent in an attendee's place is invited, and answers, by his own mail or the one passed on to him", async () => {
     const [eric, fred, gina] = ["eric@elsewhere.example", "fred@elsewhere.example", "gina@elsewhere.example"];
-    await put("place", meeting("place", organizer, [eric]));
-    const [invitation] = await sink.to(eric);
+    await desk.put("place", meeting("place", organizer, [eric]));
+    const [invitation] = await desk.sink.to(eric);
     assert.ok(invitation);
     const text = await calendarIn(invitation);
     const delegated = answerTo(text, eric, `DELEGATED;DELEGATED-TO="mailto:${fred}"`);
     await send(eric, replyTo(invitation), "REPLY", delegated);
-    const [passed] = await sink.to(fred);
+    const [passed] = await desk.sink.to(fred);
     assert.ok(passed);
     assert.match(passed.head, /^Subject: Invitation: Meeting place/im);
-    await textWith(client, `${calendar}place.ics`, /DELEGATED-FROM="?mailto:eric[^\n]*:mailto:fred@/);
+    await desk.copy("place", /DELEGATED-FROM="?mailto:eric[^\n]*:mailto:fred@/);
     await send(fred, replyTo(passed), "REPLY", answerTo(await calendarIn(passed), fred, "TENTATIVE"));
-    await textWith(client, `${calendar}place.ics`, /PARTSTAT=TENTATIVE[^\n]*:mailto:fred@/);
+    await desk.copy("place", /PARTSTAT=TENTATIVE[^\n]*:mailto:fred@/);
     // The mail that eric got, in fred's hands.
     const own = `ATTENDEE;PARTSTAT=ACCEPTED;DELEGATED-FROM="mailto:${eric}":mailto:${fred}`;
     const forwarded = answerTo(text, eric, "X")
@@ -178,24 +163,24 @@ describe("what attendees ask and propose by mail", () => {
       .replace("DTSTAMP:", "DTSTAMP:2037");
     const later = forwarded.replace(/DTSTAMP:\S*/, "DTSTAMP:20370101T000000Z");
     await send(fred, replyTo(invitation), "REPLY", later);
-    const stored = await textWith(client, `${calendar}place.ics`, /PARTSTAT=ACCEPTED[^\n]*:mailto:fred@/);
+    const stored = await desk.copy("place", /PARTSTAT=ACCEPTED[^\n]*:mailto:fred@/);
     assert.match(stored, /PARTSTAT=DELEGATED[^\n]*:mailto:eric@/);
     // Nobody's delegate.
     await assert.rejects(
       send(gina, replyTo(invitation), "REPLY", answerTo(text, eric, "ACCEPTED").replaceAll(eric, gina)),
       /550.*eric@elsewhere\.example was asked/,
     );
-    assert.doesNotMatch(await textWith(client, `${calendar}place.ics`, /UID:place/), /gina/);
+    assert.doesNotMatch(await desk.copy("place", /UID:place/), /gina/);
   });
 
   test("answers to what is not there, to what was replaced, and of strangers change nothing, and caladmin says why", async () => {
     const hugo = "hugo@elsewhere.example";
-    await put("old", meeting("old", organizer, [hugo], "DTSTART:20361103T100000Z", "RRULE:FREQ=WEEKLY;COUNT=3"));
-    const [invitation] = await sink.to(hugo);
+    await desk.put("old", meeting("old", organizer, [hugo], "DTSTART:20361103T100000Z", "RRULE:FREQ=WEEKLY;COUNT=3"));
+    const [invitation] = await desk.sink.to(hugo);
     assert.ok(invitation);
     const text = await calendarIn(invitation);
     const token = replyTo(invitation);
-    const before = await textWith(client, `${calendar}old.ics`, /SCHEDULE-STATUS="?1\.1/);
+    const before = await desk.copy("old", /SCHEDULE-STATUS="?1\.1/);
     // No instance is on that day.
     await send(
       hugo,
@@ -203,22 +188,22 @@ describe("what attendees ask and propose by mail", () => {
       "REPLY",
       answerTo(text, hugo, "ACCEPTED").replace("RRULE:FREQ=WEEKLY;COUNT=3", "RECURRENCE-ID:20361104T100000Z"),
     );
-    await until("it is ignored", async () => /,ignored,hugo@.*REPLY no-change/.test(await whyOf("old")));
-    assert.equal(await textWith(client, `${calendar}old.ics`, /UID:old/), before);
-    await put(
+    await until("it is ignored", async () => /,ignored,hugo@.*REPLY no-change/.test(await desk.why("old")));
+    assert.equal(await desk.copy("old", /UID:old/), before);
+    await desk.put(
       "old",
       meeting("old", organizer, [hugo], "DTSTART:20361103T120000Z", "RRULE:FREQ=WEEKLY;COUNT=3", "SEQUENCE:5"),
     );
     await send(hugo, token, "REPLY", answerTo(text, hugo, "ACCEPTED"));
-    await until("it is ignored", async () => /,ignored,hugo@.*REPLY out-of-sequence/.test(await whyOf("old")));
+    await until("it is ignored", async () => /,ignored,hugo@.*REPLY out-of-sequence/.test(await desk.why("old")));
     const crasher = message(
       "REPLY",
       ...["UID:old", "SEQUENCE:5", "DTSTART:20361103T120000Z", `ORGANIZER:mailto:${organizer}`],
       "ATTENDEE;PARTSTAT=ACCEPTED:mailto:ivan@elsewhere.example",
     );
     await send("ivan@elsewhere.example", organizer, "REPLY", crasher);
-    await until("it is ignored", async () => /,ignored,ivan@.*REPLY not-invited/.test(await whyOf("old")));
-    assert.doesNotMatch(await textWith(client, `${calendar}old.ics`, /UID:old/), /ACCEPTED[^\n]*(?:hugo|ivan)/);
-    assert.deepEqual(await sink.to("ivan@elsewhere.example", 0), []);
+    await until("it is ignored", async () => /,ignored,ivan@.*REPLY not-invited/.test(await desk.why("old")));
+    assert.doesNotMatch(await desk.copy("old", /UID:old/), /ACCEPTED[^\n]*(?:hugo|ivan)/);
+    assert.deepEqual(await desk.sink.to("ivan@elsewhere.example", 0), []);
   });
 });

@@ -233,6 +233,8 @@ export interface Registry {
   report(name: QName, kind: Kind): AnyReport | undefined;
   reportsOn(kind: Kind): readonly AnyReport[];
   property(name: QName, kind: Kind): AnyProperty | undefined;
+  /** Whether a property is the server's own on all kinds that have it: then nobody sets one of that name anywhere. */
+  isProtected(name: QName): boolean;
   propertiesOn(kind: Kind): readonly AnyProperty[];
   methodsOn(kind: Kind): readonly Method[];
 }
@@ -247,6 +249,8 @@ export function makeRegistry(
   const reportByName = new Map(reports.map((report) => [report.name, report]));
   // Several declarations of one property may serve different kinds, so the first key is the kind.
   const propertiesByKind = new Map<Kind, Map<QName, AnyProperty>>();
+  const settable = new Set(properties.filter(({ accept }) => accept !== undefined).map(({ name }) => name));
+  const computed = new Set(properties.map(({ name }) => name).filter((name) => !settable.has(name)));
   for (const declared of properties) {
     for (const kind of declared.on) {
       const named = propertiesByKind.get(kind) ?? new Map<QName, AnyProperty>();
@@ -272,6 +276,7 @@ export function makeRegistry(
     },
     reportsOn: remembered((kind) => reports.filter((report) => report.on.has(kind))),
     property: (name, kind) => propertiesByKind.get(kind)?.get(name),
+    isProtected: (name) => computed.has(name),
     propertiesOn: remembered((kind) => [...(propertiesByKind.get(kind)?.values() ?? [])]),
     methodsOn: remembered((kind) => methods.filter((method) => method.on.includes(kind))),
   };

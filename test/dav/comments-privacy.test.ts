@@ -301,6 +301,29 @@ describe("a PUT by who sees no comments", () => {
   });
 });
 
+test("what a sharee attaches leaves them as they are, and none is kept among what is his own", async () => {
+  const { attach, attachIn, taken } = await import("./attachment-words.ts");
+  const { tree } = exchange;
+  const name = writer.split("/").at(-2) ?? "";
+  const link = await tree.store.open({ owner: await tree.user("user09"), path: [name] });
+  assert.equal(link?.kind, "share");
+  // Nothing of his from earlier.
+  await link?.change((change) =>
+    change.entry("meeting.ics") === undefined ? undefined : change.remove("meeting.ics"),
+  );
+  const { status, text } = await attach(exchange, `${writer}meeting.ics`, "a", {
+    as: "user09",
+    headers: { prefer: "return=representation" },
+  });
+  assert.equal(status, 201, text);
+  assert.deepEqual(commentsIn(text), []);
+  taken(await attach(exchange, `${writer}meeting.ics`, "b", { as: "user09" }));
+  assert.equal((await attachIn(exchange, path)).length, 2);
+  assert.deepEqual(commentsIn(await stored()), commentsIn(meeting(comments)));
+  for await (const page of link?.entries() ?? [])
+    for (const entry of page) assert.deepEqual(commentsIn(String((await link?.read(entry.name))?.bytes)), []);
+});
+
 test("a write delegate changes them as the organizer does", async () => {
   const text = meeting([comments[0]?.replace(words, "changed") ?? ""]).replace("SUMMARY:meeting", "SUMMARY:moved");
   assert.ok((await put("write-proxy", text)).status < 300);

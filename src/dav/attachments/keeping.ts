@@ -42,8 +42,7 @@ export async function keepingManaged(
   if (!services.settings.attachments.managed || collection.kind !== "calendar") return store(recheck);
   const after = sent.text.includes("ATTACH") ? allManaged(sent.root) : none;
   if (after.size === 0 && (await openManaged(owner, services.store)) === undefined) return store(recheck);
-  return withCurrent(place, recheck, async (current, asked) => {
-    const began = Date.now();
+  return withCurrent(place, recheck, async (current, asked, began) => {
     const before = attachedTo(current?.bytes.toString());
     if (after.size === 0 && before.size === 0) return store(recheck);
     // What an attendee does to attachments counts for nothing: his organizer's object decides.

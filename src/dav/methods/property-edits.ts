@@ -63,8 +63,7 @@ export async function judge(
   const failures = new Map<QName, PropstatGroup>();
   for (const { name } of instructions) {
     const property = registry.property(name, resource.kind);
-    // Principals store nothing: what is not live there can no more be set than what is protected.
-    if (property === undefined ? isPrincipal(resource) || isHidden(name) : property.accept === undefined)
+    if (property === undefined ? isNobodys(name, resource, context) : property.accept === undefined)
       failures.set(name, failureOf(name, new Refusal({ code: "cannot-modify-protected-property", name })));
   }
   const edits = new Map<QName, Element | null>();
@@ -85,6 +84,11 @@ export async function judge(
   if (failures.size === 0) return { accepted: true, edits };
   return { accepted: false, groups: withDependents([...failures.values()], instructions) };
 }
+
+/** Whether a property that the resource does not have cannot be stored with it. Principals store nothing; and what the server computes
+ *  elsewhere would be taken for its word here too (as the original, which protected names). */
+const isNobodys = (name: QName, resource: Resource, { services: { registry } }: Context): boolean =>
+  isPrincipal(resource) || isHidden(name) || registry.isProtected(name);
 
 const isPrincipal = ({ kind }: Resource): boolean => kind === "principal" || kind === "proxy-group";
 

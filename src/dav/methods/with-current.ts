@@ -11,21 +11,23 @@ const attempts = 5;
 class ChangedMeanwhile extends Error {}
 
 /** Does `work` with a member's content as it is now (undefined: there is none), and once more when it was changed before the recheck
- *  that `work` hands on. Throws HttpError(503) when others keep changing it. */
+ *  that `work` hands on. `began`: just before the content was read, ms since 1970. Throws HttpError(503) when others keep changing it. */
 export async function withCurrent<T>(
   { collection, name }: { readonly collection: Collection; readonly name: string },
   recheck: Recheck,
-  work: (current: Content | undefined, recheck: Recheck) => Promise<T>,
+  work: (current: Content | undefined, recheck: Recheck, began: number) => Promise<T>,
 ): Promise<T> {
   // Known by identity: such works are done inside each other.
   const moved = new ChangedMeanwhile();
   for (let attempt = 1; attempt <= attempts; attempt++) {
+    const began = Date.now();
     const current = await collection.read(name);
+    const unmoved: Recheck = (existing) => {
+      if (existing?.etag !== current?.etag) throw moved;
+      return recheck(existing);
+    };
     try {
-      return await work(current, (existing) => {
-        if (existing?.etag !== current?.etag) throw moved;
-        return recheck(existing);
-      });
+      return await work(current, unmoved, began);
     } catch (error) {
       if (error !== moved) throw error;
       await setImmediate();

@@ -51,15 +51,12 @@ export async function storeShared(
           : await changed(shared, place, text ?? sent.text, current, context, request, check, store);
       if (outcome === undefined) return undefined;
       const { entry, created, seen } = outcome;
-      const etag = await keepOwn(
-        shared,
-        place.name,
-        checked.bytes,
-        whole ? seen : withoutComments(seen),
-        entry,
-        context,
-      );
-      return { entry: { ...entry, etag }, created, bytes: checked.bytes, verbatim: checked.verbatim };
+      // What he does not see is not kept for him either.
+      const mine = whole ? checked.object.text : withoutComments(checked.object.text);
+      const verbatim = checked.verbatim && mine === checked.object.text;
+      const bytes = verbatim ? checked.bytes : Buffer.from(mine);
+      const etag = await keepOwn(shared, place.name, bytes, whole ? seen : withoutComments(seen), entry, context);
+      return { entry: { ...entry, etag }, created, bytes, verbatim };
     },
   );
 }

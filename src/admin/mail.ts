@@ -16,7 +16,8 @@ export const mailCommand: Command = {
   retry    the running server tries everything again now, not after its pauses
   why      what became of the mails about an event (its UID) or with an address,
            the latest first: sent, deferred, refused, bounced, left out, received,
-           ignored, not understood; without an operand, of all
+           ignored, not understood; of the server's own address: not received
+           and why; without an operand, of all
   --limit  so many lines of why; 50 if not given
 
 Each invitation is tried for two days. See docs/mail.md.

@@ -13,6 +13,10 @@ export const iSchedule = {
   ),
   RemoteServers: path("/etc/caldavd/remoteservers.xml", "The original's list of servers; read again when it changes."),
   Servers: path("/etc/caldavd/servertoserver.xml", "The same list, where version 2 had it."),
+  TLSCACertFile: path(
+    "",
+    "The authorities whose certificates are believed of servers with https, PEM; empty means those Node.js knows.",
+  ),
   UseDNS: flag(false, "Look the servers of other domains up in the DNS."),
   DNSDebug: path("", "A zone file that is asked instead of the DNS, for tests."),
   SerialNumber: whole(

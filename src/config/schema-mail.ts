@@ -1,6 +1,10 @@
 import { choice, flag, path, patterns, type Section, text, whole } from "./key.ts";
 
 const port = [0, 65_535] as const;
+const authorities = (): ReturnType<typeof path> =>
+  path("", "The authorities whose certificates are believed, PEM; empty means those Node.js knows.");
+const inClear = (): ReturnType<typeof flag> =>
+  flag(false, "Without TLS, sign in all the same: the password can be read on the way.");
 
 /** Invitations by mail. docs/mail.md */
 export const mail = {
@@ -14,8 +18,15 @@ export const mail = {
     Port: whole(587, port, "Its port; 465 speaks TLS from the beginning."),
     Address: text("", "The server's own mail address; answers go to it with +token before the @."),
     UseSSL: flag(true, "Speak TLS with it (STARTTLS), and with nobody whose certificate is not right."),
+    TLSMode: choice(
+      ["auto", "starttls", "implicit"],
+      "auto",
+      "When TLS begins: implicit at once, starttls after a greeting; auto: at once on port 465 only.",
+    ),
+    TLSCACertFile: authorities(),
     Username: text("", "The user for signing in there; empty: nobody signs in."),
     Password: text("", "The password for signing in there.", { secret: true }),
+    PasswordInClear: inClear(),
   },
   Receiving: {
     Type: choice(
@@ -29,10 +40,17 @@ export const mail = {
       "imap: the mail server on which they arrive. lmtp, smtp: the address to listen on; empty: 127.0.0.1.",
     ),
     Port: whole(0, port, "The port; 0: the usual one, 2424 for lmtp, 2525 for smtp."),
-    UseSSL: flag(true, "imap: speak TLS; STARTTLS on port 143."),
+    UseSSL: flag(true, "imap: speak TLS, and with nobody whose certificate is not right."),
+    TLSMode: choice(
+      ["auto", "starttls", "implicit"],
+      "auto",
+      "imap: when TLS begins: implicit at once, starttls after a greeting; auto: at once on all ports but 143.",
+    ),
+    TLSCACertFile: authorities(),
     PollingSeconds: whole(30, [1, 86_400], "imap: seconds between two looks into the mailbox."),
     Username: text("", "imap: the user for signing in."),
     Password: text("", "imap: the password for signing in.", { secret: true }),
+    PasswordInClear: inClear(),
     RequireSender: flag(true, "An answer counts only when its From is the address that was invited."),
   },
   AddressPatterns: patterns([], "Regular expressions of addresses reached by mail (mailto:…); none: all."),

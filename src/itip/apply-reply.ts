@@ -18,9 +18,11 @@ export function applyReply(message: Series, copy: Series | undefined, arrival: A
   if (person === undefined) return { outcome: "ignored", because: "not-invited" };
   let next = copy;
   let isLate = false;
+  let isUninvited = false;
   let tellOthers = false;
   const instances: Key[] = [];
   const replies: ReplyChange[] = [];
+  const delegates = new Set<string>();
   for (const reply of componentsOf(message)) {
     const key = keyOfComponent(reply, message.zones, copy);
     const answer = attendeeIn(reply, person, identify);
@@ -30,7 +32,10 @@ export function applyReply(message: Series, copy: Series | undefined, arrival: A
         : (next.overrides.get(key) ?? (next.exceptions.has(key) ? undefined : deriveInstance(next, key)));
     if (component === undefined || answer === undefined) continue;
     const known = attendeeIn(component, person, identify);
-    if (known === undefined && delegatorIn(component, answer, identify) === undefined) continue;
+    if (known === undefined && delegatorIn(component, answer, identify) === undefined) {
+      isUninvited = true;
+      continue;
+    }
     if (sequenceOf(reply) < sequenceOf(component) || isOlder(reply, known)) {
       isLate = true;
       continue;
@@ -39,12 +44,25 @@ export function applyReply(message: Series, copy: Series | undefined, arrival: A
     if (answered === component) continue;
     const isNew = known === undefined || partstatOf(known) !== partstatOf(answer);
     if (isNew) tellOthers = true;
+    const delegate = delegateIn(component, answer, identify);
+    if (delegate !== undefined) delegates.add(delegate);
     replies.push({ component: reply, partstat: isNew, comment: hasNewComment(component, reply, person, identify) });
     instances.push(key);
     next = seriesOf(withMember(next, key, answered));
   }
-  if (instances.length === 0) return { outcome: "ignored", because: isLate ? "out-of-sequence" : "no-change" };
-  return { outcome: "stored", root: next.root, isConsequential: false, tellOthers, instances, replies };
+  if (instances.length === 0) {
+    const because = isLate ? "out-of-sequence" : isUninvited ? "not-invited" : "no-change";
+    return { outcome: "ignored", because };
+  }
+  return {
+    outcome: "stored",
+    root: next.root,
+    isConsequential: false,
+    tellOthers,
+    delegates: [...delegates],
+    instances,
+    replies,
+  };
 }
 
 /** The one who answers. A delegate's reply names his delegator too (RFC 5546 §3.2.2.3): he is the one who is not. */
@@ -115,10 +133,16 @@ function withAnswer(
   return withComment(next, reply, answer, person, identify);
 }
 
-/** Whom somebody sends in his place takes part from now on, and is asked (RFC 5546 §4.2.5). */
-function withDelegate(component: Component, answer: Property, identify: Identify): Component {
+/** The address of whom an answer sends in its author's place, when he does not take part yet. */
+function delegateIn(component: Component, answer: Property, identify: Identify): string | undefined {
   const to = partstatOf(answer) === "DELEGATED" ? parameterOf(answer, "DELEGATED-TO") : undefined;
-  if (to === undefined || attendeeIn(component, identify(to), identify) !== undefined) return component;
+  return to === undefined || attendeeIn(component, identify(to), identify) !== undefined ? undefined : to;
+}
+
+/** He takes part from now on, and is asked (RFC 5546 §4.2.5). */
+function withDelegate(component: Component, answer: Property, identify: Identify): Component {
+  const to = delegateIn(component, answer, identify);
+  if (to === undefined) return component;
   const delegate = made("ATTENDEE", to, [
     { name: "RSVP", values: ["TRUE"] },
     { name: "DELEGATED-FROM", values: [answer.value] },

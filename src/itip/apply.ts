@@ -50,6 +50,8 @@ export type Outcome =
       readonly tellOthers: boolean;
       /** What changed, for CS:schedule-changes. */
       readonly instances: readonly Key[];
+      /** Of a REPLY, the addresses of those whom somebody sends in his place: they are to be invited. */
+      readonly delegates?: readonly string[];
       /** Of a REPLY, what each of its components changed. */
       readonly replies?: readonly ReplyChange[];
     }

@@ -1,10 +1,11 @@
 import type { Component } from "../ical/component.ts";
-import { parameterOf, propertyOf } from "../ical/component.ts";
+import { propertyOf } from "../ical/component.ts";
 import { mapProperties, withComponents, withoutParameters, withParameter } from "../ical/edit.ts";
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { mergedByAttendee } from "./attendee-merge.ts";
 import { type Decision, decided } from "./decisions.ts";
+import { isForced, withoutForce } from "./force-send.ts";
 import { type ItipMessage, messageRoot, replied, viewFor } from "./message.ts";
 import {
   agentOf,
@@ -71,7 +72,8 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   const { organizer } = change;
   if (organizer.is === "nobody") {
     decided("attendee.nobodys", change.owner);
-    return { messages: [], store: edited(after, (one) => withOrganizerStatus(one, "5.3")), result: "stored" };
+    const store = edited(withoutForce(after), (one) => withOrganizerStatus(one, "5.3"));
+    return { messages: [], store, result: "stored" };
   }
   if (organizer.is === "elsewhere") return planAlone(was, client, change);
   const view = organizer.copy && viewOf(seriesOf(organizer.copy), change);
@@ -94,14 +96,11 @@ export function planAttendee(change: AttendeeChange): AttendeePlan {
   }
   const merged = mergedByAttendee(base, client, change);
   const final = seriesOf(merged.root);
-  const forced = isForced(client);
+  const forced = isReplyForced(client);
   const keys = forced ? allKeys(final) : answeredKeys(base, final, merged.declined, change);
   decided(forced ? "attendee.forced" : answerOf(keys, merged.declined), change.owner);
-  return {
-    messages: keys.size === 0 ? [] : [replyMessage(withUntold(final, keys, view, change), keys, change)],
-    store: withoutForce(merged.root),
-    result: "stored",
-  };
+  const told = withUntold(final, keys, view, change);
+  return { messages: repliesOf(told, keys, forced, change), store: withoutForce(merged.root), result: "stored" };
 }
 
 const answerOf = (keys: ReadonlySet<Key>, declined: ReadonlySet<Key>): Decision => {
@@ -143,14 +142,10 @@ const edited = (root: Component, edit: (component: Component) => Component): Com
 
 /** An organizer that only messages reach: the attendee's client may have had the event from anywhere, so it is believed. */
 function planAlone(was: Series | undefined, client: Series, change: AttendeeChange): AttendeePlan {
-  const keys =
-    was === undefined || isForced(client) ? answered(client, change) : answeredKeys(was, client, new Set(), change);
+  const forced = isReplyForced(client);
+  const keys = was === undefined || forced ? answered(client, change) : answeredKeys(was, client, new Set(), change);
   decided(keys.size === 0 ? "attendee.elsewhere-no-answer" : "attendee.elsewhere", change.owner);
-  return {
-    messages: keys.size === 0 ? [] : [replyMessage(client, keys, change)],
-    store: withoutForce(client.root),
-    result: "stored",
-  };
+  return { messages: repliesOf(client, keys, forced, change), store: withoutForce(client.root), result: "stored" };
 }
 
 /** Components in which the attendee has said yes, no or perhaps. */
@@ -165,11 +160,17 @@ const answered = (series: Series, { owner, identify }: AttendeeChange): Set<Key>
 
 const allKeys = (series: Series): Set<Key> => new Set([...membersOf(series)].map(([key]) => key));
 
-const isForced = (series: Series): boolean =>
-  componentsOf(series).some((component) => {
-    const organizer = propertyOf(component, "ORGANIZER");
-    return organizer !== undefined && parameterOf(organizer, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REPLY";
-  });
+const isReplyForced = (series: Series): boolean =>
+  componentsOf(series).some((component) => isForced(propertyOf(component, "ORGANIZER"), "REPLY"));
+
+/** The reply of these components, if there are any. */
+const repliesOf = (
+  series: Series,
+  keys: ReadonlySet<Key>,
+  isOrdered: boolean,
+  change: AttendeeChange,
+): readonly ItipMessage[] =>
+  keys.size === 0 ? [] : [{ ...replyMessage(series, keys, change), ...(isOrdered ? { isForced: true } : {}) }];
 
 /** Components in which the attendee's own answer, his comment to the organizer or the state of his work on a task changed. */
 function answeredKeys(
@@ -277,13 +278,6 @@ function declineAll(was: Series, change: AttendeeChange): readonly ItipMessage[]
 /** The copy with what became of its reply on its ORGANIZER. RFC 6638 §7.3 */
 export const withReplyStatus = (root: Component, code: string): Component =>
   edited(root, (component) => withOrganizerStatus(component, code));
-
-const withoutForce = (root: Component): Component =>
-  edited(root, (component) =>
-    mapProperties(component, (property) =>
-      property.name === "ORGANIZER" ? withoutParameters(property, (name) => name === "SCHEDULE-FORCE-SEND") : property,
-    ),
-  );
 
 /** Whether the server replies for this attendee: neither he nor the copy's ORGANIZER says CLIENT or NONE. */
 export function isServed(series: Series, owner: string, identify: Identify): boolean {

@@ -31,12 +31,16 @@ export interface ItipMessage {
   readonly root: Component;
   /** What it says, for CS:schedule-changes; undefined: all is new. */
   readonly says: MessageSummary | undefined;
+  /** Its author wants it sent, whatever it says (SCHEDULE-FORCE-SEND). */
+  readonly isForced?: boolean | undefined;
 }
 
 /** Which components a message is about and which of their properties changed. */
 export interface MessageSummary {
   /** Only repeats the answers of others: nothing to be shown to the recipient. */
   readonly isRefresh?: boolean;
+  /** The recipient asked for it (REFRESH). */
+  readonly isAsked?: boolean;
   readonly instances: readonly {
     readonly key: Key;
     /** As RECURRENCE-ID, in UTC. Undefined for the master. */
@@ -45,6 +49,10 @@ export interface MessageSummary {
     readonly properties: readonly string[];
     /** Whether ATTENDEEs changed, and whether only their PARTSTAT did. */
     readonly attendees: "none" | "partstat" | "list";
+    /** Times, place and title as they were, when one of them changed; undefined too for what was not there. */
+    readonly was?: readonly Property[] | undefined;
+    /** Persons that came or left. */
+    readonly people?: readonly string[] | undefined;
   }[];
 }
 

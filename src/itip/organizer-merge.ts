@@ -1,6 +1,7 @@
 import type { Component, Property } from "../ical/component.ts";
 import { parameterOf } from "../ical/component.ts";
 import { mapProperties, withComponents, withParameter } from "../ical/edit.ts";
+import { isForced } from "./force-send.ts";
 import type { OrganizerChange } from "./organizer.ts";
 import { agentOf, attendeeIn, partstatOf } from "./people.ts";
 import { deriveInstance, hasInstance, mapMembers, type Series, seriesOf } from "./series.ts";
@@ -22,7 +23,7 @@ export function mergedByOrganizer(was: Series, now: Series, change: OrganizerCha
       const person = change.identify(property.value);
       const stored = person === change.owner ? undefined : attendeeIn(old, person, change.identify);
       if (stored === undefined || moved) return property;
-      if (parameterOf(property, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REQUEST") return property;
+      if (isForced(property, "REQUEST")) return property;
       return change.merge ? withStored(property, stored) : withAnswer(property, stored);
     });
   });

@@ -80,6 +80,15 @@ const instanceSummary = (
   attendees: "none" | "partstat" | "list",
 ): MessageSummary["instances"][number] => ({ key, id: idText(key, series), properties, attendees });
 
+const shownAsWas = new Set(["DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY"]);
+
+/** What a component said before, where people want to see it beside what it says now. */
+function wasOf(key: Key, was: Series, changed: readonly string[]): readonly Property[] | undefined {
+  if (!changed.some((name) => shownAsWas.has(name))) return undefined;
+  const component = componentAt(was, key) ?? (key === "master" ? undefined : deriveInstance(was, key));
+  return component?.properties.filter(({ name }) => shownAsWas.has(name));
+}
+
 /** The instance's RECURRENCE-ID, in UTC where it has an instant. */
 function idText(key: Key, { start }: Series): string | undefined {
   if (key === "master") return undefined;
@@ -94,7 +103,7 @@ export class Requests {
   readonly #change: OrganizerChange;
   readonly #groups = new Map<
     string,
-    { view: readonly Component[]; recipients: string[]; says: MessageSummary | undefined }
+    { view: readonly Component[]; recipients: string[]; says: MessageSummary | undefined; isForced: boolean }
   >();
 
   constructor(series: Series, change: OrganizerChange) {
@@ -102,25 +111,26 @@ export class Requests {
     this.#change = change;
   }
 
-  add(attendee: Property, keys: ReadonlySet<Key> | "all", says: MessageSummary | undefined): void {
+  add(attendee: Property, keys: ReadonlySet<Key> | "all", says: MessageSummary | undefined, isForced: boolean): void {
     const { identify } = this.#change;
     const person = identify(attendee.value);
     const seen = [...membersOf(this.#series)].flatMap(([key, component]) =>
       attendeeIn(component, person, identify) === undefined ? [] : [String(key)],
     );
-    const group = `${seen.join(",")}|${keys === "all" ? "all" : [...keys].join(",")}`;
+    const group = `${isForced} ${seen.join(",")}|${keys === "all" ? "all" : [...keys].join(",")}`;
     const known = this.#groups.get(group);
     if (known !== undefined) {
       known.recipients.push(attendee.value);
       return;
     }
     const view = viewFor(this.#series, person, identify, keys);
-    if (view.length > 0) this.#groups.set(group, { view, recipients: [attendee.value], says });
+    if (view.length > 0) this.#groups.set(group, { view, recipients: [attendee.value], says, isForced });
   }
 
   messages(): readonly ItipMessage[] {
     const originator = organizerAddress(this.#series);
-    return [...this.#groups.values()].map(({ view, recipients, says }) => ({
+    return [...this.#groups.values()].map(({ view, recipients, says, isForced }) => ({
+      ...(isForced ? { isForced } : {}),
       method: "REQUEST",
       originator,
       recipients,
@@ -141,7 +151,11 @@ export function summaryOf(was: Series, difference: SeriesChange | undefined): Me
     const attendees =
       people.length + roles.length > 0 ? "list" : answers.length > 0 ? "partstat" : asks ? "list" : "none";
     const named = properties.map((name) => (times.has(name) ? [name, ...timeParameters].join(";") : name));
-    instances.push(instanceSummary(key, was, named, attendees));
+    instances.push({
+      ...instanceSummary(key, was, named, attendees),
+      was: wasOf(key, was, properties),
+      people: people.length === 0 ? undefined : people,
+    });
   };
   if (difference?.master !== undefined) add("master", difference.master);
   for (const [key, { difference: own }] of difference?.instances ?? []) if (own !== undefined) add(key, own);

@@ -1,10 +1,11 @@
 import type { Component } from "../ical/component.ts";
 import { parameterOf } from "../ical/component.ts";
-import { mapProperties, withoutParameters, withParameter, withValue } from "../ical/edit.ts";
+import { mapProperties, withParameter, withValue } from "../ical/edit.ts";
 import type { Utc } from "../model/ids.ts";
 import { Refusal } from "../model/refusal.ts";
 import { type Decision, decided } from "./decisions.ts";
 import { changeOf, reschedulesMaster, type SeriesChange } from "./diff.ts";
+import { isForced, withoutForce } from "./force-send.ts";
 import { cancellationOf } from "./invitations.ts";
 import { askedToReply, type ItipMessage } from "./message.ts";
 import { mergedByOrganizer } from "./organizer-merge.ts";
@@ -92,7 +93,7 @@ function inviteAll(now: Series, change: OrganizerChange): readonly ItipMessage[]
   const groups = new Requests(now, change);
   for (const [person, attendee] of recipientsOf(now, change)) {
     decided("request.create", person);
-    groups.add(attendee, "all", undefined);
+    groups.add(attendee, "all", undefined, isForcedFor(now, person, change.identify));
   }
   return groups.messages();
 }
@@ -117,8 +118,10 @@ function plan(
       ? cancellationOf(was, now, person, true, difference, change.identify)
       : undefined;
     const keys = requestedKeys(was, now, person, cancellation, difference, change);
-    if (keys === "all" || keys.size > 0)
-      requests.add(attendee, keys, before.has(person) ? summaryOf(was, difference) : undefined);
+    if (keys === "all" || keys.size > 0) {
+      const says = before.has(person) ? summaryOf(was, difference) : undefined;
+      requests.add(attendee, keys, says, isForcedFor(now, person, change.identify));
+    }
   }
   return [...cancels, ...requests.messages()];
 }
@@ -137,7 +140,7 @@ function requestedKeys(
     return "all";
   };
   if (cancellation === undefined) return because("request.added");
-  if (isForced(now, person, identify)) return because("request.forced");
+  if (isForcedFor(now, person, identify)) return because("request.forced");
   // Taken off the series, still on some instances: he knows those as part of what was cancelled.
   if (cancellation.keys === "all")
     return keysOf(now, person, identify).size > 0 && !cancellation.isOver ? because("request.kept-instances") : none;
@@ -173,11 +176,8 @@ const isRaised = (was: Component | undefined, now: Component | undefined): boole
 
 const none: ReadonlySet<Key> = new Set();
 
-const isForced = (series: Series, person: string, identify: Identify): boolean =>
-  componentsOf(series).some((component) => {
-    const attendee = attendeeIn(component, person, identify);
-    return attendee !== undefined && parameterOf(attendee, "SCHEDULE-FORCE-SEND")?.toUpperCase() === "REQUEST";
-  });
+const isForcedFor = (series: Series, person: string, identify: Identify): boolean =>
+  componentsOf(series).some((component) => isForced(attendeeIn(component, person, identify), "REQUEST"));
 
 /** Attendees of what was rescheduled are asked again. RFC 6638 §3.2.8 */
 function withAnswersReset(
@@ -228,15 +228,6 @@ function withSequences(was: Series, now: Series, difference: SeriesChange | unde
     return own >= needed ? component : withValue(component, "SEQUENCE", String(needed));
   });
 }
-
-const withoutForce = (root: Component): Component =>
-  mapMembers(seriesOf(root), (component) =>
-    mapProperties(component, (property) =>
-      property.name === "ATTENDEE" || property.name === "ORGANIZER"
-        ? withoutParameters(property, (name) => name === "SCHEDULE-FORCE-SEND")
-        : property,
-    ),
-  );
 
 /** The object with what became of the messages: SCHEDULE-STATUS on each ATTENDEE that was sent one (RFC 6638 §7.3).
  *  `codes`: by person. */

@@ -20,7 +20,8 @@ export type Verdict =
 export interface Receiver {
   /** Why nothing is taken for an address; undefined: it is. */
   refuses(recipient: string): Promise<string | undefined>;
-  take(bytes: Uint8Array, recipients: readonly string[]): Promise<ReadonlyMap<string, Verdict>>;
+  /** `isReport`: the envelope has no sender, so a refusal would reach nobody. */
+  take(bytes: Uint8Array, recipients: readonly string[], isReport: boolean): Promise<ReadonlyMap<string, Verdict>>;
 }
 
 export interface MailListener {
@@ -117,11 +118,12 @@ async function taken(
     // Read to its end all the same: an answer is due after the final dot only.
     if (size <= maxMail) chunks.push(chunk);
   }
+  const isReport = envelope.mailFrom === false || envelope.mailFrom.address === "";
   const recipients = envelope.rcptTo.map(({ address }) => plainAddress(address) ?? address.toLowerCase());
   if (size > maxMail || stream.sizeExceeded) {
     const because = `at most ${maxMail} bytes`;
     return recipients.map(() => ({ taken: false, code: 552, because }));
   }
-  const verdicts = await receiver.take(Buffer.concat(chunks), recipients);
+  const verdicts = await receiver.take(Buffer.concat(chunks), recipients, isReport);
   return recipients.map((one) => verdicts.get(one) ?? { taken: false, code: 451, because: later });
 }

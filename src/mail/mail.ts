@@ -1,3 +1,6 @@
+import { isIP } from "node:net";
+import { asciiDomain } from "../base/domain.ts";
+
 /** A person in a header of a mail. */
 export interface Mailbox {
   /** Undefined: the address alone is shown. */
@@ -34,10 +37,12 @@ export interface IncomingMail {
   readonly to: readonly string[];
   readonly messageId: string | undefined;
   readonly subject: string;
-  /** Made by a program: Auto-Submitted other than "no" (RFC 3834), or a bulk Precedence. */
+  /** Made by a program: Auto-Submitted other than "no" (RFC 3834), or one of the marks that came before it. */
   readonly isAutomatic: boolean;
   /** The text/calendar parts, in their order. */
   readonly calendars: readonly string[];
+  /** Calendar parts whose `method` parameter is not their METHOD: they are none (RFC 6047 §2.4). */
+  readonly contradictions: number;
   /** Of a report of RFC 3464; undefined for other mails. */
   readonly report: DeliveryReport | undefined;
 }
@@ -53,13 +58,14 @@ export interface DeliveryReport {
 export const maxMail = 8_388_608;
 
 // One address, and nothing that a header or an envelope could take for more: no quotes, comments, lists.
-const addressShape =
-  /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const localShape = /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}$/;
+const localShapeUtf8 = /^[a-z0-9!#$%&'*+/=?^_`{|}~.\p{L}\p{M}\p{N}\p{S}-]{1,64}$/u;
+const domainShape = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** The mail address of a `mailto:` calendar user address, lower case; undefined for all that is not exactly one plain address, such
- *  as one with header fields (RFC 6068) or with letters that mail servers need an extension for. */
+/** The mail address of a `mailto:` calendar user address, as `plainAddress` writes it; undefined for all that is not exactly one plain
+ *  address, such as one with header fields (RFC 6068). */
 export function mailAddressOf(address: string): string | undefined {
-  const match = /^mailto:(.{3,320})$/i.exec(address.trim());
+  const match = /^mailto:(.{3,1000})$/i.exec(address.trim());
   if (match?.[1] === undefined) return undefined;
   try {
     return plainAddress(decodeURIComponent(match[1]));
@@ -68,11 +74,22 @@ export function mailAddressOf(address: string): string | undefined {
   }
 }
 
-/** Undefined for what is not one plain address. */
+/** In lower case, the domain in ASCII (IDNA), what stands before it perhaps not (RFC 6531, in NFC). Undefined for what is not one plain
+ *  address. */
 export function plainAddress(text: string): string | undefined {
   const address = text.trim().toLowerCase();
-  return address.length <= 254 && addressShape.test(address) ? address : undefined;
+  const at = address.lastIndexOf("@");
+  if (at < 1 || address.length > 254) return undefined;
+  const [local, name] = [address.slice(0, at).normalize("NFC"), address.slice(at + 1)];
+  if (!localShape.test(local) && !(localShapeUtf8.test(local) && Buffer.byteLength(local) <= 64)) return undefined;
+  const domain = asciiDomain(name);
+  return domain.length <= 253 && domainShape.test(domain) && (domain === name || isIP(domain) === 0)
+    ? `${local}@${domain}`
+    : undefined;
 }
+
+/** Whether every mail server knows what to do with an address. */
+export const isAscii = (address: string): boolean => !/[^\u0000-\u007f]/.test(address);
 
 /** Text for a header: one line of printable characters. */
 export function headerText(text: string, most = 200): string {

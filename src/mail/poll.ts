@@ -1,14 +1,7 @@
 import { ImapFlow } from "imapflow";
+import { authoritiesIn } from "../base/trust.ts";
+import { connectionProblem, type ServerAddress } from "./connection.ts";
 import { maxMail } from "./mail.ts";
-
-export interface MailboxSettings {
-  readonly host: string;
-  /** 0: the usual one. */
-  readonly port: number;
-  readonly tls: boolean;
-  readonly user: string;
-  readonly password: string;
-}
 
 /** What is done with a mail that was looked at: removed, or left with a flag, so that it is not looked at again until somebody takes the
  *  flag away. */
@@ -20,15 +13,17 @@ const most = 200;
 /** Looks through the INBOX once: every mail without \Flagged is given to `take`, the oldest first. What `take` throws for is looked at
  *  again the next time. Throws when the mailbox cannot be used. */
 export async function pollMailbox(
-  { host, port, tls, user, password }: MailboxSettings,
+  settings: ServerAddress,
   take: (bytes: Uint8Array) => Promise<Fate>,
   warn: (message: string, details?: Readonly<Record<string, unknown>>) => void,
 ): Promise<void> {
+  const { host, port, tls, caFile, user, password } = settings;
   const client = new ImapFlow({
     host,
-    port: port !== 0 ? port : tls ? 993 : 143,
-    secure: tls && port !== 143,
-    ...(tls ? { doSTARTTLS: port === 143 ? true : undefined } : { doSTARTTLS: false }),
+    port,
+    secure: tls === "implicit",
+    doSTARTTLS: tls === "implicit" ? undefined : tls === "starttls",
+    tls: { ...(await authoritiesIn(caFile)), minVersion: "TLSv1.2" },
     auth: { user, pass: password },
     logger: false,
     connectionTimeout: 10_000,
@@ -38,7 +33,9 @@ export async function pollMailbox(
   // Each failure also comes out of the call that met it.
   client.on("error", () => undefined);
   try {
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      throw connectionProblem(error, settings);
+    });
     const lock = await client.getMailboxLock("INBOX");
     try {
       const found = await client.search({ flagged: false, deleted: false }, { uid: true });

@@ -1,14 +1,11 @@
 import { createTransport, type Transporter } from "nodemailer";
+import SMTPConnection from "nodemailer/lib/smtp-connection/index.js";
 import type SMTPPool from "nodemailer/lib/smtp-pool/index.js";
-import type { OutgoingMail } from "./mail.ts";
+import { authoritiesIn } from "../base/trust.ts";
+import { connectionProblem, type ServerAddress } from "./connection.ts";
+import { isAscii, type OutgoingMail } from "./mail.ts";
 
-export interface RelaySettings {
-  readonly host: string;
-  readonly port: number;
-  /** TLS, from the beginning on port 465 and by STARTTLS on others; without it nothing else is tried. */
-  readonly tls: boolean;
-  readonly user: string;
-  readonly password: string;
+export interface RelaySettings extends ServerAddress {
   /** Who we say we are (EHLO). */
   readonly name: string;
 }
@@ -16,44 +13,93 @@ export interface RelaySettings {
 /** What the relay said for good. */
 export type RelayAnswer =
   | { readonly taken: true; readonly said: string }
-  | { readonly taken: false; readonly said: string };
+  | { readonly taken: false; readonly said: string }
+  /** Nobody can be written to at such an address by way of this relay. */
+  | { readonly taken: false; readonly said: string; readonly isUnreachable: true };
 
 /** How long it may take to connect, and to answer a command, ms. */
 const connecting = 10_000;
 const answering = 60_000;
 /** Connections at once, for all lanes. */
 const connections = 4;
+/** How long it is believed what the relay can, ms. */
+const capabilitiesKept = 600_000;
 
 /** The mail server that carries our mails to the world. */
 export class Relay {
-  readonly #transport: Transporter<SMTPPool.SentMessageInfo>;
+  readonly #settings: RelaySettings;
+  #transport: Promise<Transporter<SMTPPool.SentMessageInfo>> | undefined;
+  #utf8: { readonly isTaken: boolean; readonly until: number } | undefined;
   readonly #closed = new AbortController();
 
-  constructor({ host, port, tls, user, password, name }: RelaySettings) {
-    this.#transport = createTransport({
+  constructor(settings: RelaySettings) {
+    this.#settings = settings;
+  }
+
+  async #open(): Promise<Transporter<SMTPPool.SentMessageInfo>> {
+    const { user, password } = this.#settings;
+    return createTransport({
       pool: true,
       maxConnections: connections,
-      host,
-      port,
-      secure: tls && port === 465,
-      requireTLS: tls,
-      ignoreTLS: !tls,
-      ...(user === "" ? {} : { auth: { user, pass: password } }),
-      name,
-      connectionTimeout: connecting,
-      greetingTimeout: connecting,
-      socketTimeout: answering,
+      ...(await this.#connection()),
+      // A server that offers no sign-in is told the name all the same: what it would refuse without is not refused for good.
+      ...(user === "" ? {} : { auth: { user, pass: password }, forceAuth: true }),
       // Nothing that people write names a file or a place in the net.
       disableFileAccess: true,
       disableUrlAccess: true,
     });
   }
 
+  async #connection() {
+    const { host, port, tls, caFile, name } = this.#settings;
+    return {
+      host,
+      port,
+      secure: tls === "implicit",
+      requireTLS: tls === "starttls",
+      ignoreTLS: tls === "none",
+      tls: { ...(await authoritiesIn(caFile)), minVersion: "TLSv1.2" },
+      name,
+      connectionTimeout: connecting,
+      greetingTimeout: connecting,
+      socketTimeout: answering,
+    } as const;
+  }
+
+  /** Whether the relay takes addresses that are not ASCII (RFC 6531). nodemailer does not tell, and would send them all the same. */
+  async #takesUtf8(): Promise<boolean> {
+    const known = this.#utf8;
+    if (known !== undefined && known.until > Date.now()) return known.isTaken;
+    const connection = new SMTPConnection(await this.#connection());
+    try {
+      const greeted = new Promise<boolean>((resolve, reject) => {
+        connection.once("error", reject);
+        connection.once("end", () => reject(new Error("the mail server ended the connection")));
+        connection.connect(() => resolve(/^250[ -]SMTPUTF8\b/im.test(connection.lastServerResponse || "")));
+      });
+      const isTaken = await unlessAborted(greeted, this.#closed.signal);
+      this.#utf8 = { isTaken, until: Date.now() + capabilitiesKept };
+      return isTaken;
+    } finally {
+      connection.on("error", () => undefined);
+      connection.quit();
+      connection.close();
+    }
+  }
+
   /** Sends to one recipient. Throws when it may go well another time: no connection, no sign-in, a refusal that is not final. */
   async send(mail: OutgoingMail): Promise<RelayAnswer> {
     const { calendar } = mail;
+    this.#transport ??= this.#open();
+    const opened = this.#transport;
     try {
-      const sending = this.#transport.sendMail({
+      if (!isAscii(mail.to.address) && !(await this.#takesUtf8()))
+        return {
+          taken: false,
+          said: `${this.#settings.host} takes no addresses beyond ASCII (SMTPUTF8)`,
+          isUnreachable: true,
+        };
+      const sending = (await opened).sendMail({
         from: asAddress(mail.from),
         ...(mail.sender === mail.from.address ? {} : { sender: mail.sender }),
         replyTo: asAddress(mail.replyTo),
@@ -75,15 +121,23 @@ export class Relay {
       return { taken: true, said: response };
     } catch (error) {
       const said = finalRefusal(error);
-      if (said === undefined) throw error;
-      return { taken: false, said };
+      if (said !== undefined) return { taken: false, said };
+      const problem = connectionProblem(error, this.#settings);
+      // The next try reads the authorities again: somebody may have mended them.
+      if (problem.isCertificate && this.#transport === opened) this.#forget();
+      throw problem;
     }
+  }
+
+  #forget(): void {
+    this.#transport?.then((transport) => transport.close()).catch(() => undefined);
+    this.#transport = undefined;
   }
 
   /** Breaks off what is under way. */
   close(): void {
     this.#closed.abort();
-    this.#transport.close();
+    this.#forget();
   }
 }
 

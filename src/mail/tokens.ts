@@ -110,6 +110,19 @@ export class MailTokens {
     }));
   }
 
+  /** How many notes of one kind there are, whose details begin with these words. `since`: ms since 1970. */
+  async count({ uid, address, event, details }: Omit<MailNote, "at">, since: number): Promise<number> {
+    const row = await this.#read(() =>
+      this.#database
+        .prepare(
+          `select count(*) from NOTES
+           where ICALUID = ? and ADDRESS = ? and EVENT = ? and substr(DETAILS, 1, ?) = ? and AT >= ?`,
+        )
+        .get(uid.slice(0, 500), address.slice(0, 320), event, details.length, details, since),
+    );
+    return Number(row?.[0] ?? 0);
+  }
+
   #read<T>(work: () => T): Promise<T> {
     return retryWhileBusy(this.#database.path, work);
   }

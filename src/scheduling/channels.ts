@@ -61,6 +61,7 @@ export interface Channel {
 export const pending = "1.0;Scheduling message send is pending";
 export const sent = "1.1;Scheduling message has been sent";
 export const unavailable = "5.1;Service unavailable";
+export const noWay = "5.2;Invalid calendar service";
 export const noSupport = "5.3;No scheduling support for user";
 
 /** The address (normalised) at which a channel is asked for somebody; undefined: he is of this server, or has no calendars anywhere.

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { replyMessage, withReplyStatus } from "../itip/attendee.ts";
 import { type Answered, autoAccept, horizonOf } from "../itip/auto-accept.ts";
 import { attendeeIn, organizerOf, partstatOf } from "../itip/people.ts";
-import { refreshes } from "../itip/refresh.ts";
+import { type RefreshReason, refreshes } from "../itip/refresh.ts";
 import { componentAt, componentsOf, type Key, membersOf, seriesOf } from "../itip/series.ts";
 import type { TimeRange } from "../model/ids.ts";
 import type { Principal } from "../model/principal.ts";
@@ -124,9 +124,14 @@ export class FollowUps {
     else if (job.kind === "members") await updateMembers(owner, job.uid, dispatch, this.#services);
     else if (job.kind === "told") await this.#tell(owner, job, people);
     else {
-      const { to, except } = job;
-      const isMeant = (person: string): boolean => (to === undefined ? person !== except : to.includes(person));
-      const messages = refreshes(copy.object.root, isMeant, owner.uid, people.identify, this.#services.now());
+      const { to, except, asked, invited } = job;
+      const isNew = new Set(invited?.map(people.identify));
+      const why = (person: string): RefreshReason | undefined => {
+        if (isNew.has(person)) return "invited";
+        if (asked?.includes(person)) return "asked";
+        return (to === undefined ? person !== except : to.includes(person)) ? "answers" : undefined;
+      };
+      const messages = refreshes(copy.object.root, why, owner.uid, people.identify, this.#services.now());
       await deliverAll(asOutgoing(messages), dispatch, this.#services);
     }
   }

@@ -232,14 +232,14 @@ export class Scheduling {
    *  the message comes again; `isRepeated`: it may have, and what was done the last time is not done twice. */
   receive(
     message: ItipMessage,
-    { id, isRepeated }: { readonly id: string; readonly isRepeated: boolean },
+    how: Pick<Dispatch, "id" | "isRepeated" | "ignored">,
   ): Promise<(address: string) => string | undefined> {
-    return this.#deliver(message, { id, may: undefined, isRepeated, isFromOutside: true });
+    return this.#deliver(message, { ...how, may: undefined, isFromOutside: true });
   }
 
   async #deliver(
     message: ItipMessage,
-    how: Pick<Dispatch, "id" | "may" | "isRepeated" | "isFromOutside">,
+    how: Pick<Dispatch, "id" | "may" | "isRepeated" | "isFromOutside" | "ignored">,
   ): Promise<(address: string) => string | undefined> {
     const later: FollowUp[] = [];
     const people = new People((address) => this.#services.calendarUser(address));

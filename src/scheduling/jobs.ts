@@ -20,6 +20,7 @@ export interface StoredMessage {
   readonly recipients: readonly string[];
   readonly text: string;
   readonly says: MessageSummary | undefined;
+  readonly isForced?: boolean | undefined;
 }
 
 interface StoredObject {
@@ -50,8 +51,15 @@ export type FollowUp = FollowUpBase &
   (
     | /** A room answers. */ { readonly kind: "answer" }
     | /** Members of groups that the owner invites are others now. */ { readonly kind: "members" }
-    /** Attendees are told the present state: these, or all but one. */
-    | { readonly kind: "refresh"; readonly to?: readonly string[]; readonly except?: string | undefined }
+    /** Attendees are told the present state: these, or all but one. `asked`: who wants to be told, `invited`: addresses of those who
+     *  never were; both in any case. */
+    | {
+        readonly kind: "refresh";
+        readonly to?: readonly string[];
+        readonly except?: string | undefined;
+        readonly asked?: readonly string[];
+        readonly invited?: readonly string[];
+      }
     /** The owner's copy tells what became of messages that left this server: request status codes by address. */
     | { readonly kind: "told"; readonly codes: Readonly<Record<string, string>> }
   );
@@ -122,11 +130,17 @@ export function joined(earlier: Job | undefined, later: FollowUp): FollowUp {
     return { ...later, codes: { ...earlier.codes, ...later.codes } };
   if (earlier?.kind !== "refresh" || later.kind !== "refresh") return later;
   const { owner, uid } = later;
-  if (earlier.to !== undefined && later.to !== undefined)
-    return { kind: "refresh", owner, uid, to: [...new Set([...earlier.to, ...later.to])] };
-  if (earlier.to === undefined && later.to === undefined && earlier.except === later.except) return later;
+  const both = (one: readonly string[] = [], other: readonly string[] = []): readonly string[] => [
+    ...new Set([...one, ...other]),
+  ];
+  const asked = both(earlier.asked, later.asked);
+  const invited = both(earlier.invited, later.invited);
+  const next = { kind: "refresh", owner, uid, asked, invited } as const;
+  if (earlier.to !== undefined && later.to !== undefined) return { ...next, to: both(earlier.to, later.to) };
   // Two have answered: each is to hear of the other.
-  return { kind: "refresh", owner, uid };
+  if (earlier.to === undefined && later.to === undefined)
+    return earlier.except === later.except ? { ...next, except: later.except } : next;
+  return { ...next, except: earlier.to === undefined ? earlier.except : later.except };
 }
 
 export const storedMessage = ({ message, source }: Outgoing): StoredMessage => ({
@@ -135,6 +149,7 @@ export const storedMessage = ({ message, source }: Outgoing): StoredMessage => (
   recipients: message.recipients,
   text: source.text,
   says: message.says,
+  isForced: message.isForced,
 });
 
 export function outgoing({ text, ...rest }: StoredMessage): Outgoing {

@@ -29,6 +29,8 @@ export interface Dispatch {
   readonly job: string | undefined;
   /** The message came from outside, and never leaves again. */
   readonly isFromOutside?: boolean;
+  /** Told why the message changes nothing. */
+  ignored?(because: string): void;
   /** Told of what is to be done when the UID's lock is free. */
   followUp(next: FollowUp): void;
 }
@@ -75,6 +77,7 @@ export async function deliverLocally(
       isAutomatic,
     });
     if (outcome.outcome === "refused") return outcome.status;
+    if (outcome.outcome === "ignored") dispatch.ignored?.(outcome.because);
     const done = await take(outcome, copy, source, recipient, services);
     if (done === "changed") continue;
     if (done === "nowhere") return noSupport;
@@ -123,13 +126,19 @@ function follow(
 ): void {
   const { uid } = seriesOf(message.root);
   const owner = recipient.uid;
-  if (outcome.outcome === "asked") followUp({ kind: "refresh", owner, uid, to: [outcome.person] });
+  if (outcome.outcome === "asked") followUp({ kind: "refresh", owner, uid, to: [], asked: [outcome.person] });
   // Done by a process that died before it could write down what follows.
   const isDone = isRepeated && outcome.outcome === "ignored" && outcome.because === "no-change";
   if (outcome.outcome !== "stored" && !isDone) return;
   const isReply = message.method === "REPLY";
   if (isReply && (isDone || (outcome.outcome === "stored" && outcome.tellOthers)))
-    followUp({ kind: "refresh", owner, uid, except: people.identify(message.originator) });
+    followUp({
+      kind: "refresh",
+      owner,
+      uid,
+      except: people.identify(message.originator),
+      invited: outcome.outcome === "stored" ? (outcome.delegates ?? []) : [],
+    });
   if (isAutomatic && !isReply) followUp({ kind: "answer", owner, uid });
 }
 

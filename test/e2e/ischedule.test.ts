@@ -7,12 +7,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { keyRecord, sign } from "../../src/scheduling/ischedule/dkim.ts";
-import { invitation } from "../scheduling/given.ts";
 import { accountsXml } from "../support/accounts.ts";
 import { Client } from "../support/http-client.ts";
-import { freePort, type Server, startServer, until as wait } from "../support/server.ts";
+import {
+  busyOf,
+  calendarOf,
+  event,
+  icalendar,
+  inboxOf,
+  place,
+  question,
+  statusIn,
+  statusOf,
+  until,
+} from "../support/ischedule-words.ts";
+import { freePort, type Server, startServer } from "../support/server.ts";
 
-const icalendar = { "content-type": "text/calendar; charset=utf-8" };
 const { privateKey: strangersKey, publicKey: strangersPublicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 let folder = "";
@@ -76,70 +86,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const event = (
-  uid: string,
-  attendees: readonly string[],
-  more: readonly string[] = ["DTSTART:20270301T100000Z", "DTEND:20270301T110000Z"],
-): string =>
-  invitation(
-    uid,
-    "alice",
-    ["alice@example.com", ...attendees].map((address) => `ATTENDEE:mailto:${address}`),
-    more,
-  );
-
-const place = (user: string, name: string): string => `/calendars/users/${user}/calendar/${name}`;
-
-/** Messages take their time on a busy machine. */
-const until = <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> => wait(what, look, 30_000);
-
-/** The objects of a collection with that UID, unfolded. */
-async function objects(client: Client, path: string, uid: string): Promise<readonly { path: string; text: string }[]> {
-  const { text } = await client.ask("PROPFIND", path, { headers: { depth: "1" } });
-  const hrefs = [...text.matchAll(/<(?:\w+:)?href>([^<]*\.ics)<\/(?:\w+:)?href>/g)].map((match) => match[1] ?? "");
-  const found = [];
-  for (const href of hrefs) {
-    const got = await client.ask("GET", href);
-    const unfolded = got.text.replaceAll("\r\n ", "");
-    if (got.status === 200 && unfolded.includes(`UID:${uid}\r\n`)) found.push({ path: href, text: unfolded });
-  }
-  return found;
-}
-const calendarOf = (client: Client, user: string, uid: string) => objects(client, place(user, ""), uid);
-const inboxOf = (client: Client, user: string, uid: string) => objects(client, `/calendars/users/${user}/inbox/`, uid);
-
-const statusIn = (text: string, address: string): string | undefined =>
-  text
-    .split("\r\n")
-    .find((line) => line.endsWith(`mailto:${address}`))
-    ?.match(/SCHEDULE-STATUS="?([\d.]+)/)?.[1];
-
-const whenStatus = (uid: string, address: string, status: string) =>
-  until(`${address} has ${status} in ${uid}`, async () => {
-    const [own] = await calendarOf(alice, "alice", uid);
-    return own !== undefined && statusIn(own.text, address) === status && own;
-  });
-
-const question = (attendees: readonly string[]): string =>
-  [
-    "BEGIN:VCALENDAR",
-    "VERSION:2.0",
-    "PRODID:-//test//EN",
-    "METHOD:REQUEST",
-    "BEGIN:VFREEBUSY",
-    "UID:question",
-    "DTSTAMP:20261120T120000Z",
-    "DTSTART:20270301T000000Z",
-    "DTEND:20270302T000000Z",
-    "ORGANIZER:mailto:alice@example.com",
-    ...attendees.map((address) => `ATTENDEE:mailto:${address}`),
-    "END:VFREEBUSY",
-    "END:VCALENDAR",
-    "",
-  ].join("\r\n");
-
-const busyOf = (answer: string, address: string): string =>
-  answer.split("<response>").find((part) => part.includes(`mailto:${address}</href>`)) ?? "";
+const whenStatus = (uid: string, address: string, status: string) => statusOf(alice, uid, address, status);
 
 describe("two servers of two domains", () => {
   test("an invitation arrives in the other's calendar and inbox, once; the organizer's copy says so under its tag", async () => {

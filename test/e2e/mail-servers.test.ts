@@ -36,6 +36,7 @@ for (const how of ["lmtp", "imap"] as const)
                 [`${receiving}/UseSSL`]: false,
                 [`${receiving}/Username`]: gateway,
                 [`${receiving}/Password`]: mailPassword,
+                [`${receiving}/PasswordInClear`]: true,
                 [`${receiving}/PollingSeconds`]: 1,
               }),
         },

@@ -126,6 +126,25 @@ describe("invitations by mail", () => {
     assert.deepEqual(await sink.to("eve@elsewhere.example", 0), []);
   });
 
+  test("SCHEDULE-FORCE-SEND=REQUEST mails what would not be mailed: what is over, what was answered long ago, what has not changed", async () => {
+    const fay = "fay@elsewhere.example";
+    const forced = `ATTENDEE;PARTSTAT=ACCEPTED;SCHEDULE-FORCE-SEND=REQUEST:mailto:${fay}`;
+    const past = ["DTSTART:20200101T100000Z", "DTEND:20200101T110000Z"];
+    await put("forced-past", meeting("forced-past", organizer, [forced], ...past));
+    await sink.to(fay, 1);
+    await put("forced-import", meeting("forced-import", organizer, [forced]));
+    await sink.to(fay, 2);
+    assert.doesNotMatch(await copy("forced-import", /SCHEDULE-STATUS="?1\.1/), /FORCE-SEND/);
+    await put("forced-import", meeting("forced-import", organizer, [forced]));
+    const mails = await sink.to(fay, 3);
+    assert.deepEqual(
+      mails.map(({ head }) => /^Subject: (.*?)\r?$/m.exec(head)?.[1]),
+      ["Invitation: Meeting forced-past", "Invitation: Meeting forced-import", "Invitation: Meeting forced-import"],
+    );
+    for (const mail of mails) assert.doesNotMatch(await calendarIn(mail), /FORCE-SEND/);
+    assert.doesNotMatch(await copy("forced-past", /SCHEDULE-STATUS="?1\.1/), /FORCE-SEND/);
+  });
+
   test("what cannot be delivered now is in caladmin's queue with the reason, and is tried at once when it is told to", async () => {
     const caladmin = adminOf(server, { "Scheduling.iMIP.Enabled": "False" });
     refused.set("late@elsewhere.example", [451, "come back later"]);

@@ -131,11 +131,14 @@ export class World {
     this.note(arrivalRow(message.method, existing, outcome), person);
     if (outcome.outcome === "removed") this.store(person, uid, undefined);
     if (outcome.outcome === "asked")
-      return existing === undefined ? [] : refreshes(existing, (one) => one === outcome.person, person, identify, now);
+      return existing === undefined
+        ? []
+        : refreshes(existing, (one) => (one === outcome.person ? "asked" : undefined), person, identify, now);
     if (outcome.outcome !== "stored") return [];
     this.store(person, uid, outcome.root);
     const replier = identify(message.originator);
-    if (outcome.tellOthers) return refreshes(outcome.root, (one) => one !== replier, person, identify, now);
+    if (outcome.tellOthers)
+      return refreshes(outcome.root, (one) => (one === replier ? undefined : "answers"), person, identify, now);
     if (mode === "none" || message.method === "REPLY") return [];
     const isBusy = (range: TimeRange): boolean =>
       (this.busy.get(person) ?? []).some(({ start, end }) => start < range.end && end > range.start);

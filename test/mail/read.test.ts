@@ -122,7 +122,6 @@ describe("an address for mail", () => {
       "mailto:@example.org",
       "mailto:a",
       "mailto:%E0%A4%A",
-      "mailto:müller@example.org",
       `mailto:${"a".repeat(65)}@example.org`,
       "urn:uuid:0",
       "/etc/passwd",

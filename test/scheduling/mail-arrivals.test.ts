@@ -31,6 +31,7 @@ const mail = (more: Partial<IncomingMail>): IncomingMail => ({
   subject: "",
   isAutomatic: false,
   calendars: [],
+  contradictions: 0,
   report: undefined,
   ...more,
 });

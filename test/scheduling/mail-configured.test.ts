@@ -62,3 +62,32 @@ test("mail reaches the addresses of the patterns, and never ours, the gateway's,
   assert.equal(await reaches("urn:uuid:1"), false);
   assert.equal(await reaches("mailto:a@example.org,b@example.org"), false);
 });
+
+test("TLS begins at once on the ports that are made for it, after STARTTLS on others, or as it is said", () => {
+  const sends = (more: object): string => configured({ Sending: { ...sending, ...more } })?.settings.relay.tls ?? "";
+  assert.deepEqual(
+    [{}, { Port: 465 }, { Port: 465, TLSMode: "starttls" }, { TLSMode: "implicit" }, { UseSSL: false }].map(sends),
+    ["starttls", "implicit", "starttls", "implicit", "none"],
+  );
+  const receives = (more: object): string => {
+    const room = configured({ Receiving: { Type: "imap", Server: "imap.example.com", ...more } })?.room?.receiving;
+    return room?.by === "polling" ? `${room.settings.port} ${room.settings.tls}` : "";
+  };
+  assert.deepEqual(
+    [{}, { Port: 143 }, { TLSMode: "starttls" }, { Port: 4143, TLSMode: "starttls" }, { UseSSL: false }].map(receives),
+    ["993 implicit", "143 starttls", "143 starttls", "4143 starttls", "143 none"],
+  );
+});
+
+test("a password goes over the wire in clear when that is said by name, and not else", () => {
+  const user = { UseSSL: false, Username: "calendar", Password: "open sesame" };
+  assert.throws(
+    () => configured({ Sending: { ...sending, ...user } }),
+    /Sending\.UseSSL: without TLS the password of calendar .*Sending\.PasswordInClear/,
+  );
+  assert.throws(
+    () => configured({ Receiving: { Type: "imap", Server: "imap.example.com", ...user } }),
+    /Receiving\.UseSSL: .*Receiving\.PasswordInClear/,
+  );
+  assert.ok(configured({ Sending: { ...sending, ...user, PasswordInClear: true } }));
+});

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Component } from "../../src/ical/component.ts";
 import { readCalendar } from "../../src/ical/read.ts";
-import type { ItipMessage } from "../../src/itip/message.ts";
+import type { ItipMessage, MessageSummary } from "../../src/itip/message.ts";
+import { planOrganizer } from "../../src/itip/organizer.ts";
+import { refreshes } from "../../src/itip/refresh.ts";
 import { utc } from "../../src/model/ids.ts";
 import { normaliseAddress } from "../../src/model/principal.ts";
 import { compose } from "../../src/scheduling/mail/compose.ts";
@@ -67,24 +70,6 @@ describe("the words of a mail", () => {
     assert.match(days("20261204"), /^When: Tuesday,? 1 December 2026 – Thursday,? 3 December 2026$/m);
   });
 
-  test("of an update say what has changed, and mark it", () => {
-    const says = {
-      instances: [
-        {
-          key: "master" as const,
-          id: undefined,
-          properties: ["DTSTART", "DTEND", "LOCATION"],
-          attendees: "none" as const,
-        },
-      ],
-    };
-    const { subject, text, html } = written(message("REQUEST", ["SUMMARY:Lunch", "LOCATION:Room 2"], { says }));
-    assert.equal(subject, "Updated invitation: Lunch");
-    assert.match(text, /^Changed: time, place$/m);
-    assert.match(html, /<strong>Room 2<\/strong>/);
-    assert.doesNotMatch(html, /<strong>Alice/);
-  });
-
   test("tell how often", () => {
     const often = (rule: string): string =>
       /^Repeats: (.*)$/m.exec(written(message("REQUEST", [`RRULE:${rule}`])).text)?.[1] ?? "";
@@ -139,6 +124,127 @@ describe("the words of a mail", () => {
       ["de-AT", "JA", "French", "Deutsch", "en_GB", "tlh", "", undefined, "constructor"].map(languageOf),
       ["de", "ja", "fr", "de", "en", undefined, undefined, undefined, undefined],
     );
+  });
+});
+
+/** A calendar of alice's with these components of one UID. */
+const event = (...components: readonly (readonly string[])[]): Component =>
+  readCalendar(
+    [
+      ...["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"],
+      ...components.flatMap((lines) => [
+        ...["BEGIN:VEVENT", "UID:u", "DTSTAMP:20261101T080000Z", `ORGANIZER;CN=Alice:${alice}`, `ATTENDEE:${alice}`],
+        ...(lines.some((line) => line.startsWith("ATTENDEE")) ? [] : [`ATTENDEE:${bob}`]),
+        ...lines,
+        "END:VEVENT",
+      ]),
+      "END:VCALENDAR",
+      "",
+    ].join("\r\n"),
+  );
+
+/** The mail about a change to bob, as the server makes it. */
+function updateOf(before: Component, after: Component, language: Language = "en"): { text: string; html: string } {
+  const { messages } = planOrganizer({
+    ...{ before, after, owner: normaliseAddress(alice), identify: normaliseAddress, now },
+    ...{ merge: false, keepComments: false },
+  });
+  const own = messages.find(({ method, recipients }) => method === "REQUEST" && recipients.includes(bob));
+  assert.ok(own, "bob is told");
+  // It has been in the queue.
+  const says = JSON.parse(JSON.stringify(own.says ?? null)) as MessageSummary | null;
+  return written({ ...own, says: says ?? undefined }, language);
+}
+
+describe("the words of a mail about a change", () => {
+  const lunch = ["SUMMARY:Lunch", "LOCATION:Room 1", "DTSTART:20261201T100000Z", "DTEND:20261201T110000Z"];
+  const changed = (text: string): string | undefined => /^Changed: (.*)$/m.exec(text)?.[1];
+  const strong = (html: string): readonly string[] =>
+    [...html.matchAll(/<strong>(.*?)<\/strong>/g)].map(([, one]) => one ?? "");
+
+  test("tell time, place and title as they are and as they were, in each language", () => {
+    const after = ["SUMMARY:Late lunch", "LOCATION:Room 2", "DTSTART:20261201T120000Z", "DTEND:20261201T130000Z"];
+    for (const language of languages) {
+      const words = wordsOf(language);
+      const { text, html } = updateOf(event(lunch), event(after), language);
+      const before = (was: string): string => words.before.replace("%1", was);
+      for (const one of [text, html]) {
+        assert.ok(one.includes(before("Lunch")), one);
+        assert.ok(one.includes(before("Room 1")), one);
+        assert.match(one, new RegExp(before("[^\n]*10:00 – 11:00 \\(UTC\\)")), one);
+        assert.match(one, /12:00 – 13:00 \(UTC\)/);
+      }
+      assert.equal(strong(html).length, 2);
+      assert.doesNotMatch(text, /%[12]|undefined/);
+    }
+    const { text } = updateOf(event(lunch), event(after));
+    assert.equal(changed(text), "title, place, time");
+    assert.match(text, /^Late lunch\nbefore: Lunch$/m);
+    assert.match(text, /^Where: Room 2\n {2}before: Room 1$/m);
+    assert.match(text, /^When: Tuesday,? 1 December 2026 at 12:00 – 13:00 \(UTC\)\n {2}before: Tuesday/m);
+  });
+
+  test("say nothing of what has not changed", () => {
+    const { text, html } = updateOf(event(lunch), event([...lunch, "DESCRIPTION:Bring spoons"]));
+    assert.equal(changed(text), "description");
+    assert.doesNotMatch(text, /before/);
+    assert.deepEqual(strong(html), ["Bring spoons"]);
+    // Another spelling of the same length, beside a change.
+    const shorter = lunch.map((line) => (line.startsWith("DTEND") ? "DURATION:PT1H" : line));
+    assert.equal(changed(updateOf(event(lunch), event([...shorter, "DESCRIPTION:Bring spoons"])).text), "description");
+    // The same words, written with another parameter.
+    const tagged = lunch.map((line) => line.replace("LOCATION:", "LOCATION;LANGUAGE=en:"));
+    const { text: words } = updateOf(event(lunch), event(tagged));
+    assert.equal(changed(words), "details");
+    assert.doesNotMatch(words, /before/);
+  });
+
+  test("show a place that is gone, and one that is new", () => {
+    const nowhere = lunch.filter((line) => !line.startsWith("LOCATION"));
+    assert.match(updateOf(event(lunch), event(nowhere)).text, /^Where: –\n {2}before: Room 1$/m);
+    const { text } = updateOf(event(nowhere), event(lunch));
+    assert.match(text, /^Changed: place$/m);
+    assert.match(text, /^Where: Room 1\n(?! {2})/m);
+  });
+
+  test("are about the one instance of a series that was moved, with the time it would have had", () => {
+    const series = [...lunch, "RRULE:FREQ=DAILY;COUNT=5"];
+    const moved = [
+      ...["RECURRENCE-ID:20261203T100000Z", "SUMMARY:Lunch", "LOCATION:Room 1"],
+      ...["DTSTART:20261203T150000Z", "DTEND:20261203T160000Z"],
+    ];
+    const { text } = updateOf(event(series), event(series, moved));
+    assert.equal(changed(text), "time");
+    assert.match(
+      text,
+      /^When: Thursday,? 3 December 2026 at 15:00 – 16:00 \(UTC\)\n {2}before: Thursday,? 3 December 2026 at 10:00/m,
+    );
+    assert.doesNotMatch(text, /Repeats|1 December/);
+    const back = updateOf(event(series, moved), event(series)).text;
+    assert.match(
+      back,
+      /^When: Thursday,? 3 December 2026 at 10:00 – 11:00 \(UTC\)\n {2}before: Thursday,? 3 December 2026 at 15:00/m,
+    );
+  });
+
+  test("tell nobody what was before he was there", () => {
+    const series = [...lunch, "RRULE:FREQ=DAILY;COUNT=5", `ATTENDEE:${bob}`];
+    const lines = (place: string, ...more: readonly string[]): readonly string[] => [
+      ...["RECURRENCE-ID:20261203T100000Z", "SUMMARY:Lunch", `LOCATION:${place}`],
+      ...["DTSTART:20261203T150000Z", "DTEND:20261203T160000Z", "ATTENDEE:mailto:carol@example.org", ...more],
+    ];
+    const { text } = updateOf(event(series, lines("Secret")), event(series, lines("Room 3", `ATTENDEE:${bob}`)));
+    assert.doesNotMatch(text, /Secret|before/);
+    assert.match(text, /Room 3/);
+  });
+
+  test("that somebody asked for say that it has not changed", () => {
+    const [asked] = refreshes(event(lunch), () => "asked", normaliseAddress(alice), normaliseAddress, now);
+    assert.ok(asked);
+    const { subject, text } = written(asked);
+    assert.equal(subject, "Present state: Lunch");
+    assert.doesNotMatch(text, /[Cc]hanged|before/);
+    assert.equal(whyNotMailed(asked, bob, normaliseAddress, now), undefined);
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -38,4 +38,33 @@ export async function makeCertificate(
   await writeFile(key, keyText, { mode: 0o600 });
   await writeFile(both, keyText + certText, { mode: 0o600 });
   return { cert, key, both };
+}
+
+/** An authority of a test. */
+export interface Authority {
+  /** Its certificate, PEM. */
+  readonly cert: string;
+  /** A certificate for these names (`DNS:mail.test`, `IP:127.0.0.1`) and no others. */
+  issue(file: string, names: readonly string[]): Promise<CertificateFiles>;
+}
+
+/** Makes an authority that nobody knows yet. */
+export async function makeAuthority(folder: string, file: string): Promise<Authority> {
+  const [cert, key] = [join(folder, `${file}.crt`), join(folder, `${file}.key`)];
+  const subject = ["-days", "30", "-nodes", "-newkey", "rsa:2048"];
+  await run("openssl", ["req", "-x509", ...subject, "-subj", `/CN=${file}`, "-keyout", key, "-out", cert]);
+  return {
+    cert,
+    issue: async (name, names) => {
+      const files = (["crt", "key", "pem"] as const).map((end) => join(folder, `${name}.${end}`));
+      const [issued = "", own = "", both = ""] = files;
+      await run("openssl", [
+        ...["req", "-x509", ...subject, "-CA", cert, "-CAkey", key, "-subj", `/CN=${name}`],
+        ...["-addext", `subjectAltName=${names.join(",")}`, "-addext", "basicConstraints=CA:FALSE"],
+        ...["-keyout", own, "-out", issued],
+      ]);
+      await writeFile(both, `${await readFile(own, "utf8")}${await readFile(issued, "utf8")}`, { mode: 0o600 });
+      return { cert: issued, key: own, both };
+    },
+  };
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { access, chmod, chown, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { access, chmod, chown, copyFile, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ImapFlow } from "imapflow";
+import type { CertificateFiles } from "./certificates.ts";
 import { listens } from "./mail-words.ts";
 import { freePort, until } from "./server.ts";
 
@@ -32,6 +33,11 @@ export const mailPassword = "open-sesame";
 export interface MailServers {
   readonly smtp: number;
   readonly imap: number;
+  /** TLS from the beginning; 0: nobody listens. */
+  readonly smtps: number;
+  readonly imaps: number;
+  /** What both have written into their logs. */
+  logs(): Promise<string>;
   /** Texts of the mails in somebody's INBOX, in their order. */
   inbox(address: string): Promise<readonly string[]>;
   /** Waits for so many of them. */
@@ -40,6 +46,15 @@ export interface MailServers {
   stopSmtp(): Promise<void>;
   startSmtp(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** What a mail server demands of those who send to people elsewhere, and of those who read. */
+export interface Demands {
+  /** Its certificate. */
+  readonly certificate: CertificateFiles;
+  /** The one way of signing in. */
+  readonly mechanism: "PLAIN" | "LOGIN";
+  readonly user: string;
 }
 
 // A test that fails leaves nothing behind.
@@ -55,18 +70,29 @@ async function account(name: string): Promise<{ readonly uid: number; readonly g
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-export async function startMailServers(lmtp: number | undefined): Promise<MailServers> {
+/** `demands`: TLS is offered on all ports, mail to people elsewhere is taken from who has signed in only (which nobody can without
+ *  TLS), and so are questions for mailboxes. */
+export async function startMailServers(lmtp: number | undefined, demands?: Demands): Promise<MailServers> {
   const folder = await mkdtemp(join(tmpdir(), "caldavd-mail-"));
   // The servers are not root when they deliver.
   await chmod(folder, 0o755);
   const [smtp, imap, delivery] = [await freePort(), await freePort(), await freePort()];
+  const [smtps, imaps] = demands === undefined ? [0, 0] : [await freePort(), await freePort()];
   const postman = await account("Debian-exim");
   const owner = await account("mail");
   for (const name of ["spool", "log", "mail", "run"]) await mkdir(join(folder, name));
   for (const name of ["spool", "log"]) await chown(join(folder, name), postman.uid, postman.gid);
   await chown(join(folder, "mail"), owner.uid, owner.gid);
-  await writeFile(join(folder, "exim.conf"), eximConfiguration(folder, smtp, delivery, lmtp), { mode: 0o644 });
-  await writeFile(join(folder, "dovecot.conf"), dovecotConfiguration(folder, imap, delivery, owner), { mode: 0o644 });
+  if (demands !== undefined) {
+    await copyFile(demands.certificate.cert, join(folder, "cert.pem"));
+    await copyFile(demands.certificate.key, join(folder, "key.pem"));
+    // Not the postman's: exim reads it after it has become him.
+    await chmod(join(folder, "key.pem"), 0o644);
+  }
+  const eximText = eximConfiguration(folder, { smtp, smtps, delivery, lmtp }, demands);
+  await writeFile(join(folder, "exim.conf"), eximText, { mode: 0o644 });
+  const dovecotText = dovecotConfiguration(folder, { imap, imaps, delivery }, owner);
+  await writeFile(join(folder, "dovecot.conf"), dovecotText, { mode: 0o644 });
 
   const running = new Map<string, ChildProcess>();
   const start = async (program: string, args: readonly string[], port: number): Promise<void> => {
@@ -105,6 +131,9 @@ export async function startMailServers(lmtp: number | undefined): Promise<MailSe
   return {
     smtp,
     imap,
+    smtps,
+    imaps,
+    logs,
     inbox,
     mails: (address, count) =>
       until(
@@ -149,23 +178,46 @@ async function textsIn(port: number, address: string): Promise<readonly string[]
   }
 }
 
-const eximConfiguration = (folder: string, port: number, delivery: number, lmtp: number | undefined): string => `
+interface EximPorts {
+  readonly smtp: number;
+  readonly smtps: number;
+  readonly delivery: number;
+  readonly lmtp: number | undefined;
+}
+
+const eximConfiguration = (
+  folder: string,
+  { smtp, smtps, delivery, lmtp }: EximPorts,
+  demands: Demands | undefined,
+): string => `
 primary_hostname = mail.test
 exim_user = Debian-exim
 exim_group = Debian-exim
 spool_directory = ${folder}/spool
 log_file_path = ${folder}/log/%slog
 pid_file_path = ${folder}/spool/exim.pid
-daemon_smtp_ports = ${port}
+daemon_smtp_ports = ${smtps === 0 ? smtp : `${smtp} : ${smtps}`}
 local_interfaces = 127.0.0.1
-tls_advertise_hosts =
+${
+  demands === undefined
+    ? "tls_advertise_hosts ="
+    : `tls_advertise_hosts = *
+tls_on_connect_ports = ${smtps}
+tls_certificate = ${folder}/cert.pem
+tls_privatekey = ${folder}/key.pem
+auth_advertise_hosts = \${if def:tls_in_cipher{*}}`
+}
 keep_environment =
 qualify_domain = mail.test
-acl_smtp_rcpt = acl_take
+acl_smtp_rcpt = ${demands === undefined ? "acl_take" : "acl_recipient"}
 acl_smtp_data = acl_take
 begin acl
 acl_take:
   accept
+acl_recipient:
+  accept domains = example.com
+  accept authenticated = *
+  deny message = relay not permitted
 begin routers
 nobody:
   driver = redirect
@@ -202,19 +254,30 @@ to_calendar:
   rcpt_include_affixes = true
 begin retry
 * * F,1h,1s
+${demands === undefined ? "" : authenticator(demands)}`;
+
+const authenticator = ({ mechanism, user }: Demands): string => {
+  const [prompts, name, password] = mechanism === "PLAIN" ? [":", "2", "3"] : ["Username:: : Password::", "1", "2"];
+  return `begin authenticators
+signing_in:
+  driver = plaintext
+  public_name = ${mechanism}
+  server_prompts = ${prompts}
+  server_condition = \${if and{{eq{$auth${name}}{${user}}}{eq{$auth${password}}{${mailPassword}}}}}
+  server_set_id = $auth${name}
 `;
+};
 
 const dovecotConfiguration = (
   folder: string,
-  imap: number,
-  delivery: number,
+  { imap, imaps, delivery }: { readonly imap: number; readonly imaps: number; readonly delivery: number },
   { uid, gid }: { readonly uid: number; readonly gid: number },
 ): string => `
 base_dir = ${folder}/run
 log_path = ${folder}/dovecot.log
 protocols = imap lmtp
 listen = 127.0.0.1
-ssl = no
+${imaps === 0 ? "ssl = no" : `ssl = yes\nssl_cert = <${folder}/cert.pem\nssl_key = <${folder}/key.pem`}
 disable_plaintext_auth = no
 recipient_delimiter = +
 mail_location = maildir:~/Maildir
@@ -234,7 +297,8 @@ service imap-login {
     port = ${imap}
   }
   inet_listener imaps {
-    port = 0
+    port = ${imaps}
+    ssl = yes
   }
 }
 service lmtp {

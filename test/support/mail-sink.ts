@@ -26,12 +26,20 @@ export interface SinkOptions {
   readonly refuses?: (recipient: string) => readonly [number, string] | undefined;
   /** Whether mails are kept without an answer. */
   readonly isSilent?: () => boolean;
+  /** Whether it offers SMTPUTF8. Default true. */
+  readonly takesUtf8?: boolean;
 }
 
-export async function startMailSink({ port = 0, refuses, isSilent }: SinkOptions = {}): Promise<MailSink> {
+export async function startMailSink({
+  port = 0,
+  refuses,
+  isSilent,
+  takesUtf8 = true,
+}: SinkOptions = {}): Promise<MailSink> {
   const mails: SunkMail[] = [];
   const server = new SMTPServer({
     authOptional: true,
+    hideSMTPUTF8: !takesUtf8,
     disabledCommands: ["AUTH", "STARTTLS"],
     disableReverseLookup: true,
     // Connections whose other end is gone hold up no test.

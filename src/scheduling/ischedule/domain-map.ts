@@ -1,3 +1,4 @@
+import { asciiDomain } from "../../base/domain.ts";
 /** A server to which messages for some domains go. */
 export interface Peer {
   /** Where messages are posted; undefined: messages only come from there. */
@@ -23,7 +24,7 @@ export function readDomainMap(text: string): Domains {
   const domains = new Map<string, Peer>();
   for (const { line, number } of logicalLines(text)) {
     const { key, value } = splitProperty(line);
-    const domain = key.toLowerCase().replace(/\.$/, "");
+    const domain = asciiDomain(key.replace(/\.$/, ""));
     const problem = (what: string): Error => new Error(`line ${number}: ${what}`);
     if (domain !== "*" && !/^(\*\.)?[^\s@/*]+$/.test(domain)) throw problem(`${JSON.stringify(key)} is no domain`);
     if (domains.size >= most) throw problem(`more than ${most} domains`);

@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import { authoritiesIn, isCertificateProblem } from "../../base/trust.ts";
 
 /** What was asked of another server. */
 export interface Asked {
@@ -30,7 +31,18 @@ const redirects: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 export class Fetcher {
   // So many requests of one peer at once; a slow one keeps no more sockets.
   readonly #plain = new http.Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2, timeout: 60_000 });
-  readonly #secure = new https.Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2, timeout: 60_000 });
+  readonly #authorities: string;
+  #secure: Promise<https.Agent> | undefined;
+
+  /** `authorities`: a PEM file of those that are believed; empty: those Node.js knows. */
+  constructor(authorities = "") {
+    this.#authorities = authorities;
+  }
+
+  async #secureAgent(): Promise<https.Agent> {
+    const trust = await authoritiesIn(this.#authorities);
+    return new https.Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2, timeout: 60_000, ...trust });
+  }
 
   /** Throws when there is no answer in time, or a larger one. A redirect never leads from https to http; it takes what may be secret
    *  (Authorization) to no other host. */
@@ -59,19 +71,36 @@ export class Fetcher {
 
   /** A connection that was kept may be closed just when it is used: then a new one is. */
   async #again(url: URL, asked: Asked, signal: AbortSignal): Promise<Answered> {
+    const isSecure = url.protocol === "https:";
+    if (isSecure) this.#secure ??= this.#secureAgent();
+    const secure = this.#secure;
     try {
-      return await this.#once(url, asked, signal);
+      const agent = (isSecure ? await secure : undefined) ?? this.#plain;
+      try {
+        return await this.#once(url, asked, signal, agent);
+      } catch (error) {
+        if (!(error instanceof StaleConnection)) throw error;
+        return await this.#once(url, asked, signal, agent);
+      }
     } catch (error) {
-      if (!(error instanceof StaleConnection)) throw error;
-      return this.#once(url, asked, signal);
+      if (!isSecure || !isCertificateProblem(error)) throw error;
+      // The next try reads the authorities again: somebody may have mended them.
+      if (this.#secure === secure) this.#secure = undefined;
+      throw new Error(`the certificate of ${url.origin} is not believed: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
-  #once(url: URL, { method, headers, body, limit, patience }: Asked, signal: AbortSignal): Promise<Answered> {
+  #once(
+    url: URL,
+    { method, headers, body, limit, patience }: Asked,
+    signal: AbortSignal,
+    agent: http.Agent | https.Agent,
+  ): Promise<Answered> {
     return new Promise((resolve, reject) => {
       const isSecure = url.protocol === "https:";
       const length = body === undefined ? {} : { "Content-Length": String(body.length) };
-      const agent = isSecure ? this.#secure : this.#plain;
       const request = (isSecure ? https : http).request(
         url,
         { method, agent, headers: { ...headers(), ...length }, signal },
@@ -101,7 +130,7 @@ export class Fetcher {
 
   close(): void {
     this.#plain.destroy();
-    this.#secure.destroy();
+    this.#secure?.then((agent) => agent.destroy()).catch(() => undefined);
   }
 }
 

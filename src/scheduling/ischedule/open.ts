@@ -48,7 +48,7 @@ export async function openISchedule(
     discovers: iSchedule.UseDNS,
     ownDomain: CalDAV.EmailDomain.toLowerCase(),
   });
-  const fetcher = new Fetcher();
+  const fetcher = new Fetcher(iSchedule.TLSCACertFile);
   const domain = (DKIM.Domain === "" ? ServerHostName : DKIM.Domain).toLowerCase();
   const key = DKIM.Enabled ? await privateKey(DKIM.PrivateKeyFile) : undefined;
   const signer: Signer | undefined = key && {

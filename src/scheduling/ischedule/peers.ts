@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { asciiDomain } from "../../base/domain.ts";
 import { Lru } from "../../base/lru.ts";
 import { type Domains, type Peer, peerFor } from "./domain-map.ts";
 import { inOrder, type Names } from "./names.ts";
@@ -24,10 +25,10 @@ interface Kept<T> {
   readonly value: Promise<T>;
 }
 
-/** The domain of a mail address; undefined for other addresses. */
+/** The domain of a mail address, in ASCII (IDNA); undefined for other addresses. */
 export function domainOf(address: string): string | undefined {
   const found = /^mailto:[^@]*@([^@\s?]+)$/i.exec(address.trim());
-  return found?.[1]?.toLowerCase();
+  return found?.[1] === undefined ? undefined : asciiDomain(found[1]) || undefined;
 }
 
 /** Who serves which domain, and who is who by address. */

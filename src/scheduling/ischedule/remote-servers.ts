@@ -1,3 +1,4 @@
+import { asciiDomain } from "../../base/domain.ts";
 import { childrenNamed, type Element, elements, localOf, textOf } from "../../xml/element.ts";
 import { readXmlLines } from "../../xml/read.ts";
 import { basic, type Domains, type Peer, peerAt } from "./domain-map.ts";
@@ -23,7 +24,7 @@ export function readRemoteServers(bytes: Uint8Array): Domains {
       ...(sign === undefined ? {} : { authorization: basic(of("user"), of("password")) }),
     });
     const served = list(named("domains"), "{}domain");
-    for (const domain of served) domains.set(domain.toLowerCase(), peer);
+    for (const domain of served) domains.set(asciiDomain(domain), peer);
     // Trusted, though nothing goes there.
     if (served.length === 0) domains.set(` ${index}`, peer);
   }

@@ -21,43 +21,75 @@ export type Arrival =
 
 const unknown = (why: string): Arrival => ({ is: "unknown", why });
 
-/** The first calendar in it that is an iTIP message, or why none is. */
-function messageIn({ calendars }: IncomingMail): Message | string {
-  let why = "there is no calendar data in it: only answers of calendar programs are understood";
+/** The calendar in it that is an iTIP message, the first or, of several, one that is wanted; or why there is none. */
+function messageIn(
+  { calendars, contradictions }: IncomingMail,
+  isWanted: (message: Message) => boolean = () => true,
+): Message | string {
+  let why =
+    contradictions > 0
+      ? "its calendar data has another METHOD than its Content-Type says"
+      : "there is no calendar data in it: only answers of calendar programs are understood";
+  let first: Message | undefined;
   for (const text of calendars) {
     try {
-      return readMessage(text);
+      const message = readMessage(text);
+      if (isWanted(message)) return message;
+      first ??= message;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       why = `its calendar data is not understood: ${error.reason.code}${"problem" in error.reason ? `, ${error.reason.problem}` : ""}`;
     }
   }
-  return why;
+  return first ?? why;
 }
 
-/** An answer to a mail of ours, sent to the address with the token. It speaks for the attendee that the token was made for and for
- *  nobody else: other ATTENDEEs are taken out, the ORGANIZER is whom it was asked by. `anySender`: the From is not looked at, as the original
+/** An answer to a mail of ours, sent to the address with the token. It speaks for the attendee that the token was made for (or for his
+ *  delegate) and for nobody else: other ATTENDEEs are taken out, the ORGANIZER is whom it was asked by. `anySender`: the From is not looked at, as the original
  *  did not. */
 export function answerIn(mail: IncomingMail, pair: Correspondence, anySender: boolean): Arrival {
   if (mail.report !== undefined)
     return mail.report.failed ? { is: "bounce", why: mail.report.why } : { is: "noise", why: "a delivery is late" };
-  const found = messageIn(mail);
+  const found = messageIn(mail, ({ method, uid }) => uid === pair.uid && !isOrganizerMethod(method));
   if (typeof found === "string") return mail.isAutomatic ? { is: "noise", why: "an automatic mail" } : unknown(found);
-  const attendee = mailAddressOf(pair.attendee);
-  if (!anySender && (attendee === undefined || mail.from === undefined || !isSamePerson(mail.from, attendee)))
-    return unknown(`it is from ${mail.from ?? "nobody"}, and ${attendee ?? pair.attendee} was asked`);
+  const asked = mailAddressOf(pair.attendee);
+  const delegate = delegateIn(found, pair, mail.from);
+  const isHis = asked !== undefined && mail.from !== undefined && isSamePerson(mail.from, asked);
+  if (!anySender && !isHis && delegate === undefined)
+    return unknown(`it is from ${mail.from ?? "nobody"}, and ${asked ?? pair.attendee} was asked`);
+  const attendee = isHis || delegate === undefined ? pair.attendee : delegate.value;
   if (isOrganizerMethod(found.method)) return unknown(`${found.method} is for organizers`);
   if (found.uid !== pair.uid) return unknown("its UID is that of another event");
   return {
     is: "message",
     message: {
       method: found.method,
-      originator: pair.attendee,
+      originator: attendee,
       recipients: [pair.organizer],
-      root: speakingFor(found.root, pair),
+      root: speakingFor(found.root, { ...pair, attendee }),
       says: undefined,
     },
   };
+}
+
+/** The one to whom the attendee has passed the mail on, and who answers in his place (RFC 5546 §3.2.3), for himself alone. */
+function delegateIn(
+  { method, attendees }: Message,
+  pair: Correspondence,
+  from: string | undefined,
+): Property | undefined {
+  if (method !== "REPLY" || from === undefined) return undefined;
+  const asked = normaliseAddress(pair.attendee);
+  return attendees.find((attendee) => {
+    const address = mailAddressOf(attendee.value);
+    const delegator = parameterOf(attendee, "DELEGATED-FROM");
+    return (
+      address !== undefined &&
+      isSamePerson(address, from) &&
+      delegator !== undefined &&
+      normaliseAddress(delegator) === asked
+    );
+  });
 }
 
 /** The ATTENDEE of the token alone: his own, or the only one there is (an alias of his). */

@@ -5,12 +5,12 @@ import { mapProperties, withoutParameters, withParameter } from "../../ical/edit
 import { writeComponent } from "../../ical/write.ts";
 import type { ItipMessage } from "../../itip/message.ts";
 import { componentsOf, mapMembers, seriesOf } from "../../itip/series.ts";
-import { mailAddressOf } from "../../mail/mail.ts";
+import { isAscii, mailAddressOf } from "../../mail/mail.ts";
 import { Relay } from "../../mail/relay.ts";
 import { type Correspondence, type MailNote, MailTokens } from "../../mail/tokens.ts";
 import type { Utc } from "../../model/ids.ts";
 import { normaliseAddress, type Principal } from "../../model/principal.ts";
-import { type Channel, type Delivery, type Letter, sent, unavailable } from "../channels.ts";
+import { type Channel, type Delivery, type Letter, noWay, sent, unavailable } from "../channels.ts";
 import { compose } from "./compose.ts";
 import { endOfAll, factsOf, type Named, nameIn } from "./facts.ts";
 import { isSamePerson, type MailSettings, tokenAddress, whyNotMailed } from "./gateway.ts";
@@ -51,7 +51,7 @@ export class MailChannel implements Channel {
     const { patterns, ours, address: gateway } = this.#settings;
     // Nobody writes to the gateway itself: the answer would come back to it.
     if (isSamePerson(mailbox, gateway)) return false;
-    if (ours.some((pattern) => pattern.test(address))) return false;
+    if (ours.some((pattern) => pattern.test(address) || pattern.test(`mailto:${mailbox}`))) return false;
     return patterns.length === 0 || patterns.some((pattern) => pattern.test(address));
   }
 
@@ -85,11 +85,13 @@ export class MailChannel implements Channel {
     const end = endOfAll(message, now);
     const token = await (await this.#open()).tokenFor(pair, Number.isFinite(end) ? end : 0, Date.now());
     const replyTo = tokenAddress(this.#settings.address, token);
-    const sender = await this.#named(message.originator, propertiesNaming(message, message.originator));
+    const named = await this.#named(message.originator, propertiesNaming(message, message.originator));
+    // Else the recipient's mail server would have to take such addresses.
+    const sender = named === undefined || isAscii(named.address) || !isAscii(address) ? named : undefined;
     const organizer = isAnswer
       ? await this.#named(recipient, propertiesNaming(message, recipient))
-      : (sender ?? { name: undefined, address: this.#settings.address });
-    const from = sender ?? { name: organizer?.name, address: replyTo };
+      : (named ?? { name: undefined, address: this.#settings.address });
+    const from = sender ?? { name: (named ?? organizer)?.name, address: replyTo };
     const facts = factsOf(message, normaliseAddress(recipient), normaliseAddress);
     const attendees: Named[] = [];
     for (const attendee of facts.attendees) {
@@ -122,7 +124,9 @@ export class MailChannel implements Channel {
         calendar: { method: message.method, text: writeComponent(root) },
       });
       await note(answer.taken ? "sent" : "refused", `<${messageId}> ${answer.said}`);
-      return { recipient, status: answer.taken ? sent : unavailable };
+      if (answer.taken) return { recipient, status: sent };
+      this.#services.warn("a mail was refused", { uid, to: address, said: answer.said });
+      return { recipient, status: "isUnreachable" in answer ? noWay : unavailable };
     } catch (error) {
       await note("deferred", error instanceof Error ? error.message : String(error));
       throw error;

@@ -16,6 +16,8 @@ const maxNamed = 20;
 interface Line {
   readonly label: string;
   readonly value: string;
+  /** Below it: what stood there before. */
+  readonly before: string;
   readonly isChanged: boolean;
 }
 
@@ -29,7 +31,9 @@ export function compose(
   const title = facts.title === "" ? words.untitled : facts.title;
   const greeting = filled(words.says[facts.says], shownName(people.who));
   const lines = linesOf(facts, people, words);
-  const isInvitation = facts.says === "invitation" || facts.says === "update";
+  const isInvitation = facts.says === "invitation" || facts.says === "update" || facts.says === "current";
+  const former =
+    facts.before.title === undefined || facts.before.title === "" ? "" : filled(words.before, facts.before.title);
   const closing = isInvitation ? [words.howToAnswer] : [];
   return {
     subject: headerText(filled(words.subjects[facts.says], title)),
@@ -37,18 +41,23 @@ export function compose(
       greeting,
       "",
       title,
+      ...(former === "" ? [] : [former]),
       "",
-      ...lines.map(({ label, value }) => `${label}: ${value.replace(/\r\n|\r|\n/g, "\n  ")}`),
+      ...lines.map(
+        ({ label, value, before }) => `${label}: ${below(value)}${before === "" ? "" : `\n  ${below(before)}`}`,
+      ),
       ...closing.flatMap((line) => ["", line]),
       "",
     ].join("\n"),
     html: [
       `<!DOCTYPE html><html lang="${language}"><head><meta charset="utf-8"><title>${escaped(title)}</title></head>`,
-      `<body style="font-family:sans-serif"><p>${escaped(greeting)}</p><h2>${escaped(title)}</h2><table>`,
-      ...lines.map(({ label, value, isChanged }) => {
-        const shown = escaped(value).replace(/\r\n|\r|\n/g, "<br>");
+      `<body style="font-family:sans-serif"><p>${escaped(greeting)}</p><h2>${escaped(title)}</h2>`,
+      former === "" ? "<table>" : `<p>${escaped(former)}</p><table>`,
+      ...lines.map(({ label, value, isChanged, before }) => {
+        const shown = broken(value);
         const cell = isChanged ? `<strong>${shown}</strong>` : shown;
-        return `<tr><th align="left" valign="top">${escaped(label)}</th><td>${cell}</td></tr>`;
+        const was = before === "" ? "" : `<br>${broken(before)}`;
+        return `<tr><th align="left" valign="top">${escaped(label)}</th><td>${cell}${was}</td></tr>`;
       }),
       `</table>${closing.map((line) => `<p>${escaped(line)}</p>`).join("")}</body></html>`,
     ].join("\n"),
@@ -62,16 +71,26 @@ function linesOf(
 ): readonly Line[] {
   const { labels } = words;
   const lines: Line[] = [];
-  const add = (label: string, value: string, isChanged = false): void => {
-    if (value !== "") lines.push({ label, value, isChanged });
+  const add = (label: string, value: string, isChanged = false, before = ""): void => {
+    if (value !== "" || before !== "") lines.push({ label, value: value === "" ? "–" : value, isChanged, before });
   };
   const has = (aspect: Facts["changed"][number]): boolean => facts.changed.includes(aspect);
   add(labels.changed, facts.changed.map((aspect) => words.aspects[aspect]).join(", "));
-  const times = facts.spans.map((span) => spanText(span, words)).filter((text) => text !== "");
-  if (facts.more > 0) times.push(filled(words.more, String(facts.more)));
-  add(labels.when, times.join("\n"), has("time"));
+  const times = facts.spans.map((span, index) => {
+    const was = facts.before.spans[index];
+    const before = was === undefined ? "" : spanText(was, words);
+    return { value: spanText(span, words), before: before === "" ? "" : filled(words.before, before) };
+  });
+  const [only] = times;
+  if (times.length === 1 && facts.more === 0) add(labels.when, only?.value ?? "", has("time"), only?.before);
+  else {
+    const all = times.flatMap(({ value, before }) => [value, before]).filter((text) => text !== "");
+    if (facts.more > 0) all.push(filled(words.more, String(facts.more)));
+    add(labels.when, all.join("\n"), has("time"));
+  }
   if (facts.repetition !== undefined) add(labels.repeats, repetitionText(facts.repetition, words), has("repetition"));
-  add(labels.where, facts.place, has("place"));
+  const { place } = facts.before;
+  add(labels.where, facts.place, has("place"), place === undefined || place === "" ? "" : filled(words.before, place));
   add(labels.organizer, fullName(organizer));
   const named = attendees.slice(0, maxNamed).map(fullName);
   if (attendees.length > maxNamed) named.push(filled(words.more, String(attendees.length - maxNamed)));
@@ -88,6 +107,10 @@ const fullName = ({ name, address }: Named): string =>
 
 const marks: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (mark) => marks[mark] ?? mark);
+
+/** Lines of a text, below each other. */
+const below = (text: string): string => text.replace(/\r\n|\r|\n/g, "\n  ");
+const broken = (text: string): string => escaped(text).replace(/\r\n|\r|\n/g, "<br>");
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 

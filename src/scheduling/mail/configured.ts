@@ -1,7 +1,9 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { asciiDomain } from "../../base/domain.ts";
 import type { Config } from "../../config/schema.ts";
-import { plainAddress } from "../../mail/mail.ts";
+import type { ServerAddress } from "../../mail/connection.ts";
+import { isAscii, plainAddress } from "../../mail/mail.ts";
 import type { MailSettings } from "./gateway.ts";
 import { languageOf } from "./languages.ts";
 import type { Receiving, RoomSettings } from "./room.ts";
@@ -24,7 +26,7 @@ export function mailConfigured(
   if (!iMIP.Enabled) return undefined;
   const { Sending } = iMIP;
   const address = plainAddress(Sending.Address);
-  if (address === undefined)
+  if (address === undefined || !isAscii(address))
     throw wrong("Sending.Address", `must be the server's own mail address, found ${JSON.stringify(Sending.Address)}`);
   if (Sending.Server === "") throw wrong("Sending.Server", "must name the mail server that takes invitations");
   const language = languageOf(config.Localization.Language);
@@ -33,14 +35,15 @@ export function mailConfigured(
       `Localization.Language: must be English, German, French, Spanish or Japanese, found ${config.Localization.Language}`,
     );
   const name = config.ServerHostName === "" ? hostname() : config.ServerHostName;
-  const domain = CalDAV.EmailDomain.toLowerCase().replace(/[^a-z0-9.-]/g, "");
+  const domain = asciiDomain(CalDAV.EmailDomain).replace(/[^a-z0-9.-]/g, "");
   const tokens = tokensFile(config);
   const daysToLive = iMIP.InvitationDaysToLive;
   const settings: MailSettings = {
     relay: {
       host: Sending.Server,
       port: Sending.Port,
-      tls: Sending.UseSSL,
+      tls: tlsOf("Sending", Sending, Sending.Port === 465),
+      caFile: Sending.TLSCACertFile,
       user: Sending.Username,
       password: Sending.Password,
       name,
@@ -62,10 +65,31 @@ export function mailConfigured(
   };
 }
 
+/** When TLS begins. `isImplicit`: on this port usually at once. Throws for a password that everybody could read. */
+function tlsOf(
+  section: "Sending" | "Receiving",
+  {
+    UseSSL,
+    TLSMode,
+    Username,
+    PasswordInClear,
+  }: Pick<Config["Scheduling"]["iMIP"]["Sending"], "UseSSL" | "TLSMode" | "Username" | "PasswordInClear">,
+  isImplicit: boolean,
+): ServerAddress["tls"] {
+  if (UseSSL) return TLSMode === "auto" ? (isImplicit ? "implicit" : "starttls") : TLSMode;
+  if (Username !== "" && !PasswordInClear)
+    throw wrong(
+      `${section}.UseSSL`,
+      `without TLS the password of ${Username} could be read on the way; if it may be, set ${section}.PasswordInClear`,
+    );
+  return "none";
+}
+
 function receivingConfigured(
-  { Type, Server, Port, UseSSL, PollingSeconds, Username, Password }: Config["Scheduling"]["iMIP"]["Receiving"],
+  receiving: Config["Scheduling"]["iMIP"]["Receiving"],
   name: string,
 ): Receiving | undefined {
+  const { Type, Server, Port, PollingSeconds, Username, Password, TLSCACertFile } = receiving;
   if (Type === "") return undefined;
   if (Type === "pop")
     throw wrong(
@@ -74,7 +98,9 @@ function receivingConfigured(
     );
   if (Type === "imap") {
     if (Server === "") throw wrong("Receiving.Server", "must name the mail server on which answers arrive");
-    const settings = { host: Server, port: Port, tls: UseSSL, user: Username, password: Password };
+    const tls = tlsOf("Receiving", receiving, Port !== 143);
+    const port = Port !== 0 ? Port : tls === "implicit" ? 993 : 143;
+    const settings = { host: Server, port, tls, caFile: TLSCACertFile, user: Username, password: Password };
     return { by: "polling", settings, seconds: PollingSeconds };
   }
   const port = Port !== 0 ? Port : Type === "lmtp" ? 2424 : 2525;

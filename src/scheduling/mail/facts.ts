@@ -5,11 +5,12 @@ import { parseRule } from "../../ical/recurrence.ts";
 import { unescapeText } from "../../ical/text.ts";
 import { addDuration, type DateTime, dateTimeOf, daySeconds, durationOf, type ZoneLookup } from "../../ical/time.ts";
 import { utcZone } from "../../ical/zones.ts";
-import type { ItipMessage } from "../../itip/message.ts";
+import type { ItipMessage, MessageSummary } from "../../itip/message.ts";
 import { attendeeIn, type Identify, partstatOf } from "../../itip/people.ts";
-import { componentsOf, type Key, membersOf, objectOf, seriesOf } from "../../itip/series.ts";
+import { componentAt, componentsOf, deriveInstance, objectOf, type Series, seriesOf } from "../../itip/series.ts";
 import { type Utc, utc } from "../../model/ids.ts";
-import type { Aspect } from "./languages.ts";
+import { Refusal } from "../../model/refusal.ts";
+import type { Aspect, Tone } from "./languages.ts";
 
 /** A time as people read it. */
 export interface Span {
@@ -35,15 +36,7 @@ export interface Named {
 
 /** What a mail tells of a message. */
 export interface Facts {
-  readonly says:
-    | "invitation"
-    | "update"
-    | "cancelled"
-    | "accepted"
-    | "declined"
-    | "tentative"
-    | "answered"
-    | "question";
+  readonly says: Tone;
   readonly title: string;
   /** One, or each instance that the message is about. */
   readonly spans: readonly Span[];
@@ -57,6 +50,14 @@ export interface Facts {
   readonly organizer: Property | undefined;
   readonly attendees: readonly Property[];
   readonly changed: readonly Aspect[];
+  /** What stood there before, where it was another. */
+  readonly before: {
+    /** One for each of `spans`. */
+    readonly spans: readonly (Span | undefined)[];
+    /** Undefined: the same, or not known. */
+    readonly place: string | undefined;
+    readonly title: string | undefined;
+  };
 }
 
 const maxSpans = 5;
@@ -66,36 +67,84 @@ const maxDescription = 4_000;
 /** Throws Refusal(valid-calendar-data) for times that cannot be read. */
 export function factsOf(message: ItipMessage, person: string, identify: Identify): Facts {
   const series = seriesOf(message.root);
-  const said = new Set<Key>((message.says?.instances ?? []).map(({ key }) => key));
-  const members = [...membersOf(series)];
-  const about = members.filter(([key]) => said.has(key));
-  const meant = (about.length > 0 ? about : members.slice(0, 1)).map(([, component]) => component);
-  // Instances only, as a CANCEL of two dates has them.
-  const shown = series.master === undefined ? componentsOf(series) : meant;
+  const said = saidTo(message, series, person);
+  const meant = [...said.keys()];
+  // Instances only, as a CANCEL of two dates has them; of a series what the message is about.
+  const all = series.master === undefined ? componentsOf(series) : [series.master];
+  const shown = series.master !== undefined && meant.length > 0 ? meant : all;
   const [first] = shown;
-  const text = (name: string): string => {
-    const value = first && propertyOf(first, name)?.value;
-    return value === undefined ? "" : unescapeText(value).trim().slice(0, maxDescription);
-  };
+  const text = (name: string): string => textOf(first?.properties ?? [], name);
   const link = first === undefined ? "" : (propertyOf(first, "URL")?.value.trim() ?? "");
+  const listed = shown.slice(0, maxSpans);
+  const spans = listed.map((component) => spanOf(component, series.zones));
+  const [title, place] = [titleIn(first?.properties ?? []), placeIn(first?.properties ?? [])];
+  const was = first && said.get(first)?.was;
+  const before = {
+    spans: listed.map((component, index) => spanBefore(said.get(component)?.was, spans[index], series.zones)),
+    place: was === undefined || placeIn(was) === place ? undefined : placeIn(was),
+    title: was === undefined || titleIn(was) === title ? undefined : titleIn(was),
+  };
   return {
     says: toneOf(message, shown, identify),
-    title: text("SUMMARY").replace(/\s+/g, " ").slice(0, 200),
-    spans: shown.slice(0, maxSpans).map((component) => spanOf(component, series.zones)),
+    title,
+    spans,
     more: Math.max(0, shown.length - maxSpans),
-    place: text("LOCATION").slice(0, 500),
+    place,
     description: text("DESCRIPTION"),
     link: /^https?:\/\/[^\s"<>]{1,1000}$/i.test(link) ? link : "",
     comment: message.method === "REQUEST" || message.method === "CANCEL" ? "" : text("COMMENT"),
     repetition: first === series.master && first !== undefined ? repetitionOf(first, series.zones) : undefined,
     organizer: first && propertyOf(first, "ORGANIZER"),
     attendees: (first?.properties ?? []).filter(({ name, value }) => name === "ATTENDEE" && identify(value) !== person),
-    changed: aspectsOf(message),
+    changed: aspectsOf([...said.values()], before),
+    before,
   };
 }
 
+type Said = MessageSummary["instances"][number];
+
+/** What a message says of the components that its recipient sees, by them. An instance that follows the rule again is worked out;
+ *  nothing is said of what somebody has not known before. */
+function saidTo({ method, says }: ItipMessage, series: Series, person: string): ReadonlyMap<Component, Said> {
+  const found = new Map<Component, Said>();
+  if (method !== "REQUEST") return found;
+  for (const said of says?.instances ?? []) {
+    const { key, people } = said;
+    const isHidden = key === "master" || series.exceptions.has(key);
+    const component = componentAt(series, key) ?? (isHidden ? undefined : deriveInstance(series, key));
+    if (component === undefined) continue;
+    const isNew = people?.includes(person) === true;
+    found.set(component, isNew ? { ...said, properties: [], was: undefined, people: undefined } : said);
+  }
+  return found;
+}
+
+function textOf(properties: readonly Property[], name: string): string {
+  const value = properties.find((property) => property.name === name)?.value;
+  return value === undefined ? "" : unescapeText(value).trim().slice(0, maxDescription);
+}
+const titleIn = (properties: readonly Property[]): string =>
+  textOf(properties, "SUMMARY").replace(/\s+/g, " ").slice(0, 200);
+const placeIn = (properties: readonly Property[]): string => textOf(properties, "LOCATION").slice(0, 500);
+
+/** When it was before; undefined when it is the same, or cannot be told any more. */
+function spanBefore(was: readonly Property[] | undefined, now: Span | undefined, zones: ZoneLookup): Span | undefined {
+  if (was === undefined || now === undefined) return undefined;
+  try {
+    const span = spanOf({ name: "VEVENT", properties: was, components: [], line: 0 }, zones);
+    return spanKey(span) === spanKey(now) ? undefined : span;
+  } catch (error) {
+    // In a zone whose definition has gone with the change.
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+const spanKey = ({ start, end, isDue }: Span): string =>
+  [start, end].map((at) => (at === undefined ? "" : `${at.form} ${at.local} ${at.zone?.id ?? ""}`)).join() + isDue;
+
 function toneOf(
-  { method, says, originator }: ItipMessage,
+  { method, says, originator, isForced }: ItipMessage,
   shown: readonly Component[],
   identify: Identify,
 ): Facts["says"] {
@@ -112,8 +161,14 @@ function toneOf(
     if (answer === "ACCEPTED" || answer === "COMPLETED" || answer === "IN-PROCESS") return "accepted";
     return answer === "DECLINED" ? "declined" : answer === "TENTATIVE" ? "tentative" : "answered";
   }
-  if (method === "COUNTER" || method === "DECLINECOUNTER" || method === "REFRESH") return "question";
-  return says === undefined ? "invitation" : "update";
+  if (method === "COUNTER") return "proposal";
+  if (method === "DECLINECOUNTER") return "proposalDeclined";
+  if (method === "REFRESH") return "question";
+  if (method === "ADD") return "update";
+  if (says?.isAsked === true) return "current";
+  const changed = says?.instances.some(({ properties, people }) => properties.length > 0 || people !== undefined);
+  // Somebody wants it sent once more.
+  return says === undefined || (isForced === true && changed !== true) ? "invitation" : "update";
 }
 
 const aspects: Readonly<Record<string, Aspect>> = {
@@ -130,17 +185,24 @@ const aspects: Readonly<Record<string, Aspect>> = {
   STATUS: "status",
 };
 
-/** What an update says to have changed; nothing for other messages. */
-function aspectsOf({ method, says }: ItipMessage): readonly Aspect[] {
-  if (method !== "REQUEST" || says === undefined) return [];
+/** What an update says to have changed: times, place and title only when people see another one. */
+function aspectsOf(said: readonly Said[], before: Facts["before"]): readonly Aspect[] {
   const found = new Set<Aspect>();
-  for (const { properties, attendees } of says.instances) {
+  for (const { properties, people } of said) {
     for (const property of properties) {
       const name = property.split(";")[0] ?? "";
       if (name !== "ATTENDEE") found.add(aspects[name] ?? "other");
     }
-    if (attendees === "list") found.add("people");
+    if (people !== undefined) found.add("people");
   }
+  const isShown: Partial<Record<Aspect, boolean>> = {
+    time: before.spans.some((span) => span !== undefined),
+    place: before.place !== undefined,
+    title: before.title !== undefined,
+  };
+  const isKnown = said.some(({ was }) => was !== undefined);
+  for (const [aspect, is] of Object.entries(isShown) as [Aspect, boolean][])
+    if (!is && found.delete(aspect) && isKnown) found.add("other");
   // "Details" says nothing beside something that does.
   if (found.size > 1) found.delete("other");
   return [...found];

@@ -50,9 +50,11 @@ export function whyNotMailed(
   identify: Identify,
   now: Utc,
 ): string | undefined {
-  const { method, says } = message;
-  if (method === "PUBLISH" || method === "ADD") return `${method} is not sent by mail`;
-  if (method === "REFRESH" || method === "DECLINECOUNTER") return undefined;
+  const { method, says, isForced } = message;
+  if (method === "PUBLISH") return `${method} is not sent by mail`;
+  // Who asks is answered, whatever it is about; and what a person wants to be sent, is.
+  if (method === "REFRESH" || method === "DECLINECOUNTER" || says?.isAsked === true || isForced === true)
+    return undefined;
   if (method === "REQUEST" && says !== undefined && tellsAnswersOnly(says))
     return "only answers of others have changed";
   if (endOfAll(message, now) <= now * 1000) return "all of it is over";

@@ -1,8 +1,24 @@
+import { de, en, es, fr, ja } from "./words.ts";
+
 /** Languages that mails are written in. */
 export const languages = ["en", "de", "fr", "es", "ja"] as const;
 export type Language = (typeof languages)[number];
 
 type Every = Readonly<Record<"DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY", string>>;
+
+/** What a mail is. */
+export type Tone =
+  | "invitation"
+  | "update"
+  | "current"
+  | "cancelled"
+  | "accepted"
+  | "declined"
+  | "tentative"
+  | "answered"
+  | "proposal"
+  | "proposalDeclined"
+  | "question";
 
 /** What of an event can change, as mails name it. */
 export type Aspect = "time" | "place" | "title" | "description" | "repetition" | "people" | "status" | "other";
@@ -12,19 +28,9 @@ export interface Words {
   /** For dates and times (Intl). */
   readonly locale: string;
   /** Subjects; %1: the event's title. */
-  readonly subjects: Readonly<
-    Record<
-      "invitation" | "update" | "cancelled" | "accepted" | "declined" | "tentative" | "answered" | "question",
-      string
-    >
-  >;
+  readonly subjects: Readonly<Record<Tone, string>>;
   /** First sentences; %1: who. */
-  readonly says: Readonly<
-    Record<
-      "invitation" | "update" | "cancelled" | "accepted" | "declined" | "tentative" | "answered" | "question",
-      string
-    >
-  >;
+  readonly says: Readonly<Record<Tone, string>>;
   readonly untitled: string;
   readonly labels: Readonly<
     Record<
@@ -44,284 +50,11 @@ export interface Words {
   /** %1: a number. */
   readonly more: string;
   readonly due: string;
+  /** %1: what stood there before a change. */
+  readonly before: string;
   /** What to do, below an invitation. */
   readonly howToAnswer: string;
 }
-
-const en: Words = {
-  locale: "en-GB",
-  subjects: {
-    invitation: "Invitation: %1",
-    update: "Updated invitation: %1",
-    cancelled: "Cancelled: %1",
-    accepted: "Accepted: %1",
-    declined: "Declined: %1",
-    tentative: "Tentative: %1",
-    answered: "Answer: %1",
-    question: "Proposal: %1",
-  },
-  says: {
-    invitation: "%1 invites you.",
-    update: "%1 has changed an event that you are invited to.",
-    cancelled: "%1 has cancelled this event, or you are no longer invited.",
-    accepted: "%1 accepts the invitation.",
-    declined: "%1 declines the invitation.",
-    tentative: "%1 may come.",
-    answered: "%1 has answered the invitation.",
-    question: "%1 proposes a change.",
-  },
-  untitled: "(untitled)",
-  labels: {
-    when: "When",
-    where: "Where",
-    organizer: "Organizer",
-    attendees: "Attendees",
-    description: "Description",
-    repeats: "Repeats",
-    changed: "Changed",
-    link: "Link",
-    comment: "Comment",
-  },
-  aspects: {
-    time: "time",
-    place: "place",
-    title: "title",
-    description: "description",
-    repetition: "repetition",
-    people: "attendees",
-    status: "status",
-    other: "details",
-  },
-  every: { DAILY: "every day", WEEKLY: "every week", MONTHLY: "every month", YEARLY: "every year" },
-  everyFew: { DAILY: "every %1 days", WEEKLY: "every %1 weeks", MONTHLY: "every %1 months", YEARLY: "every %1 years" },
-  until: "%1, until %2",
-  times: "%1, %2 times",
-  irregular: "several times; see the attachment",
-  more: "and %1 more",
-  due: "due %1",
-  howToAnswer: "To answer, open the attachment in your calendar program.",
-};
-
-const de: Words = {
-  locale: "de-DE",
-  subjects: {
-    invitation: "Einladung: %1",
-    update: "Geänderte Einladung: %1",
-    cancelled: "Abgesagt: %1",
-    accepted: "Zugesagt: %1",
-    declined: "Abgelehnt: %1",
-    tentative: "Unter Vorbehalt: %1",
-    answered: "Antwort: %1",
-    question: "Vorschlag: %1",
-  },
-  says: {
-    invitation: "%1 lädt Sie ein.",
-    update: "%1 hat einen Termin geändert, zu dem Sie eingeladen sind.",
-    cancelled: "%1 hat diesen Termin abgesagt, oder Sie sind nicht mehr eingeladen.",
-    accepted: "%1 nimmt die Einladung an.",
-    declined: "%1 lehnt die Einladung ab.",
-    tentative: "%1 kommt vielleicht.",
-    answered: "%1 hat auf die Einladung geantwortet.",
-    question: "%1 schlägt eine Änderung vor.",
-  },
-  untitled: "(ohne Titel)",
-  labels: {
-    when: "Wann",
-    where: "Wo",
-    organizer: "Veranstalter",
-    attendees: "Teilnehmer",
-    description: "Beschreibung",
-    repeats: "Wiederholung",
-    changed: "Geändert",
-    link: "Link",
-    comment: "Kommentar",
-  },
-  aspects: {
-    time: "Zeit",
-    place: "Ort",
-    title: "Titel",
-    description: "Beschreibung",
-    repetition: "Wiederholung",
-    people: "Teilnehmer",
-    status: "Status",
-    other: "Einzelheiten",
-  },
-  every: { DAILY: "jeden Tag", WEEKLY: "jede Woche", MONTHLY: "jeden Monat", YEARLY: "jedes Jahr" },
-  everyFew: { DAILY: "alle %1 Tage", WEEKLY: "alle %1 Wochen", MONTHLY: "alle %1 Monate", YEARLY: "alle %1 Jahre" },
-  until: "%1, bis %2",
-  times: "%1, %2-mal",
-  irregular: "mehrmals; siehe Anhang",
-  more: "und %1 weitere",
-  due: "fällig %1",
-  howToAnswer: "Zum Antworten öffnen Sie den Anhang in Ihrem Kalenderprogramm.",
-};
-
-const fr: Words = {
-  locale: "fr-FR",
-  subjects: {
-    invitation: "Invitation : %1",
-    update: "Invitation modifiée : %1",
-    cancelled: "Annulé : %1",
-    accepted: "Accepté : %1",
-    declined: "Refusé : %1",
-    tentative: "Incertain : %1",
-    answered: "Réponse : %1",
-    question: "Proposition : %1",
-  },
-  says: {
-    invitation: "%1 vous invite.",
-    update: "%1 a modifié un événement auquel vous êtes invité(e).",
-    cancelled: "%1 a annulé cet événement, ou vous n’y êtes plus invité(e).",
-    accepted: "%1 accepte l’invitation.",
-    declined: "%1 refuse l’invitation.",
-    tentative: "%1 viendra peut-être.",
-    answered: "%1 a répondu à l’invitation.",
-    question: "%1 propose une modification.",
-  },
-  untitled: "(sans titre)",
-  labels: {
-    when: "Quand",
-    where: "Où",
-    organizer: "Organisateur",
-    attendees: "Participants",
-    description: "Description",
-    repeats: "Répétition",
-    changed: "Modifié",
-    link: "Lien",
-    comment: "Commentaire",
-  },
-  aspects: {
-    time: "horaire",
-    place: "lieu",
-    title: "titre",
-    description: "description",
-    repetition: "répétition",
-    people: "participants",
-    status: "état",
-    other: "détails",
-  },
-  every: { DAILY: "tous les jours", WEEKLY: "toutes les semaines", MONTHLY: "tous les mois", YEARLY: "tous les ans" },
-  everyFew: {
-    DAILY: "tous les %1 jours",
-    WEEKLY: "toutes les %1 semaines",
-    MONTHLY: "tous les %1 mois",
-    YEARLY: "tous les %1 ans",
-  },
-  until: "%1, jusqu’au %2",
-  times: "%1, %2 fois",
-  irregular: "plusieurs fois ; voir la pièce jointe",
-  more: "et %1 autres",
-  due: "échéance : %1",
-  howToAnswer: "Pour répondre, ouvrez la pièce jointe dans votre logiciel de calendrier.",
-};
-
-const es: Words = {
-  locale: "es-ES",
-  subjects: {
-    invitation: "Invitación: %1",
-    update: "Invitación modificada: %1",
-    cancelled: "Cancelado: %1",
-    accepted: "Aceptado: %1",
-    declined: "Rechazado: %1",
-    tentative: "Provisional: %1",
-    answered: "Respuesta: %1",
-    question: "Propuesta: %1",
-  },
-  says: {
-    invitation: "Invitación de %1.",
-    update: "%1 ha modificado un evento en la lista de sus invitaciones.",
-    cancelled: "%1 ha cancelado este evento o ha retirado la invitación.",
-    accepted: "%1 acepta la invitación.",
-    declined: "%1 rechaza la invitación.",
-    tentative: "%1 quizá asista.",
-    answered: "%1 ha respondido a la invitación.",
-    question: "%1 propone un cambio.",
-  },
-  untitled: "(sin título)",
-  labels: {
-    when: "Cuándo",
-    where: "Dónde",
-    organizer: "Organizador",
-    attendees: "Asistentes",
-    description: "Descripción",
-    repeats: "Repetición",
-    changed: "Modificado",
-    link: "Enlace",
-    comment: "Comentario",
-  },
-  aspects: {
-    time: "hora",
-    place: "lugar",
-    title: "título",
-    description: "descripción",
-    repetition: "repetición",
-    people: "asistentes",
-    status: "estado",
-    other: "detalles",
-  },
-  every: { DAILY: "todos los días", WEEKLY: "todas las semanas", MONTHLY: "todos los meses", YEARLY: "todos los años" },
-  everyFew: { DAILY: "cada %1 días", WEEKLY: "cada %1 semanas", MONTHLY: "cada %1 meses", YEARLY: "cada %1 años" },
-  until: "%1, hasta el %2",
-  times: "%1, %2 veces",
-  irregular: "varias veces; véase el archivo adjunto",
-  more: "y %1 más",
-  due: "vence: %1",
-  howToAnswer: "Para responder, abra el archivo adjunto en su programa de calendario.",
-};
-
-const ja: Words = {
-  locale: "ja-JP",
-  subjects: {
-    invitation: "招待: %1",
-    update: "招待の変更: %1",
-    cancelled: "中止: %1",
-    accepted: "出席: %1",
-    declined: "欠席: %1",
-    tentative: "仮承諾: %1",
-    answered: "返答: %1",
-    question: "提案: %1",
-  },
-  says: {
-    invitation: "%1さんから招待が届いています。",
-    update: "%1さんが、招待されている予定を変更しました。",
-    cancelled: "%1さんがこの予定を中止したか、あなたを招待から外しました。",
-    accepted: "%1さんは出席します。",
-    declined: "%1さんは欠席します。",
-    tentative: "%1さんは仮承諾しました。",
-    answered: "%1さんが招待に返答しました。",
-    question: "%1さんが変更を提案しています。",
-  },
-  untitled: "(無題)",
-  labels: {
-    when: "日時",
-    where: "場所",
-    organizer: "主催者",
-    attendees: "出席者",
-    description: "説明",
-    repeats: "繰り返し",
-    changed: "変更点",
-    link: "リンク",
-    comment: "コメント",
-  },
-  aspects: {
-    time: "日時",
-    place: "場所",
-    title: "件名",
-    description: "説明",
-    repetition: "繰り返し",
-    people: "出席者",
-    status: "状態",
-    other: "詳細",
-  },
-  every: { DAILY: "毎日", WEEKLY: "毎週", MONTHLY: "毎月", YEARLY: "毎年" },
-  everyFew: { DAILY: "%1日ごと", WEEKLY: "%1週間ごと", MONTHLY: "%1か月ごと", YEARLY: "%1年ごと" },
-  until: "%1、%2まで",
-  times: "%1、%2回",
-  irregular: "複数回。添付ファイルをご覧ください",
-  more: "ほか%1名",
-  due: "期限 %1",
-  howToAnswer: "返答するには、添付ファイルをカレンダーアプリで開いてください。",
-};
 
 const all: Readonly<Record<Language, Words>> = { en, de, fr, es, ja };
 

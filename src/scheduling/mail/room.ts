@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ItipMessage } from "../../itip/message.ts";
+import type { ServerAddress } from "../../mail/connection.ts";
 import {
   type ListenSettings,
   listenForMail,
@@ -8,7 +9,7 @@ import {
   type Verdict,
 } from "../../mail/listen.ts";
 import { type IncomingMail, plainAddress } from "../../mail/mail.ts";
-import { type Fate, type MailboxSettings, pollMailbox } from "../../mail/poll.ts";
+import { type Fate, pollMailbox } from "../../mail/poll.ts";
 import { readMail } from "../../mail/read.ts";
 import { MailTokens } from "../../mail/tokens.ts";
 import { addressElsewhere } from "../channels.ts";
@@ -19,7 +20,7 @@ import { type MailSettings, tokenIn } from "./gateway.ts";
 /** How mails come in. */
 export type Receiving =
   | { readonly by: "listening"; readonly settings: ListenSettings }
-  | { readonly by: "polling"; readonly settings: MailboxSettings; readonly seconds: number };
+  | { readonly by: "polling"; readonly settings: ServerAddress; readonly seconds: number };
 
 export interface RoomServices extends MailServices {
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -28,7 +29,7 @@ export interface RoomServices extends MailServices {
   /** Delivers to people here; answers each one's request status. */
   receive(
     message: ItipMessage,
-    how: { readonly id: string; readonly isRepeated: boolean },
+    how: { readonly id: string; readonly isRepeated: boolean; ignored(because: string): void },
   ): Promise<(address: string) => string | undefined>;
   /** A message of `owner` (principal's uid) to an address did not arrive. */
   undelivered(owner: string, uid: string, address: string): Promise<void>;
@@ -43,7 +44,10 @@ export interface RoomSettings extends Pick<MailSettings, "address" | "tokens" | 
 /** How often who has not the role asks for it, and who could not listen tries again, ms. */
 const askAgain = 2_000;
 const tryAgain = 15_000;
-const day = 86_400_000;
+const hour = 3_600_000;
+const day = 24 * hour;
+/** How often one attendee is told the present state of one event, since he asks for it. */
+const refreshesAnHour = 6;
 
 /** What became of a mail for one recipient: the sentence for logs and answers. */
 interface Outcome {
@@ -90,7 +94,11 @@ export class MailRoom implements Receiver {
 
   #failed(error: unknown): void {
     // Once until it works again: a mail server that is down is down for a while.
-    if (!this.#isFailing) this.#services.warn("mails cannot be received; it is tried again", { error });
+    if (!this.#isFailing) {
+      this.#services.warn("mails cannot be received; it is tried again", { error });
+      const details = error instanceof Error ? error.message : String(error);
+      this.#note("", this.#settings.address, "not received", details).catch(() => undefined);
+    }
     this.#isFailing = true;
     this.#in(tryAgain);
   }
@@ -111,7 +119,7 @@ export class MailRoom implements Receiver {
         this.#services.log("listening for mail", { port: listener.port, protocol: receiving.settings.protocol });
       }
       this.#isFailing = false;
-      return this.#in(day / 24);
+      return this.#in(hour);
     }
     await pollMailbox(receiving.settings, (bytes) => this.#takeLoose(bytes), this.#services.warn);
     if (this.#isFailing) this.#services.warn("mails are received again");
@@ -131,7 +139,11 @@ export class MailRoom implements Receiver {
     return user?.calendaring === true ? undefined : "no calendar user has this address";
   }
 
-  async take(bytes: Uint8Array, recipients: readonly string[]): Promise<ReadonlyMap<string, Verdict>> {
+  async take(
+    bytes: Uint8Array,
+    recipients: readonly string[],
+    isReport: boolean,
+  ): Promise<ReadonlyMap<string, Verdict>> {
     const verdicts = new Map<string, Verdict>();
     const mail = await this.#read(bytes);
     for (const recipient of new Set(recipients)) {
@@ -139,7 +151,7 @@ export class MailRoom implements Receiver {
         mail === undefined ? { is: "unknown", why: "it cannot be read" } : await this.#handle(mail, recipient, bytes);
       verdicts.set(
         recipient,
-        outcome.is === "unknown" ? { taken: false, code: 550, because: outcome.why } : { taken: true },
+        outcome.is === "unknown" && !isReport ? { taken: false, code: 550, because: outcome.why } : { taken: true },
       );
     }
     return verdicts;
@@ -198,14 +210,30 @@ export class MailRoom implements Receiver {
     const id = createHash("md5")
       .update(`${mail.messageId ?? createHash("md5").update(bytes).digest("hex")} ${recipient}`)
       .digest("hex");
-    const statuses = await this.#services.receive(message, { id, isRepeated: true });
+    if (message.method === "REFRESH" && (await this.#asksTooOften(uid, mail.from ?? "")))
+      return this.#noted(mail, recipient, uid, { is: "noise", why: "REFRESH: it was asked for often enough" });
+    let ignored: string | undefined;
+    const statuses = await this.#services.receive(message, {
+      id,
+      isRepeated: true,
+      ignored: (because) => {
+        ignored = because;
+      },
+    });
     const status = statuses(message.recipients[0] ?? "") ?? "";
     if (/^(?:1\.|2\.)/.test(status)) {
-      await this.#note(uid, mail.from ?? "", "received", `${message.method} ${mail.messageId ?? ""}`);
+      const details = `${message.method} ${ignored === undefined ? "" : `${ignored} `}${mail.messageId ?? ""}`;
+      await this.#note(uid, mail.from ?? "", ignored === undefined ? "received" : "ignored", details);
       return { is: "applied", why: status };
     }
     if (status === "" || status.startsWith("5.1")) throw new Error(`the message could not be delivered: ${status}`);
     return this.#noted(mail, recipient, uid, { is: "unknown", why: status });
+  }
+
+  async #asksTooOften(uid: string, address: string): Promise<boolean> {
+    const tokens = await this.#open();
+    const earlier = { uid, address, event: "received", details: "REFRESH " };
+    return (await tokens.count(earlier, Date.now() - hour)) >= refreshesAnHour;
   }
 
   async #noted(mail: IncomingMail, recipient: string, uid: string, outcome: Outcome): Promise<Outcome> {

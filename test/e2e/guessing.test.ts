@@ -10,6 +10,9 @@ import { repository, type Server, startServer } from "../support/server.ts";
 import { Bystander } from "./bystander.ts";
 import { runProgram } from "./run-program.ts";
 
+/** What a poll of 0.1 ms is late by when the guesser's own process has the processor, ms. */
+const jitter = 0.05;
+
 interface Asked {
   readonly status: number;
   /** Milliseconds. */
@@ -102,7 +105,7 @@ describe("10,000 wrong passwords", () => {
       t.diagnostic(
         `a poll took ${before.toFixed(2)} ms before, ${besieged.toFixed(2)} ms meanwhile, ${after.toFixed(2)} ms afterwards`,
       );
-      ratios.push((2 * besieged) / (before + after));
+      ratios.push((2 * (besieged - jitter)) / (before + after));
       before = after;
     }
     bystander.end();

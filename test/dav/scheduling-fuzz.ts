@@ -8,7 +8,7 @@ const people = ["user01", "user02", "user03", "user04"] as const;
 type Person = (typeof people)[number];
 /** May act for each of them. */
 const delegate = "user05";
-const calendars = ["calendar", "work"] as const;
+const calendars = ["calendar", "team"] as const;
 
 export interface FuzzReport {
   readonly actions: number;
@@ -77,7 +77,7 @@ class Fuzz {
   async begin(): Promise<void> {
     for (const person of people) {
       await this.#send("PROPFIND", `/calendars/users/${person}/calendar/`, person, "", { depth: "0" });
-      await this.#send("MKCALENDAR", `/calendars/users/${person}/work/`, person);
+      await this.#send("MKCALENDAR", `/calendars/users/${person}/team/`, person);
       const { uid } = await this.#exchange.tree.user(delegate);
       const members = `<D:href>/principals/__uids__/${uid}/</D:href>`;
       const body = `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:group-member-set>${members}</D:group-member-set></D:prop></D:set></D:propertyupdate>`;
@@ -328,9 +328,9 @@ class Fuzz {
 
   /** MOVE into the other calendar, or COPY, which is refused: one scheduling object of a UID. */
   async #relocate(who: Person, uid: string, copy: Copy): Promise<void> {
-    const destination = copy.path.includes("/work/")
-      ? copy.path.replace("/work/", "/calendar/")
-      : copy.path.replace("/calendar/", "/work/");
+    const destination = copy.path.includes("/team/")
+      ? copy.path.replace("/team/", "/calendar/")
+      : copy.path.replace("/calendar/", "/team/");
     const method = this.#random() < 0.7 ? "MOVE" : "COPY";
     const answer = await this.#send(method, copy.path, who, "", { destination: `http://localhost:8008${destination}` });
     this.#note(method, `${uid} by ${who}`, answer);

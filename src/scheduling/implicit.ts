@@ -17,7 +17,16 @@ import type { FollowUps } from "./follow-ups.ts";
 import { calendarsBelow } from "./free-busy-set.ts";
 import { GroupWatch } from "./group-watch.ts";
 import { expandGroups, noteGroups } from "./groups.ts";
-import { type FollowUp, type ImplicitJob, implicitName, isFollowUp, readJob, storedMessage, writeJob } from "./jobs.ts";
+import {
+  type FollowUp,
+  type ImplicitJob,
+  implicitName,
+  isFollowUp,
+  lettersPrefix,
+  readJob,
+  storedMessage,
+  writeJob,
+} from "./jobs.ts";
 import { carryOn, withUid } from "./leftovers.ts";
 import type { Dispatch, Outgoing } from "./local.ts";
 import type { Changed, MemberChange } from "./member-change.ts";
@@ -277,6 +286,8 @@ export class Scheduling {
   }
 
   async #takeUp(name: string): Promise<void> {
+    // The post reads those, and there may be thousands while a mail server is down.
+    if (name.startsWith(lettersPrefix)) return;
     try {
       const text = await this.#services.store.jobs.read(name);
       const job = text === undefined ? undefined : readJob(text);

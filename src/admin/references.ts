@@ -1,5 +1,6 @@
 import { yieldToLoop } from "../base/stream.ts";
 import { dropboxFolder, managedFolder } from "../dav/attachments/boxes.ts";
+import { unfolded } from "../ical/slices.ts";
 import { isManagedId } from "../itip/attach.ts";
 import type { Principal } from "../model/principal.ts";
 import { calendarsIn, filesOf } from "../store/census.ts";
@@ -28,9 +29,9 @@ export async function referencesIn(homes: Iterable<string>, properties: Property
     for await (const { path } of calendarsIn(home, properties))
       for await (const { text } of filesOf(path)) {
         await yieldToLoop();
-        const unfolded = text?.replace(/\r?\n[ \t]/g, "");
-        if (unfolded?.includes(`/${dropboxFolder}/`) !== true) continue;
-        for (const [, type = "", name = "", box = "", file = ""] of unfolded.matchAll(address))
+        const whole = text === undefined ? "" : unfolded(text);
+        if (!whole.includes(`/${dropboxFolder}/`)) continue;
+        for (const [, type = "", name = "", box = "", file = ""] of whole.matchAll(address))
           found.add(keyOf(decoded(type), decoded(name), decoded(box), decoded(file)));
       }
   return found;

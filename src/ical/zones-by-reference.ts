@@ -1,6 +1,7 @@
 import { Lru } from "../base/lru.ts";
 import { type Component, propertyOf } from "./component.ts";
 import { readCalendar } from "./read.ts";
+import { unfolded } from "./slices.ts";
 import { writeComponent } from "./write.ts";
 import { sourceName } from "./zone-source.ts";
 import { definitionFor } from "./zone-writer.ts";
@@ -29,7 +30,7 @@ function withoutKnown(text: string): string {
     end.lastIndex = start;
     if (end.exec(text) === null) break;
     const stop = end.lastIndex;
-    const tzid = tzidLine.exec(text.slice(start, stop).replace(/\r?\n[ \t]/g, ""))?.[1]?.trim();
+    const tzid = tzidLine.exec(unfolded(text.slice(start, stop)))?.[1]?.trim();
     if (tzid !== undefined && sourceName(tzid) !== undefined) {
       kept += text.slice(from, start);
       from = stop;

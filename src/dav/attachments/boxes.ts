@@ -1,5 +1,6 @@
 import type { CalendarObject } from "../../ical/calendar-object.ts";
 import type { Component } from "../../ical/component.ts";
+import { unfolded } from "../../ical/slices.ts";
 import type { Principal } from "../../model/principal.ts";
 import { Refusal } from "../../model/refusal.ts";
 import type { ShareAccess } from "../../sharing/invitations.ts";
@@ -39,9 +40,9 @@ function boxesIn(text: string): readonly string[] {
   // Nearly no event has one.
   if (!text.includes("ATTACH") && !text.includes("X-APPLE-DROPBOX")) return [];
   const found = new Set<string>();
-  for (const [address] of text
-    .replace(/\r?\n[ \t]/g, "")
-    .matchAll(/\/calendars\/[^/\s"]{1,100}\/[^/\s"]{1,300}\/dropbox\/[^/\s";,]{1,300}/g)) {
+  for (const [address] of unfolded(text).matchAll(
+    /\/calendars\/[^/\s"]{1,100}\/[^/\s"]{1,300}\/dropbox\/[^/\s";,]{1,300}/g,
+  )) {
     found.add(address);
     if (found.size === maxBoxes) break;
   }

@@ -1,4 +1,5 @@
 import { yieldToLoop } from "../../base/stream.ts";
+import { unfolded } from "../../ical/slices.ts";
 import type { Principal } from "../../model/principal.ts";
 import { calendarsBelow } from "../../scheduling/free-busy-set.ts";
 import { SHARING } from "../../sharing/names.ts";
@@ -79,7 +80,8 @@ async function boxesMentioned(
     for await (const page of calendar.entries())
       for (const { name } of page) {
         await yieldToLoop();
-        const text = (await calendar.read(name))?.bytes.toString().replace(/\r?\n[ \t]/g, "");
+        const content = await calendar.read(name);
+        const text = content && unfolded(content.bytes.toString());
         if (text?.includes("dropbox") !== true) continue;
         for (const id of names) if (text.includes(id) || text.includes(encodeURIComponent(id))) found.add(id);
       }
